@@ -1,0 +1,187 @@
+"""The bundle: the directory that passes from export to the server.
+
+A bundle holds `manifest.json`, `model.onnx`, the golden image and, where they were built, TensorRT engines by GPU.
+The contract of `model.onnx`, and of every engine made from it:
+
+- input `images`: uint8 [B, H, W, 3] RGB, H and W as in `manifest.input`; the batch axis is dynamic;
+- outputs `boxes`: float32 [B, T, 4], xyxy in input pixels; `scores`: float32 [B, T], falling; `labels`: int32 [B, T],
+  an index into `classes`; T = `max_candidates`; padding rows have score 0.
+
+Normalisation, box decoding and top-k are inside the graph; soft-NMS, thresholds and formats are the server's.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+MANIFEST = "manifest.json"
+MODEL = "model.onnx"
+GOLDEN = "golden.png"
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class BundleError(Exception):
+    """A bundle that cannot be read or written; the message names the file, what is wrong with it and the remedy."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class InputSpec(_Part):
+    """The image that the graph takes: its size in pixels, and how a picture of another shape is fitted into it."""
+
+    height: int = Field(gt=0)
+    width: int = Field(gt=0)
+    resize: Literal["stretch", "letterbox"]
+
+
+class NmsDefaults(_Part):
+    """What the server does with candidates unless a request says otherwise (Soft-NMS: Bodla et al. 2017)."""
+
+    method: Literal["gaussian", "linear", "hard"] = "gaussian"
+    sigma: float = Field(default=0.5, gt=0)
+    iou_threshold: float = Field(default=0.45, ge=0, le=1)
+    score_threshold: float = Field(default=0.3, ge=0, le=1)
+    max_detections: int = Field(default=100, gt=0)
+
+
+class EngineFile(_Part):
+    """A TensorRT engine in the bundle: it fits one GPU architecture and one exact version of TensorRT."""
+
+    flavour: Literal["tensorrt", "tensorrt_rtx"]
+    version: str
+    compute_capability: str
+    precision: Literal["fp32", "fp16"]
+    max_batch: int = Field(gt=0)
+
+
+class Source(_Part):
+    """Where the weights came from."""
+
+    preset: str
+    checkpoint_sha256: Sha256
+    data_set: str
+
+
+class GoldenDetection(_Part):
+    """One detection that the golden image must give: box xyxy in pixels of the golden image."""
+
+    label: int = Field(ge=0)
+    score: float = Field(ge=0, le=1)
+    box: tuple[float, float, float, float]
+
+
+class Golden(_Part):
+    """A picture of exactly the input's size and what the exported graph saw in it with the bundle's NMS defaults."""
+
+    file: str = GOLDEN
+    detections: tuple[GoldenDetection, ...]
+
+
+class Manifest(_Part):
+    """`manifest.json`."""
+
+    format: Literal[1] = 1
+    name: Name
+    version: str
+    classes: tuple[str, ...] = Field(min_length=1)
+    input: InputSpec
+    max_candidates: int = Field(gt=0)
+    nms: NmsDefaults = NmsDefaults()
+    files: dict[str, Sha256]
+    engines: dict[str, EngineFile] = {}
+    source: Source
+    metrics: dict[str, float] = {}
+    golden: Golden
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle whose manifest is valid and whose files have the hashes that the manifest gives."""
+
+    path: Path
+    manifest: Manifest
+
+    @property
+    def model_path(self) -> Path:
+        return self.path / MODEL
+
+    @property
+    def golden_path(self) -> Path:
+        return self.path / self.manifest.golden.file
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_bundle(path: Path) -> Bundle:
+    """Read and check the bundle in directory `path`; raise BundleError where it is not one."""
+    manifest_path = path / MANIFEST
+    if not manifest_path.is_file():
+        raise BundleError(
+            f"{path}: no {MANIFEST} there, so it is no bundle; build one with `python -m export build CHECKPOINT --out {path}`"
+        )
+    try:
+        manifest = Manifest.model_validate_json(manifest_path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise BundleError(f"{manifest_path}: {where}: {first['msg']}; export the bundle again") from error
+    for required in (MODEL, manifest.golden.file):
+        if required not in manifest.files:
+            raise BundleError(f"{manifest_path}: files does not list {required}; export the bundle again")
+    for name, expected in manifest.files.items():
+        if Path(name).name != name:
+            raise BundleError(f"{manifest_path}: files: {name!r} is not a plain file name; export the bundle again")
+        if not (path / name).is_file():
+            raise BundleError(f"{path / name}: the manifest lists it but it is missing; copy the whole bundle again")
+        actual = sha256_of(path / name)
+        if actual != expected:
+            raise BundleError(
+                f"{path / name}: SHA-256 is {actual[:12]}…, the manifest says {expected[:12]}…; "
+                "the file was changed or cut short: copy the whole bundle again"
+            )
+    return Bundle(path, manifest)
+
+
+def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
+    """Write a bundle to `path` as a whole or not at all; `manifest.files` is filled in from `files` (name -> content).
+
+    The directory is written under a temporary name beside `path` and renamed; a bundle that was there is replaced.
+    """
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    manifest = manifest.model_copy(update={"files": hashes})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        staging.chmod(0o755)
+        for name, content in files.items():
+            (staging / name).write_bytes(content)
+        text = json.dumps(manifest.model_dump(mode="json"), indent=2) + "\n"
+        (staging / MANIFEST).write_text(text)
+        read_bundle(staging)
+        if path.exists():
+            retired = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
+            os.replace(path, retired / path.name)
+            os.replace(staging, path)
+            shutil.rmtree(retired)
+        else:
+            os.replace(staging, path)
+    finally:
+        if staging.exists():
+            shutil.rmtree(staging)
+    return read_bundle(path)
