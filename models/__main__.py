@@ -1,0 +1,130 @@
+"""`python -m models`: train, evaluate and describe the detectors."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+
+from models.checkpoint import CheckpointError, load_model
+from models.data.annotations import DataError, DataSet
+from models.data.loader import open_data_set
+from models.evaluate import TorchEngine, evaluate
+from models.presets import PRESETS, PresetError, find_preset, override
+from models.train import TrainingError, train
+
+EXAMPLES = """examples:
+  python -m models train passd-320-mobilenet --data VOC --split trainval --out runs/mine
+  python -m models train passd-320-mobilenet --data VOC --out runs/mine --resume
+  python -m models evaluate runs/mine/best.pt --data VOC --split test
+  python -m models presets
+  python -m models describe passd-320-mobilenet --classes 20
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except (CheckpointError, DataError, PresetError, TrainingError) as error:
+        print(f"models: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; what was saved is whole", file=sys.stderr)
+        return 130
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    raw = argparse.RawDescriptionHelpFormatter
+    top = argparse.ArgumentParser("python -m models", description=__doc__, epilog=EXAMPLES, formatter_class=raw)
+    verbs = top.add_subparsers(required=True, metavar="VERB")
+
+    verb = verbs.add_parser("train", help="train a preset on a data set", epilog=EXAMPLES, formatter_class=raw)
+    verb.add_argument("preset", help=f"one of: {', '.join(PRESETS)}")
+    verb.add_argument("--data", type=Path, required=True, help="a Pascal VOC tree")
+    verb.add_argument("--out", type=Path, required=True, help="folder for checkpoints, log.jsonl and plot.png")
+    verb.add_argument("--split", default="trainval", help="what to train on (default: trainval)")
+    verb.add_argument("--val-split", help="what to measure AP on every few epochs, to keep the best checkpoint (default: nothing)")
+    verb.add_argument("--epochs", type=int, help="short for --set optim.epochs=N")
+    verb.add_argument("--resume", action="store_true", help="go on from last.pt in --out")
+    verb.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting, e.g. optim.lr=0.002")
+    verb.add_argument("--workers", type=int, default=1, help="processes that prepare images (default: 1)")
+    verb.add_argument("--device", default=default_device(), help="cpu or cuda (default here: %(default)s)")
+    verb.set_defaults(run=run_train)
+
+    verb = verbs.add_parser("evaluate", help="AP of a checkpoint", epilog=EXAMPLES, formatter_class=raw)
+    verb.add_argument("checkpoint", type=Path)
+    verb.add_argument("--data", type=Path, required=True, help="a Pascal VOC tree")
+    verb.add_argument("--split", default="test", help="default: test")
+    verb.set_defaults(run=run_evaluate)
+
+    verb = verbs.add_parser("presets", help="list the presets")
+    verb.set_defaults(run=run_presets)
+
+    verb = verbs.add_parser("describe", help="what a preset is made of", epilog=EXAMPLES, formatter_class=raw)
+    verb.add_argument("preset")
+    verb.add_argument("--classes", type=int, default=20, help="number of classes without background (default: 20)")
+    verb.set_defaults(run=run_describe)
+    return top
+
+
+def default_device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def run_train(options: argparse.Namespace) -> None:
+    settings = options.set + ([f"optim.epochs={options.epochs}"] if options.epochs is not None else [])
+    preset = override(find_preset(options.preset), settings)
+    train_set = announce(open_data_set(options.data, options.split))
+    val_set = announce(open_data_set(options.data, options.val_split, train_set.classes)) if options.val_split else None
+    train(
+        preset,
+        train_set,
+        val_set,
+        options.out,
+        resume=options.resume,
+        num_workers=options.workers,
+        device=options.device,
+    )
+    print(f"done: {options.out / 'best.pt'}; export it with: python -m export build {options.out / 'best.pt'} --out BUNDLE")
+
+
+def announce(data_set: DataSet) -> DataSet:
+    """Say what was read, and how many boxes could not be used."""
+    num_objects = sum(len(sample.boxes) for sample in data_set.samples)
+    print(
+        f"{data_set.name}/{data_set.split}: {len(data_set.samples)} images, {num_objects} objects of {len(data_set.classes)} "
+        f"classes ({', '.join(data_set.classes)})"
+    )
+    if data_set.num_dropped:
+        print(f"warning: {data_set.name}/{data_set.split}: dropped {data_set.num_dropped} boxes without area", file=sys.stderr)
+    return data_set
+
+
+def run_evaluate(options: argparse.Namespace) -> None:
+    trained = load_model(options.checkpoint)
+    data_set = announce(open_data_set(options.data, options.split, trained.classes))
+    print(evaluate(TorchEngine(trained.model), data_set, trained.model.config.input_spec).table())
+
+
+def run_presets(_: argparse.Namespace) -> None:
+    print(f"{'preset':24} {'parameters':>12} {'boxes':>7}   (20 classes)")
+    for preset in PRESETS.values():
+        with torch.device("meta"):
+            model = preset.build(tuple(str(i) for i in range(20)))
+        print(f"{preset.name:24} {sum(p.numel() for p in model.parameters()):12,} {len(model.default):7,}")
+
+
+def run_describe(options: argparse.Namespace) -> None:
+    preset = find_preset(options.preset)
+    with torch.device("meta"):
+        model = preset.build(tuple(str(i) for i in range(options.classes)))
+    for name, part in model.named_children():
+        print(f"{name:12} {sum(p.numel() for p in part.parameters()):12,} parameters")
+    print(f"{'total':12} {sum(p.numel() for p in model.parameters()):12,} parameters, {len(model.default):,} default boxes")
+    print(preset)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

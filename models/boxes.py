@@ -1,0 +1,55 @@
+"""Box geometry: conversions, overlap, and the regression space between a reference box and its target.
+
+Boxes are float pixels without a +1 width: xyxy (x1, y1, x2, y2) or cxcywh (centre, size). All functions are pure and
+broadcast over leading dimensions; device and dtype follow the input.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+# The largest |delta_w| that decoding follows: e^4.135 = 1000/16. It keeps an early, wild prediction finite.
+MAX_LOG_SCALE = math.log(1000 / 16)
+
+
+def cxcywh_to_xyxy(boxes: Tensor) -> Tensor:
+    """boxes (..., 4) cxcywh -> (..., 4) xyxy."""
+    centre, half = boxes[..., :2], boxes[..., 2:] / 2
+    return torch.cat([centre - half, centre + half], dim=-1)
+
+
+def xyxy_to_cxcywh(boxes: Tensor) -> Tensor:
+    """boxes (..., 4) xyxy -> (..., 4) cxcywh."""
+    low, high = boxes[..., :2], boxes[..., 2:]
+    return torch.cat([(low + high) / 2, high - low], dim=-1)
+
+
+def area(boxes: Tensor) -> Tensor:
+    """boxes (..., 4) xyxy -> (...); a box turned inside out has area 0."""
+    size = (boxes[..., 2:] - boxes[..., :2]).clamp(min=0)
+    return size[..., 0] * size[..., 1]
+
+
+def iou(boxes: Tensor, others: Tensor) -> Tensor:
+    """Overlap of every pair: boxes (N, 4) xyxy; others (M, 4) xyxy -> iou (N, M); 0 where both are empty."""
+    low = torch.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = torch.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    size = (high - low).clamp(min=0)
+    intersection = size[..., 0] * size[..., 1]
+    union = area(boxes)[:, None] + area(others)[None, :] - intersection
+    return torch.where(union > 0, intersection / union.clamp(min=torch.finfo(union.dtype).tiny), 0)
+
+
+def encode(targets: Tensor, references: Tensor) -> Tensor:
+    """Deltas from references to targets, both (..., 4) cxcywh -> (..., 4) (dx, dy, dw, dh).  # PASSD §5.1.1, eq. 1"""
+    shift = (targets[..., :2] - references[..., :2]) / references[..., 2:]
+    scale = torch.log(targets[..., 2:] / references[..., 2:])
+    return torch.cat([shift, scale], dim=-1)
+
+
+def decode(deltas: Tensor, references: Tensor) -> Tensor:
+    """The inverse of `encode`: deltas (..., 4), references (..., 4) cxcywh -> (..., 4) cxcywh."""
+    centre = references[..., :2] + deltas[..., :2] * references[..., 2:]
+    size = references[..., 2:] * deltas[..., 2:].clamp(-MAX_LOG_SCALE, MAX_LOG_SCALE).exp()
+    return torch.cat([centre, size], dim=-1)

@@ -1,0 +1,59 @@
+"""Batches of training images, the same for the same seed and epoch however many processes prepare them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from models.data.annotations import DataError, DataSet
+from models.data.transforms import augment
+from models.data.voc import is_voc, read_voc
+from models.detector import Targets
+from models.presets import AugmentConfig
+from service.bundle import InputSpec
+
+
+def open_data_set(root: Path, split: str, classes: tuple[str, ...] | None = None) -> DataSet:
+    """The split of the data set in `root`, whose layout says what it is."""
+    if is_voc(root):
+        return read_voc(root, split, classes)
+    raise DataError(
+        f"{root}: not a data set; expected a Pascal VOC tree with Annotations/, JPEGImages/ and ImageSets/Main/{split}.txt"
+    )
+
+
+@dataclass(frozen=True)
+class TrainingImages(Dataset[tuple[Tensor, Targets]]):
+    """Augmented training images of one epoch: uint8 (H, W, 3) and their targets."""
+
+    data_set: DataSet
+    spec: InputSpec
+    config: AugmentConfig
+    seed: int
+    epoch: int
+
+    def __len__(self) -> int:
+        return len(self.data_set.samples)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Targets]:
+        sample = self.data_set.samples[index]
+        rng = np.random.default_rng((self.seed, self.epoch, index))
+        easy = ~sample.is_difficult
+        image, boxes, labels = augment(sample.read_image(), sample.boxes[easy], sample.labels[easy], self.spec, self.config, rng)
+        return torch.from_numpy(image), Targets(torch.from_numpy(boxes), torch.from_numpy(labels))
+
+
+def training_batches(images: TrainingImages, batch_size: int, num_workers: int) -> Iterator[tuple[Tensor, list[Targets]]]:
+    """One epoch in a random order, in batches of uint8 (B, H, W, 3); what is left over at the end waits for other epochs."""
+    order = np.random.default_rng((images.seed, images.epoch)).permutation(len(images)).tolist()
+    batch_size = min(batch_size, len(order))
+    batches = [order[start : start + batch_size] for start in range(0, len(order) - batch_size + 1, batch_size)]
+    yield from DataLoader(images, batch_sampler=batches, num_workers=num_workers, collate_fn=collate)
+
+
+def collate(samples: list[tuple[Tensor, Targets]]) -> tuple[Tensor, list[Targets]]:
+    return torch.stack([image for image, _ in samples]), [targets for _, targets in samples]

@@ -1,0 +1,115 @@
+"""Average precision of anything that finds boxes in pictures: a checkpoint, a bundle's engine, a running server."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from tqdm import tqdm
+
+from models.average_precision import ClassResult, ImageResult, average_precision, mean_ap
+from models.data.annotations import DataSet, Sample
+from models.detector import best_candidates, normalise
+from service.bundle import InputSpec, NmsDefaults
+from service.engine import Candidates, Engine
+from service.postprocess import Detections, Options, default_options, postprocess
+from service.preprocess import fit
+
+MAX_CANDIDATES = 200  # PASSD §6.2
+SCORE_THRESHOLD = 0.01  # PASSD §6.2
+BATCH_SIZE = 8
+
+
+class TorchEngine:
+    """A model as an engine: the reference that every other form is compared with."""
+
+    name = "torch"
+    description = "torch, fp32"
+
+    def __init__(self, model: nn.Module, max_candidates: int = MAX_CANDIDATES) -> None:
+        self.model = model.eval()
+        self.max_candidates = max_candidates
+
+    @torch.inference_mode()
+    def __call__(self, images: NDArray[np.uint8]) -> Candidates:
+        device = next(self.model.parameters()).device
+        predictions = self.model(normalise(torch.from_numpy(images).to(device)))
+        boxes, scores, labels = best_candidates(*self.model.decode(predictions), self.max_candidates)
+        return Candidates(boxes.cpu().numpy(), scores.cpu().numpy(), labels.cpu().numpy())
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """AP by class at IoU .5, and what the caller may want to measure at other thresholds."""
+
+    classes: tuple[str, ...]
+    per_class: list[ClassResult]
+    results: list[ImageResult]
+
+    @property
+    def mean_ap(self) -> float:
+        return mean_ap(self.per_class)
+
+    @property
+    def summary(self) -> str:
+        return ", ".join(f"{name} {r.all_points:.3f}" for name, r in zip(self.classes, self.per_class, strict=True))
+
+    def table(self) -> str:
+        """AP in per cent by class."""
+        width = max(len(name) for name in (*self.classes, "mean"))
+        lines = [f"{'class':{width}}  objects   AP50  AP50 (11 points)"]
+        for name, result in zip(self.classes, self.per_class, strict=True):
+            lines.append(
+                f"{name:{width}}  {result.num_objects:7d}  {100 * result.all_points:5.2f}  {100 * result.eleven_points:5.2f}"
+            )
+        known = [result for result in self.per_class if result.num_objects]
+        eleven = 100 * float(np.mean([r.eleven_points for r in known])) if known else float("nan")
+        total = sum(result.num_objects for result in known)
+        lines.append(f"{'mean':{width}}  {total:7d}  {100 * self.mean_ap:5.2f}  {eleven:5.2f}")
+        return "\n".join(lines)
+
+
+def evaluation_options(nms: NmsDefaults) -> Options:
+    """The bundle's NMS as it is measured: every detection above the paper's 0.01 counts, up to 200."""
+    return default_options(
+        nms.model_copy(update={"score_threshold": SCORE_THRESHOLD, "max_detections": MAX_CANDIDATES})
+    )
+
+
+def evaluate(engine: Engine, data_set: DataSet, spec: InputSpec, nms: NmsDefaults | None = None) -> Evaluation:
+    """AP of an engine through the server's own pre- and post-processing."""
+    options = evaluation_options(nms or NmsDefaults())
+    found = detect_all(engine, data_set.samples, spec, options)
+    return score(data_set, found)
+
+
+def detect_all(
+    engine: Engine, samples: Sequence[Sample], spec: InputSpec, options: Options, batch_size: int = BATCH_SIZE
+) -> Iterator[Detections]:
+    """The detections in each sample's picture, in order."""
+    for start in range(0, len(samples), batch_size):
+        images = [sample.read_image() for sample in samples[start : start + batch_size]]
+        candidates = engine(np.stack([fit(image, spec) for image in images]))
+        for row, image in enumerate(images):
+            size = image.shape[0], image.shape[1]
+            yield postprocess(
+                candidates.boxes[row], candidates.scores[row], candidates.labels[row], options, spec, size
+            )
+
+
+def score(data_set: DataSet, found: Iterator[Detections]) -> Evaluation:
+    """Compare the detections of each picture of a data set, in order, with what is there; shows its progress."""
+    results = []
+    pairs = zip(data_set.samples, found, strict=True)
+    for sample, detections in tqdm(pairs, f"evaluating {data_set.split}", len(data_set.samples), unit="image", leave=False):
+        results.append(
+            ImageResult(
+                detections.boxes, detections.scores, detections.labels, sample.boxes, sample.labels, sample.is_difficult
+            )
+        )
+    return Evaluation(data_set.classes, average_precision(results, len(data_set.classes)), results)
