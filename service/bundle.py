@@ -12,7 +12,6 @@ Normalisation, box decoding and top-k are inside the graph; soft-NMS, thresholds
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -176,11 +175,11 @@ def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> 
         read_bundle(staging)
         if path.exists():
             retired = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
-            os.replace(path, retired / path.name)
-            os.replace(staging, path)
+            path.rename(retired / path.name)
+            staging.rename(path)
             shutil.rmtree(retired)
         else:
-            os.replace(staging, path)
+            staging.rename(path)
     finally:
         if staging.exists():
             shutil.rmtree(staging)

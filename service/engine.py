@@ -1,10 +1,19 @@
 """An engine is a callable: images in, candidates out. Its forms are interchangeable."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from importlib.util import find_spec
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from service.bundle import Bundle
+
+EngineName = Literal["auto", "openvino", "onnx"]
+
+
+class EngineError(Exception):
+    """An engine that cannot be opened; the message names the bundle, what is wrong and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -32,3 +41,21 @@ class Engine(Protocol):
     def close(self) -> None:
         """Give back what the engine holds; it is not called again."""
         ...
+
+
+def open_engine(bundle: Bundle, name: EngineName = "auto", *, num_threads: int | None = None) -> Engine:
+    """Open the engine of `bundle` on the CPU: auto is OpenVINO where it is installed, else ONNX Runtime.
+
+    num_threads is the number of threads that one call may use, None for one per core. Raises EngineError.
+    """
+    if name == "auto":
+        name = "openvino" if find_spec("openvino") else "onnx"
+    if name == "onnx":
+        from service.onnx_engine import OnnxEngine
+
+        return OnnxEngine(bundle, num_threads=num_threads)
+    if find_spec("openvino") is None:
+        raise EngineError("OpenVINO is not installed; install it with `pip install .[cpu]` or choose `--engine onnx`")
+    from service.openvino_engine import OpenvinoEngine
+
+    return OpenvinoEngine(bundle, num_threads=num_threads)

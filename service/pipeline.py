@@ -1,0 +1,85 @@
+"""The synchronous composition: image files in, detections out. What is measured with it is what the server serves."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.bundle import Bundle, BundleError, Golden
+from service.engine import Engine
+from service.postprocess import Detections, Options, default_options, postprocess
+from service.preprocess import decode_image, fit
+
+MAX_PIXELS = 50_000_000
+GOLDEN_MIN_IOU = 0.9
+GOLDEN_MAX_SCORE_DIFFERENCE = 0.05
+
+
+class Pipeline:
+    """A bundle with an engine around it."""
+
+    def __init__(self, bundle: Bundle, engine: Engine, *, max_pixels: int = MAX_PIXELS, max_batch: int = 8) -> None:
+        self.bundle = bundle
+        self.engine = engine
+        self.spec = bundle.manifest.input
+        self.options = default_options(bundle.manifest.nms)
+        self._max_pixels = max_pixels
+        self._max_batch = max_batch
+
+    def prepare(self, image: bytes | NDArray[np.uint8]) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+        """An image file, or an image uint8 [H, W, 3] RGB -> (input pixels uint8 [h, w, 3], the picture's (height, width)).
+
+        Raises ImageError where the file is none.
+        """
+        if not isinstance(image, bytes):
+            return fit(image, self.spec), (image.shape[0], image.shape[1])
+        decoded = decode_image(image, target=self.spec, max_pixels=self._max_pixels)
+        return fit(decoded.pixels, self.spec), (decoded.height, decoded.width)
+
+    def detect(self, images: Sequence[bytes | NDArray[np.uint8]], options: Options | None = None) -> list[Detections]:
+        """The detections of each image, in its own pixels, with the bundle's NMS defaults unless `options` are given."""
+        found: list[Detections] = []
+        for start in range(0, len(images), self._max_batch):
+            prepared = [self.prepare(image) for image in images[start : start + self._max_batch]]
+            candidates = self.engine(np.stack([pixels for pixels, _ in prepared]))
+            for row, (_, size) in enumerate(prepared):
+                rows = candidates.boxes[row], candidates.scores[row], candidates.labels[row]
+                found.append(postprocess(*rows, options or self.options, self.spec, size))
+        return found
+
+
+def check_golden(bundle: Bundle, engine: Engine) -> None:
+    """Raise BundleError unless `engine` finds in the golden image what the exporter found there."""
+    (found,) = Pipeline(bundle, engine).detect([bundle.golden_path.read_bytes()])
+    missing = unmatched(bundle.manifest.golden, found)
+    if missing:
+        raise BundleError(
+            f"{bundle.path}: {engine.name} ({engine.description}) misses {len(missing)} of "
+            f"{len(bundle.manifest.golden.detections)} detections in {bundle.golden_path.name}, so its answers would be wrong; "
+            "try another --engine, or export the bundle again"
+        )
+
+
+def unmatched(golden: Golden, found: Detections) -> list[int]:
+    """The golden detections that no found one matches (same label, IoU at least 0.9, score within 0.05), by index."""
+    missing = []
+    for index, wanted in enumerate(golden.detections):
+        overlaps = _iou(np.array(wanted.box, np.float32), found.boxes)
+        is_match = (
+            (found.labels == wanted.label)
+            & (overlaps >= GOLDEN_MIN_IOU)
+            & (np.abs(found.scores - wanted.score) <= GOLDEN_MAX_SCORE_DIFFERENCE)
+        )
+        if not is_match.any():
+            missing.append(index)
+    return missing
+
+
+def _iou(box: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """box (4,) and boxes (N, 4), xyxy -> iou (N,)."""
+    sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
+    overlap = np.prod(np.maximum(sides, 0), axis=1)
+    area = np.prod(box[2:] - box[:2])
+    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+    result: NDArray[np.float32] = overlap / np.maximum(area + areas - overlap, np.float32(1e-9))
+    return result

@@ -1,0 +1,75 @@
+"""From one image's candidates to its detections: soft-NMS, thresholds, and boxes in the picture's own pixels."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.bundle import InputSpec, NmsDefaults
+from service.preprocess import boxes_to_image
+from service.soft_nms import Method, soft_nms
+
+
+@dataclass(frozen=True)
+class Detections:
+    """boxes float32 (D, 4) xyxy in the picture's own pixels; scores float32 (D,), falling; labels int32 (D,)."""
+
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    labels: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to keep of the candidates. `labels` are the class indices that are wanted, None for all."""
+
+    method: Method
+    sigma: float
+    iou_threshold: float
+    score_threshold: float
+    max_detections: int
+    labels: frozenset[int] | None = None
+
+
+def default_options(defaults: NmsDefaults) -> Options:
+    """The options that a bundle asks for."""
+    return Options(
+        method=defaults.method,
+        sigma=defaults.sigma,
+        iou_threshold=defaults.iou_threshold,
+        score_threshold=defaults.score_threshold,
+        max_detections=defaults.max_detections,
+    )
+
+
+def postprocess(
+    boxes: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    labels: NDArray[np.int32],
+    options: Options,
+    spec: InputSpec,
+    size: tuple[int, int],
+) -> Detections:
+    """boxes (T, 4) xyxy in input pixels, scores (T,), labels (T,) of one image of `size` (height, width) -> Detections."""
+    if options.labels is not None:
+        wanted = _among(labels, options.labels)
+        boxes, scores, labels = boxes[wanted], scores[wanted], labels[wanted]
+    kept, kept_scores = soft_nms(
+        boxes,
+        scores,
+        labels,
+        method=options.method,
+        sigma=options.sigma,
+        iou_threshold=options.iou_threshold,
+        score_threshold=options.score_threshold,
+        max_detections=options.max_detections,
+    )
+    return Detections(boxes_to_image(boxes[kept], spec, size), kept_scores, labels[kept])
+
+
+def _among(labels: NDArray[np.int32], wanted: Collection[int]) -> NDArray[np.bool_]:
+    return np.isin(labels, np.fromiter(wanted, np.int32, len(wanted)))

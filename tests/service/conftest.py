@@ -1,0 +1,23 @@
+"""Fixtures of the server's tests: a tiny bundle, and an engine around it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.bundle import Bundle
+from service.engine import Engine, open_engine
+from tests.tiny_bundle import write_tiny_bundle
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    path: Path = tmp_path_factory.mktemp("bundles") / "tiny"
+    return write_tiny_bundle(path)
+
+
+@pytest.fixture(scope="session")
+def tiny_engine(tiny_bundle: Bundle) -> Iterator[Engine]:
+    engine = open_engine(tiny_bundle, "onnx", num_threads=1)
+    yield engine
+    engine.close()
