@@ -45,7 +45,9 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--data", type=Path, required=True, help="a Pascal VOC tree")
     verb.add_argument("--out", type=Path, required=True, help="folder for checkpoints, log.jsonl and plot.png")
     verb.add_argument("--split", default="trainval", help="what to train on (default: trainval)")
-    verb.add_argument("--val-split", help="what to measure AP on every few epochs, to keep the best checkpoint (default: nothing)")
+    verb.add_argument(
+        "--val-split", help="what to measure AP on every few epochs, to keep the best checkpoint (default: nothing)"
+    )
     verb.add_argument("--epochs", type=int, help="short for --set optim.epochs=N")
     verb.add_argument("--resume", action="store_true", help="go on from last.pt in --out")
     verb.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting, e.g. optim.lr=0.002")

@@ -95,4 +95,4 @@ def pairwise_iou(boxes: Float, others: Float) -> Float:
     intersection = (high - low).clip(min=0).prod(axis=2)
     areas, other_areas = ((b[:, 2:] - b[:, :2]).clip(min=0).prod(axis=1) for b in (boxes, others))
     union = areas[:, None] + other_areas[None, :] - intersection
-    return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
+    return np.asarray(np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0))

@@ -59,4 +59,4 @@ def initialise_from_scratch(module: nn.Module) -> None:
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
 
 
-BACKBONES: dict[str, Callable[[], nn.Module]] = {"mobilenet": MobileNet}
+BACKBONES: dict[str, Callable[[], MobileNet]] = {"mobilenet": MobileNet}

@@ -1,7 +1,6 @@
 """Checkpoints: tensors, numbers and strings only, written as a whole or not at all."""
 
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,26 +18,33 @@ class CheckpointError(Exception):
 
 
 def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
-    """Write beside `path` first and rename, so that a killed run leaves the previous checkpoint whole."""
-    handle, staging = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    """Write beside `path` first and rename, so that a killed run leaves the previous checkpoint whole.
+
+    What a kill leaves of the new one has a fixed name, which the next write takes over.
+    """
+    staging = path.with_name(f".{path.name}.partial")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with staging.open("wb") as file:
             torch.save({"format": FORMAT} | content, file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(staging, path)
+        staging.replace(path)
     finally:
-        Path(staging).unlink(missing_ok=True)
+        staging.unlink(missing_ok=True)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """The content of a checkpoint, on the CPU."""
     if not path.is_file():
-        raise CheckpointError(f"{path}: no such file; `python -m models train` writes best.pt and last.pt into its --out folder")
+        raise CheckpointError(
+            f"{path}: no such file; `python -m models train` writes best.pt and last.pt into its --out folder"
+        )
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises whatever the unpickler or the zip reader met
-        raise CheckpointError(f"{path}: not a checkpoint that can be read ({type(error).__name__}); train again or copy it again") from error
+        raise CheckpointError(
+            f"{path}: not a checkpoint that can be read ({type(error).__name__}); train again or copy it again"
+        ) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise CheckpointError(f"{path}: not a checkpoint of this version; train again with `python -m models train`")
     return content

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,14 +30,15 @@ class TorchEngine:
     description = "torch, fp32"
 
     def __init__(self, model: nn.Module, max_candidates: int = MAX_CANDIDATES) -> None:
-        self.model = model.eval()
+        self.model: Any = model.eval()
         self.max_candidates = max_candidates
 
     @torch.inference_mode()
     def __call__(self, images: NDArray[np.uint8]) -> Candidates:
         device = next(self.model.parameters()).device
         predictions = self.model(normalise(torch.from_numpy(images).to(device)))
-        boxes, scores, labels = best_candidates(*self.model.decode(predictions), self.max_candidates)
+        boxes, scores = self.model.decode(predictions)
+        boxes, scores, labels = best_candidates(boxes, scores, self.max_candidates)
         return Candidates(boxes.cpu().numpy(), scores.cpu().numpy(), labels.cpu().numpy())
 
     def close(self) -> None:
@@ -76,9 +78,7 @@ class Evaluation:
 
 def evaluation_options(nms: NmsDefaults) -> Options:
     """The bundle's NMS as it is measured: every detection above the paper's 0.01 counts, up to 200."""
-    return default_options(
-        nms.model_copy(update={"score_threshold": SCORE_THRESHOLD, "max_detections": MAX_CANDIDATES})
-    )
+    return default_options(nms.model_copy(update={"score_threshold": SCORE_THRESHOLD, "max_detections": MAX_CANDIDATES}))
 
 
 def evaluate(engine: Engine, data_set: DataSet, spec: InputSpec, nms: NmsDefaults | None = None) -> Evaluation:
@@ -97,9 +97,7 @@ def detect_all(
         candidates = engine(np.stack([fit(image, spec) for image in images]))
         for row, image in enumerate(images):
             size = image.shape[0], image.shape[1]
-            yield postprocess(
-                candidates.boxes[row], candidates.scores[row], candidates.labels[row], options, spec, size
-            )
+            yield postprocess(candidates.boxes[row], candidates.scores[row], candidates.labels[row], options, spec, size)
 
 
 def score(data_set: DataSet, found: Iterator[Detections]) -> Evaluation:

@@ -12,11 +12,15 @@ Norm = Literal["bn", "none"]
 def conv(in_channels: int, out_channels: int, kernel: int, norm: Norm, stride: int = 1) -> nn.Sequential:
     """A convolution that keeps the size (over its stride), with batch norm instead of a bias where `norm` is "bn"."""
     layer = nn.Conv2d(in_channels, out_channels, kernel, stride, padding=kernel // 2, bias=norm == "none")
-    nn.init.normal_(layer.weight, std=0.01)  # PASSD §6.1: Gaussian, sigma 0.01, bias 0
+    initialise_new(layer)
+    return nn.Sequential(layer) if norm == "none" else nn.Sequential(layer, nn.BatchNorm2d(out_channels))
+
+
+def initialise_new(layer: nn.Conv2d) -> None:
+    """Initialise a convolution that no pretrained network has: Gaussian weights of sigma 0.01, zero bias.  # PASSD §6.1"""
+    nn.init.normal_(layer.weight, std=0.01)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
-        return nn.Sequential(layer)
-    return nn.Sequential(layer, nn.BatchNorm2d(out_channels))
 
 
 class FPN(nn.Module):

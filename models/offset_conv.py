@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.fpn import initialise_new
+
 TAPS = 9  # a 3x3 kernel, row-major: (-1, -1), (-1, 0), ... (1, 1)
 
 
@@ -38,17 +40,17 @@ def sampling_positions(geometry: Tensor) -> Tensor:
 def sample_taps(projected: Tensor, geometry: Tensor, bias: Tensor) -> Tensor:
     """Sum the projected map over the taps of each box.
 
-    projected (B, A*9*O, H, W), channels ordered box, tap, filter; geometry (B, A, 4, H, W) in cells, float32; bias (A, O)
-    -> (B, A, O, H, W).
+    projected (B, A*9*O, H, W), channels ordered box, tap, filter; geometry (B, A, 4, H, W) in cells; bias (A, O)
+    -> (B, A, O, H, W) in the geometry's type: positions need float32 where autocast makes the map bfloat16.
     """
-    batch, channels, height, width = projected.shape
+    batch, _, height, width = projected.shape
     num_boxes, num_filters = bias.shape
-    positions = sampling_positions(geometry.float())
+    positions = sampling_positions(geometry)
     extent = torch.tensor([height, width], dtype=positions.dtype, device=positions.device)
     grid = ((2 * positions + 1) / extent - 1).flip(-1)  # to [-1, 1] over the map's outer edges, (x, y)
     samples = F.grid_sample(
-        projected.reshape(batch * num_boxes * TAPS, num_filters, height, width),
-        grid.reshape(batch * num_boxes * TAPS, height, width, 2).to(projected.dtype),
+        projected.reshape(batch * num_boxes * TAPS, num_filters, height, width).to(grid.dtype),
+        grid.reshape(batch * num_boxes * TAPS, height, width, 2),
         mode="bilinear",
         padding_mode="zeros",
         align_corners=False,
@@ -69,20 +71,19 @@ class OffsetConv(nn.Module):
         self.scores = nn.Conv2d(channels, boxes_per_cell * num_scores, 3)
         self.deltas = nn.Conv2d(channels, boxes_per_cell * 4, 3)
         for layer in (self.scores, self.deltas):
-            nn.init.normal_(layer.weight, std=0.01)  # PASSD §6.1
-            assert layer.bias is not None
-            nn.init.zeros_(layer.bias)
+            initialise_new(layer)
 
     def projection(self) -> Tensor:
         """Both filter banks as the weights of one 1x1 convolution: (A*9*O, channels, 1, 1), O = scores + 4."""
-        per_box = [layer.weight.unflatten(0, (self.boxes_per_cell, -1)) for layer in (self.scores, self.deltas)]
+        shape = (self.boxes_per_cell, -1, *self.scores.weight.shape[1:])
+        per_box = [layer.weight.view(shape) for layer in (self.scores, self.deltas)]
         weight = torch.cat(per_box, dim=1)  # (A, O, channels, 3, 3)
         return weight.permute(0, 3, 4, 1, 2).reshape(-1, weight.shape[2], 1, 1)
 
     def bias(self) -> Tensor:
         """(A, O)."""
-        assert self.scores.bias is not None and self.deltas.bias is not None
-        return torch.cat([b.view(self.boxes_per_cell, -1) for b in (self.scores.bias, self.deltas.bias)], dim=1)
+        biases = [layer.bias for layer in (self.scores, self.deltas) if layer.bias is not None]
+        return torch.cat([bias.view(self.boxes_per_cell, -1) for bias in biases], dim=1)
 
     def forward(self, features: Tensor, geometry: Tensor) -> Tensor:
         """features (B, channels, H, W), geometry (B, A, 4, H, W) in cells -> (B, A, O, H, W): scores, then deltas."""

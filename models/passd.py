@@ -11,7 +11,7 @@ from models.anchors import box_strides, default_boxes
 from models.backbones import BACKBONES
 from models.boxes import cxcywh_to_xyxy, decode, encode, xyxy_to_cxcywh
 from models.detector import Targets
-from models.fpn import FPN, Norm
+from models.fpn import FPN, Norm, initialise_new
 from models.losses import box_regression, mined_cross_entropy
 from models.matching import match
 from models.offset_conv import OffsetConv
@@ -77,8 +77,7 @@ class PASSD(nn.Module):
         self.objectness = nn.Conv2d(FPN_CHANNELS, 2 * self.boxes_per_cell, 3, padding=1)
         self.proposals = nn.Conv2d(FPN_CHANNELS, 4 * self.boxes_per_cell, 3, padding=1)
         for layer in (self.objectness, self.proposals):
-            nn.init.normal_(layer.weight, std=0.01)  # PASSD §6.1
-            nn.init.zeros_(layer.bias)
+            initialise_new(layer)
         self.attending = OffsetConv(FPN_CHANNELS, self.boxes_per_cell, len(classes) + 1)
 
         self.map_sizes = [(config.input_size // stride,) * 2 for stride in self.strides]
@@ -100,10 +99,13 @@ class PASSD(nn.Module):
         proposals = self.propose(raw)
         adjusted = decode(proposals, self.default)
         outputs = torch.cat(
-            [self.per_box(self.attending(x, geometry).flatten(1, 2)) for x, geometry in zip(maps, self.geometry(adjusted), strict=True)],
+            [
+                self.per_box(self.attending(x, geometry).flatten(1, 2))
+                for x, geometry in zip(maps, self.geometry(adjusted), strict=True)
+            ],
             dim=1,
         ).float()
-        logits, deltas = outputs.split([len(self.classes) + 1, 4], dim=2)
+        logits, deltas = torch.split(outputs, [len(self.classes) + 1, 4], dim=2)
         return PASSDPredictions(objectness, proposals, adjusted, logits, deltas * self.variances, self.default)
 
     def per_box(self, output: Tensor) -> Tensor:
@@ -117,7 +119,7 @@ class PASSD(nn.Module):
         Clipped, the shift is tanh(raw) times half a cell over the box's size (eq. 2), so a decoded centre never leaves its
         own cell. The loss sees the clipped value: objects beyond it saturate the tanh, which is the regularisation meant.
         """
-        shift, scale = raw.split(2, dim=2)
+        shift, scale = torch.split(raw, 2, dim=2)
         if self.config.proposing == "clipped":
             shift = torch.tanh(shift) * self.stride / (2 * self.default[:, 2:])  # PASSD §5.1.1, eq. 2
         else:
@@ -134,7 +136,7 @@ class PASSD(nn.Module):
         counts = [height * width * self.boxes_per_cell for height, width in self.map_sizes]
         return [
             level.view(-1, height, width, self.boxes_per_cell, 4).permute(0, 3, 4, 1, 2)
-            for level, (height, width) in zip(per_box.split(counts, dim=1), self.map_sizes, strict=True)
+            for level, (height, width) in zip(torch.split(per_box, counts, dim=1), self.map_sizes, strict=True)
         ]
 
     def loss(self, predictions: PASSDPredictions, targets: list[Targets]) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import matplotlib
 
 matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402 (the backend must be chosen first)
+from matplotlib import pyplot
 
 
 def plot_run(log: Path, path: Path) -> None:

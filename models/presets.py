@@ -63,7 +63,28 @@ class Preset:
         return json.dumps(dataclasses.asdict(self))
 
 
-PRESETS = {preset.name: preset for preset in (Preset("passd-320-mobilenet", PASSDConfig("mobilenet", 320)),)}
+PASSD_320_MOBILENET = Preset("passd-320-mobilenet", PASSDConfig("mobilenet", 320))
+
+# From scratch, in an hour on two CPU cores, on a few hundred micrographs: AdamW and a cosine converge in a tenth of the
+# paper's epochs; the smallest default box is 24 px, as platelets are; cells keep roughly their size and have no up or down.
+PASSD_320_MOBILENET_BCCD = Preset(
+    "passd-320-mobilenet-bccd",
+    PASSDConfig("mobilenet", 320, box_size=3.0),
+    OptimConfig(
+        optimizer="adamw",
+        lr=2e-3,
+        weight_decay=0.05,
+        batch_size=8,
+        epochs=70,
+        warmup_epochs=0.5,
+        schedule="cosine",
+        clip_grad_norm=10.0,
+        ema=0.99,
+    ),
+    AugmentConfig(expand_probability=0.3, expand_max=1.5, crop_min=0.5, vertical_flip=0.5),
+)
+
+PRESETS = {preset.name: preset for preset in (PASSD_320_MOBILENET, PASSD_320_MOBILENET_BCCD)}
 
 
 def find_preset(name: str) -> Preset:

@@ -74,7 +74,8 @@ def train(
     if last.exists() and not resume:
         raise TrainingError(f"{last} exists: add --resume to go on with that run, or choose another --out")
     torch.manual_seed(preset.seed)
-    model = preset.build(train_set.classes).to(device).to(memory_format=torch.channels_last)
+    model = preset.build(train_set.classes).to(device)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = make_optimizer(preset.optim, model)
     average = WeightAverage(model, preset.optim.ema) if preset.optim.ema else None
     progress = Progress()
@@ -108,7 +109,7 @@ def train(
                     f"try a smaller rate (--set optim.lr={optim.lr / 2:g}) or a longer warm-up, then --resume from {last}"
                 )
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            torch.autograd.backward(loss)
             if optim.clip_grad_norm:
                 nn.utils.clip_grad_norm_(model.parameters(), optim.clip_grad_norm)
             optimizer.step()
@@ -154,7 +155,7 @@ def make_optimizer(optim: OptimConfig, model: nn.Module) -> torch.optim.Optimize
     """The optimizer of a run. AdamW leaves vectors (biases, norms) undecayed; SGD decays all, as the paper's code base does."""
     if optim.optimizer == "sgd":
         return torch.optim.SGD(model.parameters(), optim.lr, optim.momentum, weight_decay=optim.weight_decay)
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"params": [p for p in model.parameters() if p.ndim > 1]},
         {"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0},
     ]
@@ -168,7 +169,9 @@ def restore(
     content = read_checkpoint(path)
     then = preset_from_json(content["preset"])
     if then.model != preset.model:
-        raise TrainingError(f"{path}: that run's model is another one; resume it with the preset and --set model.* of its start")
+        raise TrainingError(
+            f"{path}: that run's model is another one; resume it with the preset and --set model.* of its start"
+        )
     model.load_state_dict(content["model"])
     optimizer.load_state_dict(content["optimizer"])
     if average:

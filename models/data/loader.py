@@ -43,7 +43,9 @@ class TrainingImages(Dataset[tuple[Tensor, Targets]]):
         sample = self.data_set.samples[index]
         rng = np.random.default_rng((self.seed, self.epoch, index))
         easy = ~sample.is_difficult
-        image, boxes, labels = augment(sample.read_image(), sample.boxes[easy], sample.labels[easy], self.spec, self.config, rng)
+        image, boxes, labels = augment(
+            sample.read_image(), sample.boxes[easy], sample.labels[easy], self.spec, self.config, rng
+        )
         return torch.from_numpy(image), Targets(torch.from_numpy(boxes), torch.from_numpy(labels))
 
 

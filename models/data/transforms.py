@@ -109,7 +109,7 @@ def vertical_flip(image: Image, boxes: Boxes) -> tuple[Image, Boxes]:
 
 
 def distort(image: Image, rng: np.random.Generator) -> Image:
-    """Photometric distortion with SSD's ranges: brightness ±32, contrast and saturation x0.5…1.5, hue ±18°, each half the time."""
+    """Photometric distortion, SSD's ranges: brightness ±32, contrast and saturation x0.5…1.5, hue ±18°; each half the time."""
     pixels = image.astype(np.float32)
     if rng.random() < 0.5:
         pixels += rng.uniform(-32, 32)
