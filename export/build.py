@@ -1,0 +1,121 @@
+"""From a checkpoint to a bundle."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from export.graph import ExportGraph, fold_batch_norm, round_weights
+from export.parity import Difference, difference
+from export.to_onnx import to_onnx
+from models.checkpoint import TrainedModel, load_model
+from models.evaluate import MAX_CANDIDATES, TorchEngine
+from service.bundle import (
+    GOLDEN,
+    MODEL,
+    Bundle,
+    Golden,
+    GoldenDetection,
+    InputSpec,
+    Manifest,
+    NmsDefaults,
+    Source,
+    sha256_of,
+    write_bundle,
+)
+from service.engine import Engine
+from service.onnx_engine import OnnxEngine
+from service.postprocess import default_options, postprocess
+
+BOX_TOLERANCE = 1e-2  # pixels
+SCORE_TOLERANCE = 1e-4
+NUM_GOLDEN_OF_WEAK_MODEL = 3
+
+
+class ExportError(Exception):
+    """A model that cannot become a bundle; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """A finished bundle, and how far its ONNX Runtime answers lie from torch's."""
+
+    bundle: Bundle
+    parity: Difference
+
+
+def build(checkpoint: Path, out: Path, *, name: str, version: str, nms: NmsDefaults, metrics: dict[str, float]) -> Built:
+    """Export `checkpoint` as the bundle `out`, or raise ExportError and leave nothing behind."""
+    trained = load_model(checkpoint)
+    spec = trained.model.config.input_spec
+    fold_batch_norm(trained.model)
+    round_weights(trained.model)
+    model = to_onnx(ExportGraph(trained.model, MAX_CANDIDATES), spec).SerializeToString()
+    golden = trained.golden.numpy()
+    manifest = Manifest(
+        name=name,
+        version=version,
+        classes=trained.classes,
+        input=spec,
+        max_candidates=MAX_CANDIDATES,
+        nms=nms,
+        files={},
+        source=Source(preset=trained.preset.name, checkpoint_sha256=sha256_of(checkpoint), data_set=trained.data_set),
+        metrics=metrics,
+        golden=Golden(detections=()),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        draft = Bundle(Path(folder), manifest)
+        draft.model_path.write_bytes(model)
+        engine = OnnxEngine(draft)
+        parity = check_parity(trained, engine, spec)
+        expected = Golden(detections=golden_detections(engine, golden, spec, nms))
+        engine.close()
+    manifest = manifest.model_copy(update={"golden": expected})
+    return Built(write_bundle(out, manifest, {MODEL: model, GOLDEN: png(golden)}), parity)
+
+
+def check_parity(trained: TrainedModel, engine: Engine, spec: InputSpec) -> Difference:
+    """Compare ONNX Runtime with torch on the golden image, mirrored, and beside noise, at batches that were not traced."""
+    golden = trained.golden.numpy()
+    noise = np.random.default_rng(0).integers(0, 256, (spec.height, spec.width, 3), dtype=np.uint8)
+    reference = TorchEngine(trained.model)
+    worst = Difference(0.0, 0.0, 0)
+    for batch in ([golden], [golden[:, ::-1], noise, golden]):
+        images = np.stack(batch)
+        found = difference(reference(images), engine(images))
+        worst = Difference(
+            max(worst.boxes, found.boxes), max(worst.scores, found.scores), worst.num_missing + found.num_missing
+        )
+    if worst.exceeds(BOX_TOLERANCE, SCORE_TOLERANCE):
+        raise ExportError(
+            f"ONNX Runtime differs from torch by {worst}; allowed are {BOX_TOLERANCE:g} px and {SCORE_TOLERANCE:g}: "
+            "nothing was written. Check that torch, onnx and onnxruntime have the versions of constraints.txt"
+        )
+    return worst
+
+
+def golden_detections(
+    engine: Engine, golden: NDArray[np.uint8], spec: InputSpec, nms: NmsDefaults
+) -> tuple[GoldenDetection, ...]:
+    """What a server must find in the golden image: all above the default threshold, or the best few of a weak model."""
+    candidates = engine(golden[None])
+    options = default_options(nms.model_copy(update={"score_threshold": 0.0}))
+    rows = candidates.boxes[0], candidates.scores[0], candidates.labels[0]
+    found = postprocess(*rows, options, spec, (spec.height, spec.width))
+    count = max(int((found.scores >= nms.score_threshold).sum()), NUM_GOLDEN_OF_WEAK_MODEL)
+    expected = []
+    for box, score, label in zip(found.boxes[:count], found.scores[:count], found.labels[:count], strict=True):
+        x1, y1, x2, y2 = (round(float(corner), 2) for corner in box)
+        expected.append(GoldenDetection(label=int(label), score=round(float(score), 5), box=(x1, y1, x2, y2)))
+    return tuple(expected)
+
+
+def png(image: NDArray[np.uint8]) -> bytes:
+    """image uint8 (H, W, 3) RGB as a PNG file."""
+    ok, encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    assert ok
+    return encoded.tobytes()

@@ -1,0 +1,61 @@
+"""AP of a bundle, or of a running server, through the server's own pre- and post-processing."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+
+from models.data.annotations import DataSet, Sample
+from models.data.loader import open_data_set
+from models.evaluate import MAX_CANDIDATES, SCORE_THRESHOLD, Evaluation, detect_all, evaluation_options, score
+from service.bundle import Bundle, read_bundle
+from service.engine import EngineName, open_engine
+from service.postprocess import Detections
+
+
+class ServerError(Exception):
+    """A server that cannot be measured; the message names it and what it said."""
+
+
+def evaluate_bundle(path: Path, root: Path, split: str, engine_name: EngineName) -> tuple[Bundle, Evaluation]:
+    """AP of the bundle in `path` on a data set."""
+    bundle = read_bundle(path)
+    data_set = open_data_set(root, split, bundle.manifest.classes)
+    engine = open_engine(bundle, engine_name)
+    found = detect_all(engine, data_set.samples, bundle.manifest.input, evaluation_options(bundle.manifest.nms))
+    return bundle, score(data_set, found)
+
+
+def evaluate_server(url: str, model: str | None, root: Path, split: str) -> Evaluation:
+    """AP of a model that a server serves; None for its first one."""
+    with httpx.Client(base_url=url, timeout=60) as client:
+        try:
+            served = client.get("/models").raise_for_status().json()["models"]
+            entry = next((m for m in served if model in (None, m["name"])), None)
+            if entry is None:
+                raise ServerError(f"{url}: no model {model!r}; it serves {', '.join(m['name'] for m in served)}")
+            data_set = open_data_set(root, split, tuple(entry["classes"]))
+            return score(data_set, detect_by_http(client, entry["name"], data_set))
+        except httpx.HTTPStatusError as error:
+            raise ServerError(f"{error.request.url}: {error.response.status_code}: {error.response.text[:300]}") from error
+        except httpx.TransportError as error:
+            raise ServerError(f"{url}: no answer ({error}); is the server running there?") from error
+
+
+def detect_by_http(client: httpx.Client, model: str, data_set: DataSet) -> Iterator[Detections]:
+    """The detections that the server gives for each picture's file, in order."""
+    parameters = {"model": model, "score_threshold": str(SCORE_THRESHOLD), "max_detections": str(MAX_CANDIDATES)}
+    for sample in data_set.samples:
+        response = client.post("/detect", params=parameters, content=body_of(sample)).raise_for_status()
+        detections = response.json()["results"][0]["detections"]
+        boxes = [[d["box"][side] for side in ("x1", "y1", "x2", "y2")] for d in detections]
+        yield Detections(
+            np.array(boxes, dtype=np.float32).reshape(-1, 4),
+            np.array([d["score"] for d in detections], dtype=np.float32),
+            np.array([d["class_id"] for d in detections], dtype=np.int32),
+        )
+
+
+def body_of(sample: Sample) -> bytes:
+    return sample.image_path.read_bytes()

@@ -1,0 +1,46 @@
+"""How far two engines' answers to the same images lie apart."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.engine import Candidates
+
+COMPARED_SCORE = 0.05  # candidates below are noise: near the cut-off their order, and so their presence, is a toss-up
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The largest difference over all candidates that count: boxes in pixels, scores, and how many have no counterpart."""
+
+    boxes: float
+    scores: float
+    num_missing: int
+
+    def __str__(self) -> str:
+        return f"boxes {self.boxes:.2g} px, scores {self.scores:.2g}, {self.num_missing} without a counterpart"
+
+    def exceeds(self, boxes: float, scores: float) -> bool:
+        return self.boxes > boxes or self.scores > scores or self.num_missing > 0
+
+
+def difference(reference: Candidates, other: Candidates) -> Difference:
+    """Pair each candidate of `reference` above COMPARED_SCORE with the nearest box of the same label in `other`.
+
+    Candidates are paired by place and not by rank: two engines may order equal scores differently.
+    """
+    boxes = scores = 0.0
+    num_missing = 0
+    for image in range(len(reference.scores)):
+        for box, score, label in zip(reference.boxes[image], reference.scores[image], reference.labels[image], strict=True):
+            if score < COMPARED_SCORE:
+                continue
+            is_peer = (other.labels[image] == label) & (other.scores[image] > 0)
+            if not is_peer.any():
+                num_missing += 1
+                continue
+            distances = np.abs(other.boxes[image][is_peer] - box).max(axis=1)
+            nearest = int(distances.argmin())
+            boxes = max(boxes, float(distances[nearest]))
+            scores = max(scores, float(abs(other.scores[image][is_peer][nearest] - score)))
+    return Difference(boxes, scores, num_missing)

@@ -1,0 +1,61 @@
+"""From a torch detector to an ONNX model."""
+
+import logging
+import warnings
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+
+from export.graph import ExportGraph
+from service.bundle import InputSpec
+
+OPSET = 20
+SMALLEST_STORED_AS_FP16 = 256  # elements; below that a Cast node costs more than it saves
+
+
+def to_onnx(graph: ExportGraph, spec: InputSpec) -> onnx.ModelProto:
+    """Export `graph` with a dynamic batch axis, its rounded filters stored as fp16."""
+    example = torch.zeros(2, spec.height, spec.width, 3, dtype=torch.uint8)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own deprecations
+        program = torch.onnx.export(
+            graph,
+            (example,),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=["images"],
+            output_names=["boxes", "scores", "labels"],
+            dynamic_shapes={"images": {0: torch.export.Dim("batch", min=1, max=1024)}},
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    store_as_fp16(model)
+    for node in model.graph.node:
+        node.ClearField("metadata_props")  # the tracer's notes: file names and line numbers of this machine
+        node.doc_string = ""
+    model.producer_name = "singleshot"
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def store_as_fp16(model: onnx.ModelProto) -> None:
+    """Store the float initializers that fp16 holds exactly as fp16, each behind a Cast that engines fold when they load."""
+    kept, casts = [], []
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        is_exact = values.dtype == np.float32 and values.size >= SMALLEST_STORED_AS_FP16
+        with np.errstate(over="ignore"):
+            is_exact = is_exact and bool((values.astype(np.float16).astype(np.float32) == values).all())
+        if not is_exact:
+            kept.append(tensor)
+            continue
+        kept.append(numpy_helper.from_array(values.astype(np.float16), f"{tensor.name}.fp16"))
+        casts.append(onnx.helper.make_node("Cast", [f"{tensor.name}.fp16"], [tensor.name], to=onnx.TensorProto.FLOAT))
+    nodes = list(model.graph.node)
+    del model.graph.initializer[:], model.graph.node[:]
+    model.graph.initializer.extend(kept)
+    model.graph.node.extend(casts + nodes)
