@@ -1,0 +1,169 @@
+"""The HTTP server: `create_app(settings)` opens the bundles and returns the application that serves them."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Header, Query, Request
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic_core import to_json
+from starlette.responses import FileResponse, Response
+
+from service.annotate import annotate
+from service.answers import answer_of, server_timing
+from service.errors import RequestError, install_error_handlers
+from service.image_header import ImageError
+from service.intake import Upload, cancelled_on_departure, read_uploads
+from service.postprocess import Options
+from service.preprocess import decode_image
+from service.request_context import RequestContext
+from service.schemas import DetectQuery, DetectResponse, ModelList, ProblemDetails, Status
+from service.served_model import Outcome, ServedModel
+from service.server import Server
+from service.settings import Settings
+
+PAGE = Path(__file__).parent / "page" / "index.html"
+MAX_TIMEOUT_MS = 600_000
+IMAGE_BODY = {"schema": {"type": "string", "format": "binary"}}
+DETECT_BODY = {
+    "required": True,
+    "content": {
+        "image/*": IMAGE_BODY,
+        "application/octet-stream": IMAGE_BODY,
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "properties": {"image": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+            }
+        },
+    },
+}
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    code: {"model": ProblemDetails, "description": description}
+    for code, description in {
+        400: "The body is empty or is no valid multipart form",
+        404: "No such model",
+        408: "The body took too long to arrive",
+        413: "Too many bytes or too many pixels",
+        415: "Not an image that the server reads",
+        422: "A broken image or a parameter out of range",
+        500: "The engine failed",
+        503: "Busy; try again after Retry-After seconds",
+        504: "No answer before the request's deadline",
+    }.items()
+}
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Open the bundles, check their golden images, and return the application; raises BundleError and EngineError.
+
+    `app.state.server` is the `Server`.
+    """
+    server = Server(settings)
+    app = FastAPI(
+        title="Singleshot",
+        summary="Object detection: POST an image, get boxes.",
+        version="1",
+        lifespan=server.running,
+        redoc_url=None,
+    )
+    app.state.server = server
+    app.add_middleware(RequestContext, metrics=server.metrics)
+    install_error_handlers(app)
+    add_detect(app, server)
+    add_operations(app, server)
+    return app
+
+
+def add_detect(app: FastAPI, server: Server) -> None:
+    """POST /detect."""
+
+    @app.post("/detect", response_model=DetectResponse, responses=PROBLEMS, openapi_extra={"requestBody": DETECT_BODY})
+    async def detect(
+        request: Request,
+        query: Annotated[DetectQuery, Query()],
+        x_request_timeout_ms: Annotated[int | None, Header(ge=1, le=MAX_TIMEOUT_MS)] = None,
+    ) -> Response:
+        """Find objects in the image that is the body, or in each file of a multipart body."""
+        start = time.monotonic()
+        timeout_seconds = x_request_timeout_ms / 1000 if x_request_timeout_ms else server.settings.default_deadline_seconds
+        model = server.find(query.model)
+        options = model.options(query)
+        async with server.admitted():
+            uploads = await read_uploads(request, server.settings)
+            server.metrics.stage_duration.labels("receive").observe(time.monotonic() - start)
+            if query.format == "image" and len(uploads) > 1:
+                raise RequestError(422, "format=image takes one image a request")
+            async with cancelled_on_departure(request):
+                outcomes = await detect_each(model, uploads, options, start + timeout_seconds)
+                responding = time.monotonic()
+                if query.format == "image":
+                    response = await draw(server, model, uploads[0], outcomes[0])
+                else:
+                    response = Response(to_json(answer_of(model, uploads, outcomes)), media_type="application/json")
+        response.headers["Server-Timing"] = server_timing(outcomes)
+        server.metrics.stage_duration.labels("respond").observe(time.monotonic() - responding)
+        return response
+
+
+async def detect_each(
+    model: ServedModel, uploads: Sequence[Upload], options: Options, deadline: float
+) -> list[Outcome | ImageError]:
+    """Detect in all images at once. One bad image among several is an ImageError in its place; alone it is raised."""
+    if len(uploads) == 1:
+        return [await model.detect(uploads[0].body, options, deadline)]
+
+    async def detect_one(upload: Upload) -> Outcome | ImageError:
+        try:
+            return await model.detect(upload.body, options, deadline)
+        except ImageError as error:
+            return error
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(detect_one(upload)) for upload in uploads]
+    except* RequestError as problems:
+        raise problems.exceptions[0] from None
+    return [task.result() for task in tasks]
+
+
+async def draw(server: Server, model: ServedModel, upload: Upload, outcome: Outcome | ImageError) -> Response:
+    """The picture with its boxes, as a JPEG file."""
+    assert isinstance(outcome, Outcome)  # a single bad image was raised
+
+    def drawn() -> bytes:
+        image = decode_image(upload.body, max_pixels=server.settings.max_pixels)
+        return annotate(image.pixels, outcome.detections, model.classes)
+
+    return Response(await asyncio.get_running_loop().run_in_executor(server.threads, drawn), media_type="image/jpeg")
+
+
+def add_operations(app: FastAPI, server: Server) -> None:
+    """What operators and browsers ask for."""
+
+    @app.get("/healthz", response_model=Status)
+    async def healthz() -> dict[str, str]:
+        """The process lives."""
+        return {"status": "ok"}
+
+    @app.get("/readyz", response_model=Status, responses={503: PROBLEMS[503]})
+    async def readyz() -> dict[str, str]:
+        """The models answer correctly and the server takes work; 503 from the moment it begins to shut down."""
+        if not server.is_ready:
+            raise RequestError(503, "the server is shutting down")
+        return {"status": "ready"}
+
+    @app.get("/models")
+    async def models() -> ModelList:
+        """What is served; the default comes first."""
+        return ModelList(models=[model.info(is_default=model is server.default) for model in server.models.values()])
+
+    @app.get("/metrics", include_in_schema=False)
+    def metrics() -> Response:
+        return Response(generate_latest(server.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> FileResponse:
+        return FileResponse(PAGE)

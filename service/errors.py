@@ -1,0 +1,66 @@
+"""Errors as the client sees them: problem+json (RFC 9457) with the request's id, and never a stack trace."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic_core import to_json
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from service.image_header import ImageError
+
+PROBLEM_JSON = "application/problem+json"
+CLIENT_DEPARTED = 499  # nginx's number: nobody reads the answer, it stands in the metrics only
+
+
+class RequestError(Exception):
+    """A request that is refused: the HTTP status, and a sentence that says what is wrong and what would be right."""
+
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.headers = dict(headers or {})
+
+
+def busy(detail: str, retry_after_seconds: float) -> RequestError:
+    """503 with an honest Retry-After, in whole seconds as RFC 9110 wants it."""
+    return RequestError(503, detail, {"Retry-After": str(max(1, -int(-retry_after_seconds // 1)))})
+
+
+def problem_of(error: RequestError | ImageError) -> dict[str, object]:
+    """status, title and detail."""
+    detail = error.detail if isinstance(error, RequestError) else str(error)
+    return {"status": error.status, "title": _title(error.status), "detail": detail}
+
+
+def problem_response(error: RequestError | ImageError, request_id: str) -> Response:
+    """The response that tells the client."""
+    headers = error.headers if isinstance(error, RequestError) else None
+    body = {"type": "about:blank", **problem_of(error), "request_id": request_id}
+    return Response(to_json(body), error.status, headers, media_type=PROBLEM_JSON)
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Answer every kind of error, the framework's own too, as problem+json."""
+
+    @app.exception_handler(RequestError)
+    @app.exception_handler(ImageError)
+    async def on_problem(request: Request, error: RequestError | ImageError) -> Response:
+        return problem_response(error, request.state.request_id)
+
+    @app.exception_handler(HTTPException)
+    async def on_http_exception(request: Request, error: HTTPException) -> Response:
+        problem = RequestError(error.status_code, f"{request.method} {request.url.path}: {error.detail}", error.headers)
+        return problem_response(problem, request.state.request_id)
+
+    @app.exception_handler(RequestValidationError)
+    async def on_invalid_request(request: Request, error: RequestValidationError) -> Response:
+        details = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()]
+        return problem_response(RequestError(422, "; ".join(details)), request.state.request_id)
+
+
+def _title(status: int) -> str:
+    return "Client Closed Request" if status == CLIENT_DEPARTED else HTTPStatus(status).phrase

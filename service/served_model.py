@@ -1,0 +1,174 @@
+"""A bundle being served: its pipeline, with the heavy steps in threads and the engine behind a batcher."""
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.admission import BudgetExceededError, PixelBudget, measure_costs
+from service.batcher import Answer, Batcher, BatchFailedError, ExpiredError, RejectedError
+from service.bundle import Bundle
+from service.engine import Engine
+from service.errors import RequestError, busy
+from service.image_header import read_header
+from service.metrics import Metrics
+from service.pipeline import Pipeline, check_golden
+from service.postprocess import Detections, Options, postprocess
+from service.schemas import DetectQuery, ModelInfo
+from service.settings import Settings
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One image's detections, the picture's size, and the seconds spent in each stage."""
+
+    detections: Detections
+    height: int
+    width: int
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    pixels: NDArray[np.uint8]  # [h, w, 3]
+    size: tuple[int, int]  # (height, width) of the picture
+
+
+class ServedModel:
+    """Answers for one bundle. Opening it checks the golden image and warms the engine up; raises BundleError, EngineError."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        engine: Engine,
+        settings: Settings,
+        *,
+        threads: ThreadPoolExecutor,
+        budget: PixelBudget,
+        metrics: Metrics,
+    ) -> None:
+        check_golden(bundle, engine)
+        manifest = bundle.manifest
+        self.name = manifest.name
+        self.classes = manifest.classes
+        self._pipeline = Pipeline(bundle, engine, max_pixels=settings.max_pixels)
+        self._engine = engine
+        self._settings = settings
+        self._threads = threads
+        self._budget = budget
+        self._metrics = metrics
+        self._batcher = Batcher(
+            engine,
+            measure_costs(engine, manifest.input, settings.max_batch),
+            max_batch=settings.max_batch,
+            max_queue=settings.max_queue,
+            on_batch=metrics.observe_batch(manifest.name),
+        )
+        metrics.queue_depth.labels(manifest.name).set_function(lambda: self._batcher.depth)
+        metrics.model_info.labels(manifest.name, manifest.version, engine.name, engine.description).set(1)
+
+    @property
+    def engine_description(self) -> str:
+        """The engine's name, device and precision."""
+        return f"{self._engine.name}, {self._engine.description}"
+
+    def start(self) -> None:
+        """Start the engine's thread, on the event loop that will serve."""
+        self._batcher.start()
+
+    async def close(self) -> None:
+        """Finish what was taken on and free the engine."""
+        await self._batcher.close(self._settings.drain_limit_seconds)
+        self._engine.close()
+
+    def options(self, query: DetectQuery) -> Options:
+        """The bundle's defaults with what the query sets; raises RequestError 422 for a class that the model does not know."""
+        options = self._pipeline.options
+        changes = query.model_dump(include={"score_threshold", "max_detections", "sigma", "iou_threshold"}, exclude_none=True)
+        if query.nms == "soft":
+            changes["method"] = "gaussian" if options.method == "hard" else options.method
+        elif query.nms is not None:
+            changes["method"] = query.nms
+        names = [name for item in query.classes for name in item.split(",") if name]
+        unknown = [name for name in names if name not in self.classes]
+        if unknown:
+            raise RequestError(422, f"{self.name} knows no class {unknown[0]!r}; it knows {', '.join(self.classes)}")
+        if names:
+            changes["labels"] = frozenset(self.classes.index(name) for name in names)
+        return replace(options, **changes)
+
+    async def detect(self, body: bytes, options: Options, deadline: float) -> Outcome:
+        """Detect in one image file until `deadline` (time.monotonic()); raises ImageError, and RequestError 500, 503, 504."""
+        start = time.monotonic()
+        try:
+            prepared = await self._prepare(body, deadline)
+            decoded = time.monotonic()
+            answer = await self._batcher.submit(prepared.pixels, deadline)
+            answered = time.monotonic()
+            detections = await self._finish(answer, prepared, options)
+        except RejectedError as error:
+            self._metrics.rejected.labels(error.reason).inc()
+            raise busy(f"the server is busy: {error}", error.retry_after_seconds) from error
+        except BudgetExceededError as error:
+            self._metrics.rejected.labels("pixels").inc()
+            raise busy(f"the server is busy: {error}", 1) from error
+        except ExpiredError as error:
+            self._metrics.rejected.labels("expired").inc()
+            raise RequestError(504, str(error)) from error
+        except BatchFailedError as error:
+            raise RequestError(500, str(error)) from error
+        seconds = {
+            "decode": decoded - start,
+            "queue": answer.queue_seconds,
+            "infer": answer.infer_seconds,
+            "postprocess": time.monotonic() - answered,
+        }
+        self._observe(detections, seconds)
+        return Outcome(detections, *prepared.size, seconds)
+
+    def info(self, *, is_default: bool) -> ModelInfo:
+        """What /models says."""
+        manifest = self._pipeline.bundle.manifest
+        return ModelInfo(
+            name=manifest.name,
+            version=manifest.version,
+            is_default=is_default,
+            classes=list(manifest.classes),
+            input=manifest.input,
+            nms=manifest.nms,
+            engine=self._engine.name,
+            engine_description=self._engine.description,
+            max_batch=self._settings.max_batch,
+            source=manifest.source,
+            metrics=manifest.metrics,
+        )
+
+    async def _prepare(self, body: bytes, deadline: float) -> _Prepared:
+        work = asyncio.get_running_loop().run_in_executor(self._threads, self._decode, body)
+        seconds = deadline - time.monotonic()
+        try:
+            async with asyncio.timeout(seconds):
+                return await work
+        except TimeoutError:
+            raise ExpiredError(f"the image was not decoded within {seconds:.3g} s") from None
+
+    def _decode(self, body: bytes) -> _Prepared:
+        header = read_header(body)
+        with self._budget.reserved(min(header.height * header.width, self._settings.max_pixels)):
+            return _Prepared(*self._pipeline.prepare(body))
+
+    async def _finish(self, answer: Answer, prepared: _Prepared, options: Options) -> Detections:
+        candidates = answer.boxes, answer.scores, answer.labels
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, postprocess, *candidates, options, self._pipeline.spec, prepared.size)
+
+    def _observe(self, detections: Detections, seconds: dict[str, float]) -> None:
+        for stage, duration in seconds.items():
+            self._metrics.stage_duration.labels(stage).observe(duration)
+        scores = self._metrics.detection_score.labels(self.name)
+        for label, score in zip(detections.labels.tolist(), detections.scores.tolist(), strict=True):
+            self._metrics.detections.labels(self.name, self.classes[label]).inc()
+            scores.observe(score)

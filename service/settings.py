@@ -1,0 +1,46 @@
+"""Everything that can be set, read once at the door: from the environment (`SINGLESHOT_PORT=8123`) and the command line."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from service.engine import EngineName
+
+DEFAULT_BUNDLES = Path(__file__).parent / "bundles"
+
+
+class Settings(BaseSettings):
+    """Settings of the server; each is also an environment variable `SINGLESHOT_<NAME>`."""
+
+    model_config = SettingsConfigDict(env_prefix="SINGLESHOT_", frozen=True, extra="forbid")
+
+    bundles: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("default",),
+        description="directories of the bundles to serve, the first answers by default; `default` is the packaged one",
+    )
+    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for every interface")
+    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 for any free one")
+    engine: EngineName = Field("auto", description="auto is OpenVINO where it is installed, else ONNX Runtime")
+    engine_threads: int | None = Field(None, gt=0, description="threads that one batch may use; one per core if unset")
+    max_batch: int = Field(8, gt=0, description="images in one batch at most")
+    max_queue: int = Field(256, gt=0, description="images of one model that may wait for the engine")
+    max_requests: int = Field(256, gt=0, description="detect requests that may be in the server at once, bodies included")
+    default_deadline_seconds: float = Field(10.0, gt=0, description="time for a request without X-Request-Timeout-Ms")
+    receive_seconds: float = Field(30.0, gt=0, description="time that a client may take to send its body")
+    max_body_bytes: int = Field(32 * 2**20, gt=0, description="size of a request's body at most")
+    max_files: int = Field(32, gt=0, description="images in one multipart request at most")
+    max_pixels: int = Field(50_000_000, gt=0, description="pixels of one image at most, before any decoding")
+    max_pixels_in_flight: int = Field(200_000_000, gt=0, description="pixels of all images that are being decoded, together")
+    decode_threads: int = Field(os.cpu_count() or 1, gt=0, description="threads that decode images and post-process")
+    drain_grace_seconds: float = Field(
+        2.0, ge=0, description="time between SIGTERM, when /readyz turns 503, and closing the door"
+    )
+    drain_limit_seconds: float = Field(30, gt=0, description="time that accepted requests have after the door is closed")
+
+    @field_validator("bundles", mode="before")
+    @classmethod
+    def _split_paths(cls, value: object) -> object:
+        return tuple(part for part in value.split(os.pathsep) if part) if isinstance(value, str) else value
