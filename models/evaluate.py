@@ -93,11 +93,11 @@ def detect_all(
 ) -> Iterator[Detections]:
     """The detections in each sample's picture, in order."""
     for start in range(0, len(samples), batch_size):
-        images = [sample.read_image() for sample in samples[start : start + batch_size]]
-        candidates = engine(np.stack([fit(image, spec) for image in images]))
+        images = [sample.decode(spec) for sample in samples[start : start + batch_size]]
+        candidates = engine(np.stack([fit(image.pixels, spec) for image in images]))
         for row, image in enumerate(images):
-            size = image.shape[0], image.shape[1]
-            yield postprocess(candidates.boxes[row], candidates.scores[row], candidates.labels[row], options, spec, size)
+            rows = candidates.boxes[row], candidates.scores[row], candidates.labels[row]
+            yield postprocess(*rows, options, spec, (image.height, image.width))
 
 
 def score(data_set: DataSet, found: Iterator[Detections]) -> Evaluation:

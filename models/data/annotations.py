@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from service.bundle import InputSpec
 from service.image_header import ImageError
-from service.preprocess import decode_image
+from service.preprocess import DecodedImage, decode_image
 
 MAX_PIXELS = 200_000_000
 
@@ -32,17 +33,21 @@ class Sample:
 
     def read_image(self) -> NDArray[np.uint8]:
         """The picture, uint8 (H, W, 3) RGB, upright."""
+        return self.decode(None).pixels
+
+    def decode(self, target: InputSpec | None) -> DecodedImage:
+        """The picture as the server decodes it for an input of `target`, perhaps at a reduced scale."""
         try:
-            image = decode_image(self.image_path.read_bytes(), max_pixels=MAX_PIXELS).pixels
+            image = decode_image(self.image_path.read_bytes(), target=target, max_pixels=MAX_PIXELS)
         except FileNotFoundError as error:
             raise DataError(f"{self.image_path}: annotated, but the picture is missing") from error
         except ImageError as error:
             raise DataError(f"{self.image_path}: {error}; replace the file or take it out of the split") from error
-        if self.size != (0, 0) and image.shape[:2] != self.size:
+        if self.size not in ((0, 0), (image.height, image.width)):
             height, width = self.size
             raise DataError(
                 f"{self.image_path}: the annotation is for {width}x{height} pixels, the upright picture has "
-                f"{image.shape[1]}x{image.shape[0]}; if its EXIF rotation was ignored when it was annotated, strip that tag"
+                f"{image.width}x{image.height}; if its EXIF rotation was ignored when it was annotated, strip that tag"
             )
         return image
 
