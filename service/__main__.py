@@ -66,16 +66,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cv2.setNumThreads(1)  # several images are decoded at once; splitting each up as well only adds switching
     try:
         settings = read_settings(arguments)
-        listener = listen(settings)
-        app = create_app(settings)
     except ValidationError as error:
         first = error.errors()[0]
         return fail(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
-    except (BundleError, EngineError) as error:
-        return fail(str(error))
+    try:
+        listener = listen(settings)
     except OSError as error:
         return fail(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; choose another --port or --host")
-    return run(app, settings, listener)
+    with listener:
+        try:
+            app = create_app(settings)
+        except (BundleError, EngineError, OSError) as error:
+            return fail(str(error))
+        return run(app, settings, listener)
 
 
 def read_settings(arguments: Sequence[str] | None) -> Settings:
@@ -98,7 +101,7 @@ def read_settings(arguments: Sequence[str] | None) -> Settings:
 
 
 def listen(settings: Settings) -> socket.socket:
-    """A socket bound to the host and port, so that a taken port is known before the models are loaded; raises OSError."""
+    """A socket that listens on the host and port, so that a taken port is known before the models load; raises OSError."""
     family, kind, protocol, _, address = socket.getaddrinfo(
         settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
@@ -106,6 +109,7 @@ def listen(settings: Settings) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
+        listener.listen()
     except OSError:
         listener.close()
         raise

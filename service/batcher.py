@@ -118,13 +118,14 @@ class Batcher:
     def _admit(self, waiting: _Waiting, now: float) -> None:
         running_seconds = max(0.0, self._batch_done_at - now)
         if self._is_closing or len(self._queue) >= self._max_queue:
-            retry_after = running_seconds + self._cost.finish_seconds(len(self._queue), self._max_batch)
-            raise RejectedError("queue_full", f"{len(self._queue)} images are waiting already", retry_after)
+            # the running batch makes room when it ends
+            raise RejectedError("queue_full", f"{len(self._queue)} images are waiting already", running_seconds)
         num_ahead = sum(other < waiting for other in self._queue)
         finish = running_seconds + self._cost.finish_seconds(num_ahead, self._max_batch)
         if now + finish > waiting.deadline:
             detail = f"the answer would take {finish:.3g} s, the request's deadline is in {waiting.deadline - now:.3g} s"
-            raise RejectedError("late", detail, finish)
+            # by then the backlog is short enough for a request with as much time as this one
+            raise RejectedError("late", detail, now + finish - waiting.deadline)
 
     def _forget(self, waiting: _Waiting) -> None:
         with self._changed:

@@ -1,0 +1,32 @@
+"""An HTTP client of an application in this process: httpx without a socket, with the application's lifespan around it."""
+
+import asyncio
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+from fastapi import FastAPI
+
+
+class AsgiClient:
+    """A context manager: the application starts on entry and shuts down on exit; in between, requests as with httpx."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._runner = asyncio.Runner()
+        self._lifespan = app.router.lifespan_context(app)
+        self._client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
+
+    def __enter__(self) -> Self:
+        self._runner.run(self._lifespan.__aenter__())
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._runner.run(self._client.aclose())
+        self._runner.run(self._lifespan.__aexit__(None, None, None))
+        self._runner.close()
+
+    def get(self, url: str, **options: Any) -> httpx.Response:
+        return self._runner.run(self._client.get(url, **options))
+
+    def post(self, url: str, **options: Any) -> httpx.Response:
+        return self._runner.run(self._client.post(url, **options))
