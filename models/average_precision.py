@@ -84,7 +84,7 @@ def all_point_area(recall: Float, precision: Float) -> float:
 
 def eleven_point_area(recall: Float, precision: Float) -> float:
     """The mean over recalls 0, .1 … 1 of the best precision from there on (VOC 2007)."""
-    points = [precision[recall >= point].max(initial=0.0) for point in np.linspace(0, 1, 11)]
+    points = [precision[recall >= point].max(initial=0.0) for point in np.arange(11) / 10]
     return float(np.mean(points))
 
 

@@ -1,0 +1,99 @@
+"""Slow, obvious forms of what the models compute, written from the papers: plain loops over Python numbers."""
+
+import math
+
+Box = tuple[float, float, float, float]
+
+
+def iou(a: Box, b: Box) -> float:
+    """Overlap of two boxes xyxy; 0 where both are empty."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    intersection = max(width, 0.0) * max(height, 0.0)
+    areas = [max(x2 - x1, 0.0) * max(y2 - y1, 0.0) for x1, y1, x2, y2 in (a, b)]
+    union = sum(areas) - intersection
+    return intersection / union if union > 0 else 0.0
+
+
+def encode(target: Box, reference: Box) -> Box:
+    """PASSD eq. 1; both cxcywh."""
+    gx, gy, gw, gh = target
+    bx, by, bw, bh = reference
+    return (gx - bx) / bw, (gy - by) / bh, math.log(gw / bw), math.log(gh / bh)
+
+
+def match(boxes: list[Box], ground_truth: list[Box], iou_threshold: float, force_best: bool) -> list[int | None]:
+    """For each box the object that it belongs to: the one it overlaps most, above the threshold.  # PASSD §5, SSD §2.2"""
+    matched: list[int | None] = []
+    for box in boxes:
+        overlaps = [iou(box, other) for other in ground_truth]
+        best = max(range(len(overlaps)), key=overlaps.__getitem__, default=None)
+        matched.append(best if best is not None and overlaps[best] > iou_threshold else None)
+    if force_best:
+        for m, other in enumerate(ground_truth):
+            overlaps = [iou(box, other) for box in boxes]
+            matched[max(range(len(boxes)), key=overlaps.__getitem__)] = m
+    return matched
+
+
+def bilinear(plane: list[list[float]], y: float, x: float) -> float:
+    """The value of a map at (row, column) y, x between its cells; 0 outside.  # Dai et al. 2017, eq. 3-4"""
+    total = 0.0
+    for row in (math.floor(y), math.floor(y) + 1):
+        for column in (math.floor(x), math.floor(x) + 1):
+            if 0 <= row < len(plane) and 0 <= column < len(plane[0]):
+                total += (1 - abs(y - row)) * (1 - abs(x - column)) * plane[row][column]
+    return total
+
+
+def offset_conv(
+    features: list[list[list[float]]],
+    filters: list[list[list[list[float]]]],
+    bias: float,
+    geometry: Box,
+    position: tuple[int, int],
+) -> float:
+    """One output of one box at one cell.  # PASSD §5.1.2, eq. 3-5
+
+    features [C][H][W]; filters [C][3][3]; geometry (shift_y, shift_x, height, width) of the adjusted box in cells.
+    """
+    shift_y, shift_x, height, width = geometry
+    total = bias
+    for r_y in (-1, 0, 1):
+        for r_x in (-1, 0, 1):
+            offset_y = r_y * height / 3 + shift_y - r_y  # eq. 4
+            offset_x = r_x * width / 3 + shift_x - r_x
+            y = position[0] + r_y + offset_y  # eq. 5
+            x = position[1] + r_x + offset_x
+            for plane, weights in zip(features, filters, strict=True):
+                total += weights[r_y + 1][r_x + 1] * bilinear(plane, y, x)
+    return total
+
+
+def average_precision(
+    detections: list[tuple[int, float, Box]], objects: list[tuple[int, Box, bool]], iou_threshold: float
+) -> tuple[float, float]:
+    """(all-point, eleven-point) AP of one class.  # Everingham et al. 2010, §4.2; VOC 2010 development kit
+
+    detections (image, score, box) and objects (image, box, is_difficult). Each detection, best first, claims the object of
+    its image that it overlaps most; a second claim is an error; a claim on a difficult object counts for nothing.
+    """
+    num_objects = sum(not is_difficult for *_, is_difficult in objects)
+    claimed: set[int] = set()
+    hits: list[bool] = []
+    for image, _, box in sorted(detections, key=lambda detection: -detection[1]):
+        overlaps = {i: iou(box, other) for i, (own, other, _) in enumerate(objects) if own == image}
+        best = max(overlaps, key=overlaps.__getitem__, default=None)
+        if best is None or overlaps[best] < iou_threshold:
+            hits.append(False)
+        elif not objects[best][2]:
+            hits.append(best not in claimed)
+            claimed.add(best)
+    points = [(sum(hits[: n + 1]), n + 1) for n in range(len(hits))]  # (true positives, detections)
+    area = 0.0
+    for found in range(1, num_objects + 1):
+        area += max((tp / n for tp, n in points if tp >= found), default=0.0) / num_objects
+    eleven = 0.0
+    for tenth in range(11):
+        eleven += max((tp / n for tp, n in points if 10 * tp >= tenth * num_objects), default=0.0) / 11
+    return area, eleven

@@ -1,0 +1,56 @@
+"""Normalisation, and the step from dense predictions to candidates."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from models.detector import IMAGE_MEAN, IMAGE_STD, best_candidates, normalise
+
+
+def full_sort(boxes: Tensor, scores: Tensor, count: int) -> tuple[list[list[float]], list[float], list[int]]:
+    """The best (box, class) pairs of one image by sorting all of them."""
+    pairs = [(scores[n, k].item(), boxes[n].tolist(), k) for n in range(scores.shape[0]) for k in range(scores.shape[1])]
+    pairs.sort(key=lambda pair: -pair[0])
+    best = pairs[:count]
+    return [box for _, box, _ in best], [score for score, _, _ in best], [label for *_, label in best]
+
+
+@pytest.mark.parametrize(("num_boxes", "num_classes", "count"), [(60, 5, 20), (60, 1, 20), (8, 30, 20), (200, 3, 199)])
+def test_candidates_are_those_of_a_full_sort(num_boxes: int, num_classes: int, count: int) -> None:
+    generator = torch.Generator().manual_seed(num_boxes)
+    boxes = torch.rand(3, num_boxes, 4, generator=generator)
+    scores = torch.rand(3, num_boxes, num_classes, generator=generator)
+    found = best_candidates(boxes, scores, count)
+    for image in range(3):
+        expected = full_sort(boxes[image], scores[image], count)
+        assert tuple(part[image].tolist() for part in found) == expected
+    assert found[2].dtype == torch.int32
+
+
+def test_one_box_may_give_all_candidates() -> None:
+    scores = torch.tensor([[[0.1, 0.1, 0.1], [0.9, 0.8, 0.7], [0.2, 0.1, 0.1]]])
+    boxes = torch.arange(12.0).view(1, 3, 4)
+    found, _, labels = best_candidates(boxes, scores, 3)
+    assert labels.tolist() == [[0, 1, 2]]
+    assert found.tolist() == [[[4, 5, 6, 7]] * 3]
+
+
+def test_rows_of_score_0_pad_what_is_missing() -> None:
+    boxes, scores, labels = best_candidates(torch.ones(2, 2, 4), torch.full((2, 2, 3), 0.5), 10)
+    assert boxes.shape == (2, 10, 4)
+    assert labels.shape == (2, 10)
+    assert scores.tolist() == [[0.5] * 6 + [0] * 4] * 2
+
+
+def test_the_mean_colour_is_normalised_to_zero() -> None:
+    images = torch.tensor(IMAGE_MEAN).round().to(torch.uint8).expand(2, 4, 6, 3)
+    normalised = normalise(images)
+    assert normalised.shape == (2, 3, 4, 6)
+    assert normalised.abs().max() < 0.5 / min(IMAGE_STD) + 1e-6
+
+
+def test_channels_keep_their_order() -> None:
+    red = torch.tensor([255, 0, 0], dtype=torch.uint8).expand(1, 2, 2, 3)
+    assert normalise(red)[0, :, 0, 0].tolist() == pytest.approx(
+        [(255 - IMAGE_MEAN[0]) / IMAGE_STD[0], -IMAGE_MEAN[1] / IMAGE_STD[1], -IMAGE_MEAN[2] / IMAGE_STD[2]]
+    )
