@@ -11,13 +11,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic_core import to_json
 from starlette.responses import FileResponse, Response
 
-from service.annotate import annotate
 from service.answers import answer_of, server_timing
 from service.errors import RequestError, install_error_handlers
 from service.image_header import ImageError
 from service.intake import Upload, cancelled_on_departure, read_uploads
 from service.postprocess import Options
-from service.preprocess import decode_image
 from service.request_context import RequestContext
 from service.schemas import DetectQuery, DetectResponse, ModelList, ProblemDetails, Status
 from service.served_model import Outcome, ServedModel
@@ -88,19 +86,23 @@ def add_detect(app: FastAPI, server: Server) -> None:
     ) -> Response:
         """Find objects in the image that is the body, or in each file of a multipart body."""
         start = time.monotonic()
-        timeout_seconds = x_request_timeout_ms / 1000 if x_request_timeout_ms else server.settings.default_deadline_seconds
         model = server.find(query.model)
         options = model.options(query)
         async with server.admitted():
             uploads = await read_uploads(request, server.settings)
-            server.metrics.stage_duration.labels("receive").observe(time.monotonic() - start)
+            received = time.monotonic()
+            server.metrics.stage_duration.labels("receive").observe(received - start)
+            deadline = received + server.settings.default_deadline_seconds
+            if x_request_timeout_ms is not None:  # the client's own patience began when it began to send
+                deadline = start + x_request_timeout_ms / 1000
             if query.format == "image" and len(uploads) > 1:
                 raise RequestError(422, "format=image takes one image a request")
             async with cancelled_on_departure(request):
-                outcomes = await detect_each(model, uploads, options, start + timeout_seconds)
+                outcomes = await detect_each(model, uploads, options, deadline)
                 responding = time.monotonic()
-                if query.format == "image":
-                    response = await draw(server, model, uploads[0], outcomes[0])
+                if query.format == "image" and isinstance(outcomes[0], Outcome):
+                    picture = await model.draw(uploads[0].body, outcomes[0].detections)
+                    response = Response(picture, media_type="image/jpeg")
                 else:
                     response = Response(to_json(answer_of(model, uploads, outcomes)), media_type="application/json")
         response.headers["Server-Timing"] = server_timing(outcomes)
@@ -124,20 +126,9 @@ async def detect_each(
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(detect_one(upload)) for upload in uploads]
-    except* RequestError as problems:
-        raise problems.exceptions[0] from None
+    except ExceptionGroup as group_of_errors:
+        raise group_of_errors.exceptions[0] from None
     return [task.result() for task in tasks]
-
-
-async def draw(server: Server, model: ServedModel, upload: Upload, outcome: Outcome | ImageError) -> Response:
-    """The picture with its boxes, as a JPEG file."""
-    assert isinstance(outcome, Outcome)  # a single bad image was raised
-
-    def drawn() -> bytes:
-        image = decode_image(upload.body, max_pixels=server.settings.max_pixels)
-        return annotate(image.pixels, outcome.detections, model.classes)
-
-    return Response(await asyncio.get_running_loop().run_in_executor(server.threads, drawn), media_type="image/jpeg")
 
 
 def add_operations(app: FastAPI, server: Server) -> None:

@@ -3,12 +3,14 @@
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.admission import BudgetExceededError, PixelBudget, measure_costs
+from service.annotate import annotate
 from service.batcher import Answer, Batcher, BatchFailedError, ExpiredError, RejectedError
 from service.bundle import Bundle
 from service.engine import Engine
@@ -17,6 +19,7 @@ from service.image_header import read_header
 from service.metrics import Metrics
 from service.pipeline import Pipeline, check_golden
 from service.postprocess import Detections, Options, postprocess
+from service.preprocess import decode_image
 from service.schemas import DetectQuery, ModelInfo
 from service.settings import Settings
 
@@ -113,8 +116,7 @@ class ServedModel:
             self._metrics.rejected.labels(error.reason).inc()
             raise busy(f"the server is busy: {error}", error.retry_after_seconds) from error
         except BudgetExceededError as error:
-            self._metrics.rejected.labels("pixels").inc()
-            raise busy(f"the server is busy: {error}", 1) from error
+            raise self._over_budget(error) from error
         except ExpiredError as error:
             self._metrics.rejected.labels("expired").inc()
             raise RequestError(504, str(error)) from error
@@ -128,6 +130,14 @@ class ServedModel:
         }
         self._observe(detections, seconds)
         return Outcome(detections, *prepared.size, seconds)
+
+    async def draw(self, body: bytes, detections: Detections) -> bytes:
+        """The whole picture with its detections drawn on it, as a JPEG file; raises RequestError 503."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._threads, self._draw, body, detections)
+        except BudgetExceededError as error:
+            raise self._over_budget(error) from error
 
     def info(self, *, is_default: bool) -> ModelInfo:
         """What /models says."""
@@ -156,9 +166,21 @@ class ServedModel:
             raise ExpiredError(f"the image was not decoded within {seconds:.3g} s") from None
 
     def _decode(self, body: bytes) -> _Prepared:
-        header = read_header(body)
-        with self._budget.reserved(min(header.height * header.width, self._settings.max_pixels)):
+        with self._reserved(body):
             return _Prepared(*self._pipeline.prepare(body))
+
+    def _draw(self, body: bytes, detections: Detections) -> bytes:
+        with self._reserved(body):
+            picture = decode_image(body, max_pixels=self._settings.max_pixels)
+            return annotate(picture.pixels, detections, self.classes)
+
+    def _reserved(self, body: bytes) -> AbstractContextManager[None]:
+        header = read_header(body)
+        return self._budget.reserved(min(header.height * header.width, self._settings.max_pixels))
+
+    def _over_budget(self, error: BudgetExceededError) -> RequestError:
+        self._metrics.rejected.labels("pixels").inc()
+        return busy(f"the server is busy: {error}", 1)
 
     async def _finish(self, answer: Answer, prepared: _Prepared, options: Options) -> Detections:
         candidates = answer.boxes, answer.scores, answer.labels

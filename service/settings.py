@@ -28,7 +28,9 @@ class Settings(BaseSettings):
     max_batch: int = Field(8, gt=0, description="images in one batch at most")
     max_queue: int = Field(256, gt=0, description="images of one model that may wait for the engine")
     max_requests: int = Field(256, gt=0, description="detect requests that may be in the server at once, bodies included")
-    default_deadline_seconds: float = Field(10.0, gt=0, description="time for a request without X-Request-Timeout-Ms")
+    default_deadline_seconds: float = Field(
+        10.0, gt=0, description="time to answer a request without X-Request-Timeout-Ms, from its last byte"
+    )
     receive_seconds: float = Field(30.0, gt=0, description="time that a client may take to send its body")
     max_body_bytes: int = Field(32 * 2**20, gt=0, description="size of a request's body at most")
     max_files: int = Field(32, gt=0, description="images in one multipart request at most")

@@ -41,7 +41,7 @@ def soft_nms(
     return kept, kept_scores
 
 
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile; keep the machine code beside this file or in $NUMBA_CACHE_DIR, or in memory only where neither is writable."""
     try:
         return njit(cache=True, nogil=True)(function)  # type: ignore[no-any-return]
@@ -49,7 +49,7 @@ def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         return njit(nogil=True)(function)  # type: ignore[no-any-return]
 
 
-@_compiled
+@compiled
 def _decay_and_pick(
     boxes: Any, scores: Any, labels: Any, method: int, sigma: float, iou_threshold: float, score_threshold: float, limit: int
 ) -> Any:

@@ -245,6 +245,14 @@ def test_a_deadline_that_cannot_be_met_is_a_503_or_504(client: AsgiClient) -> No
     problem(response, response.status_code)
 
 
+def test_several_images_that_cannot_be_in_time_are_one_problem(client: AsgiClient) -> None:
+    large = encode(Image.fromarray(np.random.default_rng(0).integers(0, 256, (120, 120, 3), dtype=np.uint8)), "PNG")
+    files = [("f", (f"{i}.png", large)) for i in range(4)]
+    response = client.post("/detect", files=files, headers={"X-Request-Timeout-Ms": "1"})
+    assert response.status_code in (503, 504)
+    problem(response, response.status_code)
+
+
 @pytest.mark.parametrize("value", ["0", "-5", "soon"])
 def test_a_senseless_deadline_is_a_422(client: AsgiClient, value: str) -> None:
     assert "timeout" in problem(client.post("/detect", content=GOLDEN, headers={"X-Request-Timeout-Ms": value}), 422)

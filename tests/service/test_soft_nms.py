@@ -1,7 +1,7 @@
 """Soft-NMS against a plain-loop oracle and against the numbers of its paper."""
 
 import time
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from service.soft_nms import Method, soft_nms
+from service.soft_nms import Method, compiled, soft_nms
 
 SEQUENCE_BOXES = np.array([[0, 0, 100, 100], [0, 50, 100, 150], [0, 0, 100, 80], [200, 200, 300, 300]], np.float32)
 SEQUENCE_SCORES = np.array([0.95, 0.80, 0.90, 0.50], np.float32)
@@ -184,3 +184,9 @@ def test_200_candidates_take_a_fraction_of_a_millisecond() -> None:
         run(boxes, scores, "gaussian", score_threshold=0.01)
         seconds.append(time.perf_counter() - start)
     assert min(seconds) < 0.3e-3
+
+
+def test_code_that_cannot_be_cached_on_disk_is_compiled_all_the_same() -> None:
+    namespace: dict[str, Any] = {}
+    exec("def double(x): return 2 * x", namespace)  # a function without a file has nowhere to keep its machine code
+    assert compiled(namespace["double"])(3) == 6
