@@ -1,6 +1,7 @@
 """The base networks and their extra blocks: images to one feature map for each stride."""
 
 from collections.abc import Callable
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -59,4 +60,5 @@ def initialise_from_scratch(module: nn.Module) -> None:
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
 
 
-BACKBONES: dict[str, Callable[[], MobileNet]] = {"mobilenet": MobileNet}
+BackboneName = Literal["mobilenet"]
+BACKBONES: dict[BackboneName, Callable[[], MobileNet]] = {"mobilenet": MobileNet}

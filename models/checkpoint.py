@@ -65,9 +65,14 @@ class TrainedModel:
 def load_model(path: Path) -> TrainedModel:
     """The model of a checkpoint, with its averaged weights where it has them."""
     content = read_checkpoint(path)
-    preset = preset_from_json(content["preset"])
-    classes = tuple(content["classes"])
-    model = preset.build(classes)
-    model.load_state_dict(content.get("averaged") or content["model"])
+    try:
+        preset = preset_from_json(content["preset"])
+        classes = tuple(content["classes"])
+        model = preset.build(classes)
+        model.load_state_dict(content.get("averaged") or content["model"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:  # a field or a tensor that this version does not know
+        raise CheckpointError(
+            f"{path}: written by another version of this package ({error}); use that, or train again"
+        ) from error
     detector: Detector = model.eval()
     return TrainedModel(detector, preset, classes, content["data_set"], content["golden"])

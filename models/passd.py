@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.anchors import box_strides, default_boxes
-from models.backbones import BACKBONES
+from models.backbones import BACKBONES, BackboneName
 from models.boxes import cxcywh_to_xyxy, decode, encode, xyxy_to_cxcywh
 from models.detector import Targets
 from models.fpn import FPN, Norm, initialise_new
@@ -24,7 +24,7 @@ FPN_CHANNELS = 256  # PASSD §4
 class PASSDConfig:
     """What defines the network and its criterion; the defaults are the paper's, or what its lineage does where it is silent."""
 
-    backbone: str
+    backbone: BackboneName
     input_size: int
     box_size: float = 4.0  # side of a default box over its level's stride, PASSD §5
     box_scales: tuple[float, ...] = (1.0, 2 ** (1 / 3), 2 ** (2 / 3))  # PASSD §5; MS COCO: 2^-1/3, 1, 2^1/3

@@ -4,7 +4,7 @@ import ast
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from models.passd import PASSD, PASSDConfig
 
@@ -43,6 +43,13 @@ class OptimConfig:
     clip_grad_norm: float = 0.0  # 0 turns it off
     ema: float = 0.0  # decay of an average of the weights, which is then what is evaluated and exported; 0 turns it off
 
+    def __post_init__(self) -> None:
+        for name in ("lr", "batch_size", "epochs"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema must be at least 0 and below 1, not {self.ema}")
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -57,7 +64,10 @@ class Preset:
 
     def build(self, classes: tuple[str, ...]) -> PASSD:
         """The model, freshly initialised."""
-        return PASSD(self.model, classes)
+        try:
+            return PASSD(self.model, classes)
+        except ValueError as error:
+            raise PresetError(f"{self.name}: {error}") from error
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self))
@@ -133,18 +143,37 @@ def _replace(config: Any, path: list[str], text: str, setting: str) -> Any:
     if dataclasses.is_dataclass(old):
         inner = ", ".join(f"{path[0]}.{field.name}" for field in dataclasses.fields(old))
         raise PresetError(f"--set {setting}: {path[0]} is a group; set one of: {inner}")
-    return dataclasses.replace(config, **{path[0]: _parse(text, old, setting)})
+    try:
+        return dataclasses.replace(config, **{path[0]: _parse(text, get_type_hints(type(config))[path[0]])})
+    except ValueError as error:
+        raise PresetError(f"--set {setting}: {error}; it is now {old!r}") from error
 
 
-def _parse(text: str, old: Any, setting: str) -> Any:
-    if isinstance(old, str):
+def _parse(text: str, kind: Any) -> Any:
+    """The value of type `kind` that a text stands for; ValueError says what was expected."""
+    if get_origin(kind) is Literal:
+        if text not in get_args(kind):
+            raise ValueError(f"{text!r} is none of: {', '.join(get_args(kind))}")
+        return text
+    if kind is str:
         return text
     try:
-        value = ast.literal_eval(text.capitalize() if isinstance(old, bool) else text)
-    except (ValueError, SyntaxError):
-        value = None
-    if isinstance(old, float) and type(value) is int:
-        value = float(value)
-    if type(value) is not type(old):
-        raise PresetError(f"--set {setting}: {text!r} is no {type(old).__name__}, and it is now {old!r}")
+        return _fit(ast.literal_eval(text.capitalize() if kind is bool else text), kind)
+    except (SyntaxError, TypeError, ValueError) as error:
+        name = kind.__name__ if get_origin(kind) is None else str(kind)
+        raise ValueError(f"{text!r} is no {name}") from error
+
+
+def _fit(value: Any, kind: Any) -> Any:
+    """`value` as a `kind`: an integer is also a float, and the elements of a tuple are fitted one by one."""
+    if get_origin(kind) is tuple:
+        kinds = get_args(kind)
+        if not isinstance(value, (tuple, list)):
+            raise TypeError
+        kinds = kinds[:1] * len(value) if kinds[-1] is ... else kinds
+        return tuple(_fit(element, own) for element, own in zip(value, kinds, strict=True))
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise TypeError
     return value

@@ -54,7 +54,10 @@ def training_batches(images: TrainingImages, batch_size: int, num_workers: int) 
     order = np.random.default_rng((images.seed, images.epoch)).permutation(len(images)).tolist()
     batch_size = min(batch_size, len(order))
     batches = [order[start : start + batch_size] for start in range(0, len(order) - batch_size + 1, batch_size)]
-    yield from DataLoader(images, batch_sampler=batches, num_workers=num_workers, collate_fn=collate)
+    try:
+        yield from DataLoader(images, batch_sampler=batches, num_workers=num_workers, collate_fn=collate)
+    except DataError as error:  # a worker hands it over inside a stack trace that ends with the message
+        raise DataError(str(error).rstrip().rpartition(f"{DataError.__name__}: ")[2]) from None
 
 
 def collate(samples: list[tuple[Tensor, Targets]]) -> tuple[Tensor, list[Targets]]:

@@ -17,6 +17,7 @@ def read_voc(root: Path, split: str, classes: tuple[str, ...] | None = None) -> 
     """Read one split. The classes are those of all its annotations, sorted, unless they are given.
 
     VOC counts pixels from 1 and includes the last one: (xmin, ymin, xmax, ymax) becomes (xmin - 1, ymin - 1, xmax, ymax).
+    Boxes are clipped to the picture; those without area, or with xmax = xmin or ymax = ymin in the file, are dropped.
     """
     names = _read_split(root, split)
     parsed = [_parse(root / "Annotations" / f"{name}.xml") for name in names]
@@ -24,7 +25,8 @@ def read_voc(root: Path, split: str, classes: tuple[str, ...] | None = None) -> 
         classes = tuple(sorted({label for objects in parsed for label, *_ in objects[1]}))
     samples, num_dropped = [], 0
     for name, (size, objects) in zip(names, parsed, strict=True):
-        kept = [o for o in objects if o[1][2] > o[1][0] + 1 and o[1][3] > o[1][1] + 1]
+        inside = [(label, _clip(box, size), is_difficult) for label, box, is_difficult in objects]
+        kept = [o for o in inside if o[1][2] > o[1][0] + 1 and o[1][3] > o[1][1] + 1]
         num_dropped += len(objects) - len(kept)
         unknown = sorted({label for label, *_ in kept} - set(classes))
         if unknown:
@@ -33,7 +35,7 @@ def read_voc(root: Path, split: str, classes: tuple[str, ...] | None = None) -> 
             Sample(
                 image_path=_image_path(root, name),
                 size=size,
-                boxes=np.array([box for _, box, _ in kept], dtype=np.float32).reshape(-1, 4).clip(min=0),
+                boxes=np.array([box for _, box, _ in kept], dtype=np.float32).reshape(-1, 4),
                 labels=np.array([classes.index(label) for label, _, _ in kept], dtype=np.int64),
                 is_difficult=np.array([difficult for _, _, difficult in kept], dtype=bool),
             )
@@ -47,7 +49,10 @@ def _read_split(root: Path, split: str) -> list[str]:
     if not path.is_file():
         there = ", ".join(sorted(p.stem for p in folder.glob("*.txt"))) or "none"
         raise DataError(f"{path}: no such split; there are: {there}")
-    names = [line.split()[0] for line in path.read_text().splitlines() if line.strip()]
+    try:
+        names = [line.split()[0] for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not a text file of picture names: {error}") from error
     if not names:
         raise DataError(f"{path}: the split is empty")
     return names
@@ -61,7 +66,15 @@ def _image_path(root: Path, name: str) -> Path:
     raise DataError(f"{root / 'JPEGImages' / name}.jpg: annotated, but the picture is missing")
 
 
-_Object = tuple[str, tuple[float, float, float, float], bool]
+_Box = tuple[float, float, float, float]
+_Object = tuple[str, _Box, bool]
+
+
+def _clip(box: _Box, size: tuple[int, int]) -> _Box:
+    """The part of a box inside a picture of `size` (height, width); where that is unknown, (0, 0), only 0 clips."""
+    height, width = size if size != (0, 0) else (float("inf"), float("inf"))
+    x1, y1, x2, y2 = box
+    return max(x1, 0.0), max(y1, 0.0), min(x2, width), min(y2, height)
 
 
 def _parse(path: Path) -> tuple[tuple[int, int], list[_Object]]:
@@ -79,6 +92,6 @@ def _parse(path: Path) -> tuple[tuple[int, int], list[_Object]]:
                 raise ValueError("an object has no name")
             x1, y1, x2, y2 = corners
             objects.append((label.strip(), (x1 - 1, y1 - 1, x2, y2), element.findtext("difficult", "0").strip() == "1"))
-    except (ET.ParseError, ValueError) as error:
+    except (ET.ParseError, LookupError, ValueError) as error:  # LookupError: an encoding that Python does not know
         raise DataError(f"{path}: not a Pascal VOC annotation: {error}") from error
     return size, objects

@@ -202,7 +202,7 @@ def test_offset_grad_is_the_share_of_the_gradient_that_reaches_the_proposals(pas
 
 
 def test_an_input_size_that_the_strides_do_not_divide_is_refused() -> None:
-    with pytest.raises(ValueError, match="input_size is 300.*multiple of 64"):
+    with pytest.raises(ValueError, match=r"input_size is 300.*multiple of 64"):
         PASSD(replace(MOBILENET, input_size=300), names(1))
 
 

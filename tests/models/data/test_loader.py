@@ -1,0 +1,78 @@
+"""Batches are the same for the same seed and epoch, whoever prepares them."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.data.annotations import DataError
+from models.data.loader import TrainingImages, training_batches
+from models.data.voc import read_voc
+from models.presets import AugmentConfig
+from service.bundle import InputSpec
+
+SPEC = InputSpec(height=64, width=64, resize="stretch")
+
+
+def images_of(tree: Path, epoch: int = 0, seed: int = 0, config: AugmentConfig | None = None) -> TrainingImages:
+    return TrainingImages(read_voc(tree, "train"), SPEC, config or AugmentConfig(), seed, epoch)
+
+
+def flat(images: TrainingImages, batch_size: int, num_workers: int) -> list[torch.Tensor]:
+    """All tensors of an epoch, in order."""
+    tensors = []
+    for batch, targets in training_batches(images, batch_size, num_workers):
+        tensors += [batch, *(tensor for target in targets for tensor in (target.boxes, target.labels))]
+    return tensors
+
+
+def same(a: list[torch.Tensor], b: list[torch.Tensor]) -> bool:
+    return len(a) == len(b) and all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def test_batches_do_not_depend_on_the_number_of_workers(voc_tree: Path) -> None:
+    alone, helped = flat(images_of(voc_tree), 2, 0), flat(images_of(voc_tree), 2, 1)
+    assert same(alone, helped)
+
+
+def test_another_epoch_or_seed_gives_other_batches(voc_tree: Path) -> None:
+    first = flat(images_of(voc_tree), 2, 0)
+    assert same(first, flat(images_of(voc_tree), 2, 0))
+    assert not same(first, flat(images_of(voc_tree, epoch=1), 2, 0))
+    assert not same(first, flat(images_of(voc_tree, seed=1), 2, 0))
+
+
+def test_shapes_and_types(voc_tree: Path) -> None:
+    batch, targets = next(iter(training_batches(images_of(voc_tree), 4, 0)))
+    assert (batch.shape, batch.dtype) == ((4, 64, 64, 3), torch.uint8)
+    assert [target.boxes.dtype for target in targets] == [torch.float32] * 4
+    assert [target.labels.dtype for target in targets] == [torch.int64] * 4
+
+
+def test_an_epoch_shows_each_picture_once(voc_tree: Path) -> None:
+    still = AugmentConfig(photometric=False, expand_probability=0, crop_probability=0, flip=0)
+    images = images_of(voc_tree, config=still)
+    shown = torch.cat([batch for batch, _ in training_batches(images, 2, 0)])
+    originals = [images[i][0] for i in range(6)]
+    assert sorted(next(i for i in range(6) if torch.equal(image, originals[i])) for image in shown) == list(range(6))
+
+
+@pytest.mark.parametrize(("batch_size", "sizes"), [(4, [4]), (6, [6]), (100, [6])])
+def test_batches_are_full_or_the_whole_set(voc_tree: Path, batch_size: int, sizes: list[int]) -> None:
+    assert [len(batch) for batch, _ in training_batches(images_of(voc_tree), batch_size, 0)] == sizes
+
+
+def test_difficult_objects_are_not_trained_on(voc_tree: Path) -> None:
+    path = voc_tree / "Annotations" / "000000.xml"
+    path.write_text(path.read_text().replace("<bndbox>", "<difficult>1</difficult><bndbox>"))
+    still = AugmentConfig(photometric=False, expand_probability=0, crop_probability=0, flip=0)
+    assert len(images_of(voc_tree, config=still)[0][1].boxes) == 0
+    assert len(images_of(voc_tree, config=still)[1][1].boxes) == 2
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_a_broken_picture_is_one_line_that_names_it(voc_tree: Path, num_workers: int) -> None:
+    (voc_tree / "JPEGImages" / "000004.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(DataError, match=r"000004\.png: .*replace the file") as caught:
+        list(training_batches(images_of(voc_tree), 2, num_workers))
+    assert "\n" not in str(caught.value)
