@@ -71,8 +71,9 @@ def load_model(path: Path) -> TrainedModel:
         model = preset.build(classes)
         model.load_state_dict(content.get("averaged") or content["model"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:  # a field or a tensor that this version does not know
+        reason = " ".join(str(error).split())[:200]
         raise CheckpointError(
-            f"{path}: written by another version of this package ({error}); use that, or train again"
+            f"{path}: written by another version of this package ({reason}); use that or train again"
         ) from error
     detector: Detector = model.eval()
     return TrainedModel(detector, preset, classes, content["data_set"], content["golden"])
