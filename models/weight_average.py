@@ -1,0 +1,30 @@
+"""A running average of a model's weights, which finds flatter and better ones than the last step's."""
+
+import torch
+from torch import Tensor, nn
+
+
+class WeightAverage:
+    """An exponential moving average of parameters and buffers, quick at first so that it forgets the start."""
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.state: dict[str, Tensor] = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+        self.num_updates = 0
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """Move towards the model's present weights; counters are copied."""
+        self.num_updates += 1
+        decay = min(self.decay, (1 + self.num_updates) / (10 + self.num_updates))
+        for name, tensor in model.state_dict().items():
+            if tensor.is_floating_point():
+                self.state[name].lerp_(tensor, 1 - decay)
+            else:
+                self.state[name].copy_(tensor)
+
+    def restore(self, state: dict[str, Tensor], num_updates: int) -> None:
+        """Go on from a saved average."""
+        for name, tensor in state.items():
+            self.state[name].copy_(tensor)
+        self.num_updates = num_updates
