@@ -82,7 +82,10 @@ class GoldenDetection(_Part):
 
 
 class Golden(_Part):
-    """A picture of exactly the input's size and what the exported graph saw in it with the bundle's NMS defaults."""
+    """A picture of exactly the input's size and what the exported graph saw in it with the bundle's NMS defaults.
+
+    The scores may lie below the default threshold: a weak model has nothing above it.
+    """
 
     file: str = GOLDEN
     detections: tuple[GoldenDetection, ...]

@@ -1,6 +1,7 @@
 """The synchronous composition: image files in, detections out. What is measured with it is what the server serves."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +51,9 @@ class Pipeline:
 
 def check_golden(bundle: Bundle, engine: Engine) -> None:
     """Raise BundleError unless `engine` finds in the golden image what the exporter found there."""
-    (found,) = Pipeline(bundle, engine).detect([bundle.golden_path.read_bytes()])
+    pipeline = Pipeline(bundle, engine)
+    options = golden_options(bundle.manifest.golden, pipeline.options)
+    (found,) = pipeline.detect([bundle.golden_path.read_bytes()], options)
     missing = unmatched(bundle.manifest.golden, found)
     if missing:
         raise BundleError(
@@ -58,6 +61,13 @@ def check_golden(bundle: Bundle, engine: Engine) -> None:
             f"{len(bundle.manifest.golden.detections)} detections in {bundle.golden_path.name}, so its answers would be wrong; "
             "try another --engine, or export the bundle again"
         )
+
+
+def golden_options(golden: Golden, defaults: Options) -> Options:
+    """The defaults, with a threshold below every golden score: what a weak model finds lies below the default one."""
+    lowest = min((detection.score for detection in golden.detections), default=1.0)
+    threshold = max(0.0, min(defaults.score_threshold, lowest - GOLDEN_MAX_SCORE_DIFFERENCE))
+    return replace(defaults, score_threshold=threshold)
 
 
 def unmatched(golden: Golden, found: Detections) -> list[int]:

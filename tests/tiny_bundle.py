@@ -32,17 +32,27 @@ NUM_CANDIDATES = 20
 CLASSES = ("red", "green")
 
 
-def write_tiny_bundle(path: Path, *, name: str = "tiny", resize: Literal["stretch", "letterbox"] = "stretch") -> Bundle:
-    """Write the bundle to `path`. A block that is wholly red (green) is a detection of score 1 and label 0 (1)."""
+def write_tiny_bundle(
+    path: Path,
+    *,
+    name: str = "tiny",
+    version: str = "1",
+    resize: Literal["stretch", "letterbox"] = "stretch",
+    brightness: int = 255,
+) -> Bundle:
+    """Write the bundle to `path`. A block that is wholly red (green) is a detection of score 1 and label 0 (1).
+
+    A `brightness` below 255 gives a golden image whose detections score that much less.
+    """
     golden = Golden(
         detections=(
-            GoldenDetection(label=0, score=1.0, box=(16, 16, 32, 32)),
-            GoldenDetection(label=1, score=1.0, box=(40, 40, 56, 56)),
+            GoldenDetection(label=0, score=brightness / 255, box=(16, 16, 32, 32)),
+            GoldenDetection(label=1, score=brightness / 255, box=(40, 40, 56, 56)),
         )
     )
     manifest = Manifest(
         name=name,
-        version="1",
+        version=version,
         classes=CLASSES,
         input=InputSpec(height=SIZE, width=SIZE, resize=resize),
         max_candidates=NUM_CANDIDATES,
@@ -51,15 +61,15 @@ def write_tiny_bundle(path: Path, *, name: str = "tiny", resize: Literal["stretc
         source=Source(preset="none", checkpoint_sha256="0" * 64, data_set="none"),
         golden=golden,
     )
-    files = {MODEL: tiny_model().SerializeToString(), GOLDEN: png(golden_image())}
+    files = {MODEL: tiny_model().SerializeToString(), GOLDEN: png(golden_image(brightness))}
     return write_bundle(path, manifest, files)
 
 
-def golden_image() -> NDArray[np.uint8]:
+def golden_image(brightness: int = 255) -> NDArray[np.uint8]:
     """Black, with a red block at (16, 16) and a green one at (40, 40)."""
     image = np.zeros((SIZE, SIZE, 3), np.uint8)
-    image[16:32, 16:32, 0] = 255
-    image[40:56, 40:56, 1] = 255
+    image[16:32, 16:32, 0] = brightness
+    image[40:56, 40:56, 1] = brightness
     return image
 
 

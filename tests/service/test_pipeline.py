@@ -80,6 +80,12 @@ def test_an_image_without_objects_has_no_detections(tiny_bundle: Bundle, tiny_en
     assert found.boxes.shape == (0, 4)
 
 
+def test_golden_detections_may_lie_below_the_default_threshold(tmp_path: Path, tiny_engine: Engine) -> None:
+    weak = write_tiny_bundle(tmp_path / "weak", brightness=51)
+    assert weak.manifest.golden.detections[0].score < weak.manifest.nms.score_threshold
+    check_golden(weak, tiny_engine)
+
+
 def test_a_wrong_golden_answer_is_refused(tmp_path: Path, tiny_engine: Engine) -> None:
     bundle = write_tiny_bundle(tmp_path / "wrong")
     (bundle.path / "golden.png").write_bytes(png(np.zeros((64, 64, 3), np.uint8)))
