@@ -26,9 +26,16 @@ def open_data_set(root: Path, split: str, classes: tuple[str, ...] | None = None
     )
 
 
+Example = tuple[Tensor, Targets]
+Batch = tuple[Tensor, list[Targets]]
+
+
 @dataclass(frozen=True)
-class TrainingImages(Dataset[tuple[Tensor, Targets]]):
-    """Augmented training images of one epoch: uint8 (H, W, 3) and their targets."""
+class TrainingImages(Dataset[Example | DataError]):
+    """Augmented training images of one epoch: uint8 (H, W, 3) and their targets.
+
+    One that cannot be read is its error, for a worker could only raise it wrapped in a stack trace.
+    """
 
     data_set: DataSet
     spec: InputSpec
@@ -39,26 +46,34 @@ class TrainingImages(Dataset[tuple[Tensor, Targets]]):
     def __len__(self) -> int:
         return len(self.data_set.samples)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Targets]:
+    def __getitem__(self, index: int) -> Example | DataError:
         sample = self.data_set.samples[index]
         rng = np.random.default_rng((self.seed, self.epoch, index))
         easy = ~sample.is_difficult
-        image, boxes, labels = augment(
-            sample.read_image(), sample.boxes[easy], sample.labels[easy], self.spec, self.config, rng
-        )
+        try:
+            image = sample.read_image()
+        except DataError as error:
+            return error
+        image, boxes, labels = augment(image, sample.boxes[easy], sample.labels[easy], self.spec, self.config, rng)
         return torch.from_numpy(image), Targets(torch.from_numpy(boxes), torch.from_numpy(labels))
 
 
-def training_batches(images: TrainingImages, batch_size: int, num_workers: int) -> Iterator[tuple[Tensor, list[Targets]]]:
+def training_batches(images: TrainingImages, batch_size: int, num_workers: int) -> Iterator[Batch]:
     """One epoch in a random order, in batches of uint8 (B, H, W, 3); what is left over at the end waits for other epochs."""
     order = np.random.default_rng((images.seed, images.epoch)).permutation(len(images)).tolist()
     batch_size = min(batch_size, len(order))
     batches = [order[start : start + batch_size] for start in range(0, len(order) - batch_size + 1, batch_size)]
-    try:
-        yield from DataLoader(images, batch_sampler=batches, num_workers=num_workers, collate_fn=collate)
-    except DataError as error:  # a worker hands it over inside a stack trace that ends with the message
-        raise DataError(str(error).rstrip().rpartition(f"{DataError.__name__}: ")[2]) from None
+    for batch in DataLoader(images, batch_sampler=batches, num_workers=num_workers, collate_fn=collate):
+        if isinstance(batch, DataError):
+            raise batch
+        yield batch
 
 
-def collate(samples: list[tuple[Tensor, Targets]]) -> tuple[Tensor, list[Targets]]:
-    return torch.stack([image for image, _ in samples]), [targets for _, targets in samples]
+def collate(examples: list[Example | DataError]) -> Batch | DataError:
+    """A batch of examples, or the first error among them."""
+    whole = []
+    for example in examples:
+        if isinstance(example, DataError):
+            return example
+        whole.append(example)
+    return torch.stack([image for image, _ in whole]), [targets for _, targets in whole]

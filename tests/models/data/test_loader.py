@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from models.data.annotations import DataError
-from models.data.loader import TrainingImages, training_batches
+from models.data.loader import Example, TrainingImages, training_batches
 from models.data.voc import read_voc
 from models.presets import AugmentConfig
 from service.bundle import InputSpec
@@ -16,6 +16,12 @@ SPEC = InputSpec(height=64, width=64, resize="stretch")
 
 def images_of(tree: Path, epoch: int = 0, seed: int = 0, config: AugmentConfig | None = None) -> TrainingImages:
     return TrainingImages(read_voc(tree, "train"), SPEC, config or AugmentConfig(), seed, epoch)
+
+
+def example(images: TrainingImages, index: int) -> Example:
+    found = images[index]
+    assert not isinstance(found, DataError)
+    return found
 
 
 def flat(images: TrainingImages, batch_size: int, num_workers: int) -> list[torch.Tensor]:
@@ -53,7 +59,7 @@ def test_an_epoch_shows_each_picture_once(voc_tree: Path) -> None:
     still = AugmentConfig(photometric=False, expand_probability=0, crop_probability=0, flip=0)
     images = images_of(voc_tree, config=still)
     shown = torch.cat([batch for batch, _ in training_batches(images, 2, 0)])
-    originals = [images[i][0] for i in range(6)]
+    originals = [example(images, i)[0] for i in range(6)]
     assert sorted(next(i for i in range(6) if torch.equal(image, originals[i])) for image in shown) == list(range(6))
 
 
@@ -66,8 +72,8 @@ def test_difficult_objects_are_not_trained_on(voc_tree: Path) -> None:
     path = voc_tree / "Annotations" / "000000.xml"
     path.write_text(path.read_text().replace("<bndbox>", "<difficult>1</difficult><bndbox>"))
     still = AugmentConfig(photometric=False, expand_probability=0, crop_probability=0, flip=0)
-    assert len(images_of(voc_tree, config=still)[0][1].boxes) == 0
-    assert len(images_of(voc_tree, config=still)[1][1].boxes) == 2
+    assert len(example(images_of(voc_tree, config=still), 0)[1].boxes) == 0
+    assert len(example(images_of(voc_tree, config=still), 1)[1].boxes) == 2
 
 
 @pytest.mark.parametrize("num_workers", [0, 1])
