@@ -1,11 +1,15 @@
-"""The loss of one stage of SSD-like detectors: mined cross-entropy and smooth L1."""
+"""The losses of the two detectors: mined cross-entropy, focal loss, smooth L1 and the IoU loss."""
 
 import torch.nn.functional as F
 from torch import Tensor
 
+from models.boxes import paired_iou
 from models.matching import hard_negatives
 
 NEGATIVES_PER_POSITIVE = 3  # PASSD §6.1: "at most 1:3"
+FOCAL_ALPHA = 0.25  # FSAF §3.2
+FOCAL_GAMMA = 2.0  # FSAF §3.2
+SMALLEST_IOU = 1e-6  # keeps the IoU loss of boxes that do not meet finite
 
 
 def mined_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -19,10 +23,24 @@ def mined_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return (losses * kept).sum() / is_positive.sum().clamp(min=1)
 
 
-def box_regression(deltas: Tensor, target_deltas: Tensor, is_positive: Tensor) -> Tensor:
-    """Smooth L1 (beta 1) over positives, over their number.
+def box_regression(deltas: Tensor, target_deltas: Tensor, is_positive: Tensor, beta: float = 1.0) -> Tensor:
+    """Smooth L1, quadratic below `beta`, over positives, over their number.
 
     deltas and target_deltas (B, N, 4), is_positive (B, N) -> scalar; 0 when the batch has no positives. # PASSD §6.1
     """
-    total = F.smooth_l1_loss(deltas[is_positive], target_deltas[is_positive], reduction="sum")
+    total = F.smooth_l1_loss(deltas[is_positive], target_deltas[is_positive], reduction="sum", beta=beta)
     return total / is_positive.sum().clamp(min=1)
+
+
+def focal(logits: Tensor, targets: Tensor) -> Tensor:
+    """Sigmoid focal loss of each score: logits and targets (...), targets 0 or 1 -> (...).  # Lin et al. 2017, eq. 5"""
+    scores = logits.sigmoid()
+    of_target = scores * targets + (1 - scores) * (1 - targets)
+    alpha = FOCAL_ALPHA * targets + (1 - FOCAL_ALPHA) * (1 - targets)
+    cross_entropy = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    return alpha * (1 - of_target) ** FOCAL_GAMMA * cross_entropy
+
+
+def iou_loss(boxes: Tensor, targets: Tensor) -> Tensor:
+    """-ln IoU of each pair: boxes and targets (P, 4) xyxy -> (P).  # Yu et al. 2016 (UnitBox), algorithm 1"""
+    return -paired_iou(boxes, targets).clamp(min=SMALLEST_IOU).log()

@@ -37,6 +37,38 @@ def match(boxes: Tensor, ground_truth: Tensor, iou_threshold: float, force_best:
     return Matches(index, is_positive)
 
 
+@dataclass(frozen=True)
+class AnchorMatches:
+    """For each of N anchors: index (N) int64 of the object it overlaps most, is_positive (N) bool, is_ignored (N) bool."""
+
+    index: Tensor
+    is_positive: Tensor
+    is_ignored: Tensor
+
+
+@torch.no_grad()
+def match_anchors(
+    boxes: Tensor, ground_truth: Tensor, positive_iou: float, negative_iou: float, force_best: bool
+) -> AnchorMatches:
+    """Match boxes (N, 4) xyxy to ground truth (M, 4) xyxy.  # Lin et al. 2017 (RetinaNet), §4
+
+    Positive from `positive_iou`, negative below `negative_iou`, ignored between. With `force_best` the boxes that overlap
+    an object most, ties included, are positive whatever the overlap, as in Detectron; they learn the object that they
+    themselves overlap most.
+    """
+    if len(ground_truth) == 0:
+        index = torch.zeros(len(boxes), dtype=torch.int64, device=boxes.device)
+        nothing = torch.zeros_like(index, dtype=torch.bool)
+        return AnchorMatches(index, nothing, nothing)
+    overlaps = iou(boxes, ground_truth)  # (N, M)
+    best, index = overlaps.max(dim=1)
+    is_positive = best >= positive_iou
+    if force_best:
+        highest = overlaps.amax(dim=0)  # (M,)
+        is_positive |= ((overlaps == highest) & (highest > 0)).any(dim=1)
+    return AnchorMatches(index, is_positive, (best >= negative_iou) & ~is_positive)
+
+
 @torch.no_grad()
 def hard_negatives(losses: Tensor, is_positive: Tensor, ratio: int) -> Tensor:
     """The negatives with the largest loss, at most `ratio` per positive of the same image.  # PASSD §6.1, SSD

@@ -36,6 +36,22 @@ def match(boxes: list[Box], ground_truth: list[Box], iou_threshold: float, force
     return matched
 
 
+def match_anchors(
+    boxes: list[Box], ground_truth: list[Box], positive_iou: float, negative_iou: float, force_best: bool
+) -> list[tuple[str, int]]:
+    """For each box positive, negative or ignored, and the object it overlaps most.  # RetinaNet §4, Detectron"""
+    table = [[iou(box, other) for other in ground_truth] for box in boxes]
+    matched = []
+    for row in table:
+        best = max(range(len(row)), key=row.__getitem__)
+        state = "positive" if row[best] >= positive_iou else "negative" if row[best] < negative_iou else "ignored"
+        for m in range(len(ground_truth)):
+            if force_best and row[m] > 0 and row[m] == max(other[m] for other in table):
+                state = "positive"
+        matched.append((state, best))
+    return matched
+
+
 def bilinear(plane: list[list[float]], y: float, x: float) -> float:
     """The value of a map at (row, column) y, x between its cells; 0 outside.  # Dai et al. 2017, eq. 3-4"""
     total = 0.0

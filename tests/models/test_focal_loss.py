@@ -1,0 +1,70 @@
+"""The losses of RetinaNet and FSAF: the worked numbers, and gradients that stay finite."""
+
+import math
+
+import pytest
+import torch
+
+from models.boxes import paired_iou
+from models.losses import box_regression, focal, iou_loss
+from tests.models import oracles
+from tests.models.test_boxes import random_boxes
+
+
+@pytest.mark.parametrize(
+    ("score", "of_object", "of_background"),
+    [(0.01, 1.1283818, 7.5377519e-7), (0.5, 0.0433217, 0.1299651), (0.9, 2.634013e-4, 1.3988204)],
+)
+def test_focal_loss_of_worked_scores(score: float, of_object: float, of_background: float) -> None:
+    logits = torch.tensor(math.log(score / (1 - score)), dtype=torch.float64)
+    assert focal(logits, torch.ones_like(logits)).item() == pytest.approx(of_object, rel=1e-6)
+    assert focal(logits, torch.zeros_like(logits)).item() == pytest.approx(of_background, rel=1e-6)
+
+
+@pytest.mark.parametrize("target", [0.0, 1.0])
+def test_focal_loss_and_its_gradient_stay_finite(target: float) -> None:
+    logits = torch.tensor([-200.0, -20, 0, 20, 200], requires_grad=True)
+    losses = focal(logits, torch.full_like(logits, target))
+    losses.sum().backward()
+    assert logits.grad is not None
+    assert losses.isfinite().all()
+    assert logits.grad.isfinite().all()
+
+
+def box_around(ltrb: tuple[float, float, float, float]) -> torch.Tensor:
+    left, top, right, bottom = ltrb
+    return torch.tensor([[10 - left, 10 - top, 10 + right, 10 + bottom]])
+
+
+@pytest.mark.parametrize(
+    ("ltrb", "overlap", "loss"),
+    [((4, 2, 4, 2), 0.64, 0.4462871), ((0.4, 0.4, 0.4, 0.4), 0.0128, 4.3583101), ((5.25, 2.75, 4.75, 2.25), 1.0, 0.0)],
+)
+def test_iou_loss_of_worked_boxes(ltrb: tuple[float, float, float, float], overlap: float, loss: float) -> None:
+    boxes, target = box_around(ltrb), box_around((5.25, 2.75, 4.75, 2.25))
+    assert paired_iou(boxes, target).item() == pytest.approx(overlap, rel=1e-5)
+    assert iou_loss(boxes, target).item() == pytest.approx(loss, abs=1e-5)
+
+
+def test_iou_of_pairs_is_that_of_plain_loops() -> None:
+    boxes, others = random_boxes(50, 0), random_boxes(50, 1)
+    pairs = zip(boxes.tolist(), others.tolist(), strict=True)
+    expected = [oracles.iou(tuple(a), tuple(b)) for a, b in pairs]
+    assert paired_iou(boxes, others).tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_iou_loss_of_boxes_that_do_not_meet_or_are_empty_is_finite() -> None:
+    boxes = torch.tensor([[0.0, 0, 1, 1], [5, 5, 5, 5], [3, 3, 3, 3]], requires_grad=True)
+    targets = torch.tensor([[2.0, 2, 3, 3], [0, 0, 9, 9], [3, 3, 3, 3]])
+    losses = iou_loss(boxes, targets)
+    losses.sum().backward()
+    assert losses.tolist() == pytest.approx([-math.log(1e-6)] * 3)
+    assert boxes.grad is not None
+    assert boxes.grad.isfinite().all()
+
+
+@pytest.mark.parametrize(("difference", "expected"), [(0.05, 0.05**2 / 2 * 9), (0.5, 0.5 - 1 / 18)])
+def test_box_regression_is_quadratic_below_beta(difference: float, expected: float) -> None:
+    deltas = torch.full((1, 3, 4), difference)
+    is_positive = torch.tensor([[True, False, True]])
+    assert box_regression(deltas, torch.zeros_like(deltas), is_positive, 1 / 9).item() == pytest.approx(4 * expected, rel=1e-5)
