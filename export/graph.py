@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from models.detector import best_candidates, normalise
+from models.frozen_batch_norm import FrozenBatchNorm2d
 
 
 class ExportGraph(nn.Module):
@@ -28,8 +29,8 @@ def fold_batch_norm(module: nn.Module) -> None:
     """Fold each batch norm into the convolution registered just before it, in place; `module` is in evaluation mode."""
     children = list(module.named_children())
     for (name, first), (next_name, second) in itertools.pairwise(children):
-        if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
-            setattr(module, name, fuse_conv_bn_eval(first, second))
+        if isinstance(first, nn.Conv2d) and isinstance(second, (nn.BatchNorm2d, FrozenBatchNorm2d)):
+            setattr(module, name, fuse_conv_bn_eval(first, second))  # type: ignore[arg-type]  # it reads what both kinds have
             setattr(module, next_name, nn.Identity())
     for _, child in children:
         fold_batch_norm(child)
