@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.fpn import initialise_new
+from models.convolution import initialise_new
 
 TAPS = 9  # a 3x3 kernel, row-major: (-1, -1), (-1, 0), ... (1, 1)
 
@@ -37,15 +37,14 @@ def sampling_positions(geometry: Tensor) -> Tensor:
     return torch.stack([y, x], dim=-1)
 
 
-def sample_taps(projected: Tensor, geometry: Tensor, bias: Tensor) -> Tensor:
+def sample_taps(projected: Tensor, positions: Tensor, bias: Tensor) -> Tensor:
     """Sum the projected map over the taps of each box.
 
-    projected (B, A*9*O, H, W), channels ordered box, tap, filter; geometry (B, A, 4, H, W) in cells; bias (A, O)
-    -> (B, A, O, H, W) in the geometry's type: positions need float32 where autocast makes the map bfloat16.
+    projected (B, A*9*O, H, W), channels ordered box, tap, filter; positions (B, A, 9, H, W, 2) in cells as (y, x); bias
+    (A, O) -> (B, A, O, H, W) in the positions' type: they need float32 where autocast makes the map bfloat16.
     """
     batch, _, height, width = projected.shape
     num_boxes, num_filters = bias.shape
-    positions = sampling_positions(geometry)
     extent = torch.tensor([height, width], dtype=positions.dtype, device=positions.device)
     grid = ((2 * positions + 1) / extent - 1).flip(-1)  # to [-1, 1] over the map's outer edges, (x, y)
     samples = F.grid_sample(
@@ -59,6 +58,11 @@ def sample_taps(projected: Tensor, geometry: Tensor, bias: Tensor) -> Tensor:
     return summed + bias.view(num_boxes, num_filters, 1, 1)
 
 
+def stack_boxes(banks: list[Tensor], boxes_per_cell: int) -> Tensor:
+    """Filter banks (A*C, ...) and (A*4, ...), box-major -> (A, C + 4, ...)."""
+    return torch.cat([bank.reshape(boxes_per_cell, -1, *bank.shape[1:]) for bank in banks], dim=1)
+
+
 class OffsetConv(nn.Module):
     """The attending process's two layers, class scores and box deltas, which share their sampling positions.
 
@@ -70,21 +74,17 @@ class OffsetConv(nn.Module):
         self.boxes_per_cell = boxes_per_cell
         self.scores = nn.Conv2d(channels, boxes_per_cell * num_scores, 3)
         self.deltas = nn.Conv2d(channels, boxes_per_cell * 4, 3)
-        for layer in (self.scores, self.deltas):
-            initialise_new(layer)
+        initialise_new(self)
 
     def projection(self) -> Tensor:
         """Both filter banks as the weights of one 1x1 convolution: (A*9*O, channels, 1, 1), O = scores + 4."""
-        shape = (self.boxes_per_cell, -1, *self.scores.weight.shape[1:])
-        per_box = [layer.weight.view(shape) for layer in (self.scores, self.deltas)]
-        weight = torch.cat(per_box, dim=1)  # (A, O, channels, 3, 3)
+        weight = stack_boxes([self.scores.weight, self.deltas.weight], self.boxes_per_cell)  # (A, O, channels, 3, 3)
         return weight.permute(0, 3, 4, 1, 2).reshape(-1, weight.shape[2], 1, 1)
 
     def bias(self) -> Tensor:
         """(A, O)."""
-        biases = [layer.bias for layer in (self.scores, self.deltas) if layer.bias is not None]
-        return torch.cat([bias.view(self.boxes_per_cell, -1) for bias in biases], dim=1)
+        return stack_boxes([bias for bias in (self.scores.bias, self.deltas.bias) if bias is not None], self.boxes_per_cell)
 
     def forward(self, features: Tensor, geometry: Tensor) -> Tensor:
         """features (B, channels, H, W), geometry (B, A, 4, H, W) in cells -> (B, A, O, H, W): scores, then deltas."""
-        return sample_taps(F.conv2d(features, self.projection()), geometry, self.bias())
+        return sample_taps(F.conv2d(features, self.projection()), sampling_positions(geometry), self.bias())

@@ -8,10 +8,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.anchors import box_strides, default_boxes
-from models.backbones import BACKBONES, BackboneName
+from models.attending import Attending, AttendingName, DeformableConv, FixedConv, TowerName
+from models.backbones import BackboneName, build_backbone
 from models.boxes import cxcywh_to_xyxy, decode, encode, xyxy_to_cxcywh
+from models.convolution import Norm, initialise_new
 from models.detector import Targets
-from models.fpn import FPN, Norm, initialise_new
+from models.fpn import FPN
 from models.losses import box_regression, mined_cross_entropy
 from models.matching import match
 from models.offset_conv import OffsetConv
@@ -28,8 +30,13 @@ class PASSDConfig:
     input_size: int
     box_size: float = 4.0  # side of a default box over its level's stride, PASSD §5
     box_scales: tuple[float, ...] = (1.0, 2 ** (1 / 3), 2 ** (2 / 3))  # PASSD §5; MS COCO: 2^-1/3, 1, 2^1/3
+    num_levels: int = 4  # maps from stride 8 on; 5 for an input of 768, PASSD footnote 1
     new_conv_norm: Norm = "bn"
-    proposing: Literal["clipped", "unclipped"] = "clipped"
+    proposing: Literal["clipped", "unclipped", "none"] = "clipped"
+    attending: AttendingName = "offset"
+    dilation: int = 1  # of attending "conv"
+    tower: TowerName = "conv"  # what comes before attending "conv", if tower_depth is not 0: Table 3
+    tower_depth: int = 0
     variances: tuple[float, float] = (0.1, 0.2)  # of centre and size deltas, as in SSD; (1, 1) is eq. 1 to the letter
     iou_threshold: float = 0.5  # PASSD §5
     force_best_match: bool = True  # SSD's step: each object has at least one box
@@ -45,13 +52,13 @@ class PASSDConfig:
 class PASSDPredictions:
     """Raw heads over the N default boxes of all levels; boxes cxcywh in input pixels.
 
-    objectness (B, N, 2) logits; proposals (B, N, 4) deltas of the first stage in eq. 1's units, after clipping; adjusted
-    (B, N, 4), the default boxes moved by them; logits (B, N, K + 1), background first; deltas (B, N, 4) of the second
-    stage from the adjusted boxes, in eq. 1's units; default (N, 4).
+    objectness (B, N, 2) logits; proposals (B, N, 4) deltas of the first stage in eq. 1's units, after clipping (both None
+    without that stage); adjusted (B, N, 4), the default boxes moved by them; logits (B, N, K + 1), background first; deltas
+    (B, N, 4) of the second stage from the adjusted boxes, in eq. 1's units; default (N, 4).
     """
 
-    objectness: Tensor
-    proposals: Tensor
+    objectness: Tensor | None
+    proposals: Tensor | None
     adjusted: Tensor
     logits: Tensor
     deltas: Tensor
@@ -65,7 +72,7 @@ class PASSD(nn.Module):
         super().__init__()
         self.config = config
         self.classes = classes
-        self.backbone = BACKBONES[config.backbone]()
+        self.backbone = build_backbone(config.backbone, config.num_levels, config.new_conv_norm)
         self.strides: tuple[int, ...] = self.backbone.strides
         if config.input_size % self.strides[-1]:
             raise ValueError(
@@ -74,11 +81,12 @@ class PASSD(nn.Module):
             )
         self.fpn = FPN(self.backbone.channels, FPN_CHANNELS, config.new_conv_norm)
         self.boxes_per_cell = len(config.box_scales)
-        self.objectness = nn.Conv2d(FPN_CHANNELS, 2 * self.boxes_per_cell, 3, padding=1)
-        self.proposals = nn.Conv2d(FPN_CHANNELS, 4 * self.boxes_per_cell, 3, padding=1)
-        for layer in (self.objectness, self.proposals):
-            initialise_new(layer)
-        self.attending = OffsetConv(FPN_CHANNELS, self.boxes_per_cell, len(classes) + 1)
+        if config.proposing != "none":
+            self.objectness = nn.Conv2d(FPN_CHANNELS, 2 * self.boxes_per_cell, 3, padding=1)
+            self.proposals = nn.Conv2d(FPN_CHANNELS, 4 * self.boxes_per_cell, 3, padding=1)
+            initialise_new(self.objectness)
+            initialise_new(self.proposals)
+        self.attending = build_attending(config, self.boxes_per_cell, len(classes) + 1)
 
         self.map_sizes = [(config.input_size // stride,) * 2 for stride in self.strides]
         boxes = default_boxes(self.map_sizes, self.strides, config.box_size, config.box_scales)
@@ -94,10 +102,12 @@ class PASSD(nn.Module):
     def forward(self, images: Tensor) -> PASSDPredictions:
         """images float (B, 3, H, W), normalised, H = W = config.input_size."""
         maps = self.fpn(self.backbone(images))
-        objectness = torch.cat([self.per_box(self.objectness(x)) for x in maps], dim=1).float()
-        raw = torch.cat([self.per_box(self.proposals(x)) for x in maps], dim=1).float()
-        proposals = self.propose(raw)
-        adjusted = decode(proposals, self.default)
+        objectness = proposals = None
+        adjusted = self.default.expand(len(images), -1, -1)
+        if self.config.proposing != "none":
+            objectness = torch.cat([self.per_box(self.objectness(x)) for x in maps], dim=1).float()
+            proposals = self.propose(torch.cat([self.per_box(self.proposals(x)) for x in maps], dim=1).float())
+            adjusted = decode(proposals, self.default)
         outputs = torch.cat(
             [
                 self.per_box(self.attending(x, geometry).flatten(1, 2))
@@ -140,17 +150,16 @@ class PASSD(nn.Module):
         ]
 
     def loss(self, predictions: PASSDPredictions, targets: list[Targets]) -> dict[str, Tensor]:
-        """The four terms of PASSD §6.1: each stage's classification and regression, each over its stage's positives."""
-        default = predictions.default.expand_as(predictions.adjusted)
-        objects, proposal_targets = self.assign(default, targets)
+        """The terms of PASSD §6.1: each stage's classification and regression, each over its stage's positives."""
+        losses = {}
+        if predictions.objectness is not None and predictions.proposals is not None:
+            objects, proposal_targets = self.assign(predictions.default.expand_as(predictions.adjusted), targets)
+            losses["objectness"] = mined_cross_entropy(predictions.objectness, (objects > 0).long())
+            losses["proposals"] = box_regression(predictions.proposals / self.variances, proposal_targets, objects > 0)
         labels, delta_targets = self.assign(predictions.adjusted.detach(), targets)
-        is_object = (objects > 0).long()
-        return {
-            "objectness": mined_cross_entropy(predictions.objectness, is_object),
-            "proposals": box_regression(predictions.proposals / self.variances, proposal_targets, objects > 0),
-            "scores": mined_cross_entropy(predictions.logits, labels),
-            "boxes": box_regression(predictions.deltas / self.variances, delta_targets, labels > 0),
-        }
+        losses["scores"] = mined_cross_entropy(predictions.logits, labels)
+        losses["boxes"] = box_regression(predictions.deltas / self.variances, delta_targets, labels > 0)
+        return losses
 
     @torch.no_grad()
     def assign(self, boxes: Tensor, targets: list[Targets]) -> tuple[Tensor, Tensor]:
@@ -170,3 +179,16 @@ class PASSD(nn.Module):
         """The second stage alone: softmax without its background column, boxes from the adjusted ones. # PASSD §6.2"""
         boxes = cxcywh_to_xyxy(decode(predictions.deltas, predictions.adjusted))
         return boxes, F.softmax(predictions.logits, dim=2)[..., 1:]
+
+
+def build_attending(config: PASSDConfig, boxes_per_cell: int, num_scores: int) -> Attending:
+    """The last layers of the prediction module: PASSD's own or one of its rivals."""
+    if config.tower_depth and config.attending != "conv":
+        raise ValueError(f"tower_depth is {config.tower_depth}; only attending 'conv' has towers, not {config.attending!r}")
+    match config.attending:
+        case "offset":
+            return OffsetConv(FPN_CHANNELS, boxes_per_cell, num_scores)
+        case "deformable":
+            return DeformableConv(FPN_CHANNELS, boxes_per_cell, num_scores)
+        case "conv":
+            return FixedConv(FPN_CHANNELS, boxes_per_cell, num_scores, config.dilation, config.tower, config.tower_depth)

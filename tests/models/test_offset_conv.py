@@ -160,7 +160,7 @@ def test_a_bfloat16_map_does_not_move_the_positions() -> None:
     projected = features.repeat(1, 9, 1, 1).bfloat16()
     geometry = torch.zeros(1, 1, 4, 1, 128)
     geometry[:, :, 1] = 0.25
-    output = sample_taps(projected, geometry, torch.zeros(1, 1)).flatten()
+    output = sample_taps(projected, sampling_positions(geometry), torch.zeros(1, 1)).flatten()
     expected = [9 * value for value in (0.25, 0.75)]
     assert output[99:101].tolist() == pytest.approx(expected, rel=1e-4)
 
