@@ -1,7 +1,9 @@
-"""Batching without waiting: while the engine runs one batch, the requests that arrive form the next.
+"""Batching without waiting: while the engine runs batches, the requests that arrive form the next.
 
-One thread owns the engine. It takes what is queued, at most `max_batch` images, earliest deadline first, and never
-waits while there is any. Nothing here uses a timer but the deadline of each request.
+Leader and followers: of the batcher's threads, one at a time assembles. It moves images into its buffer as they arrive,
+earliest deadline first, and the moment that a stream of the engine is free it runs the batch itself, while another thread
+takes over assembling. After the run it gives the stream back before it finishes its answers (soft-NMS), so neither copying
+nor finishing keeps the engine waiting. The only wait by the clock is the look-ahead from idle, see `_hold_until`.
 """
 
 import asyncio
@@ -10,16 +12,22 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.admission import CostModel
+from service.assembly import Answer, Assembly, Waiting
 from service.engine import Candidates, Engine
 
 logger = logging.getLogger("singleshot")
+T = TypeVar("T")
+
+LOOK_AHEAD = 0.5  # of the time that a larger batch saves is what an idle engine waits for an image being decoded
 
 
 class RejectedError(Exception):
@@ -39,144 +47,269 @@ class BatchFailedError(Exception):
     """The engine threw; the other batches are not touched."""
 
 
-@dataclass(frozen=True)
-class Answer:
-    """One image's candidates: boxes (T, 4), scores (T,), labels (T,), and what it went through."""
-
-    boxes: NDArray[np.float32]
-    scores: NDArray[np.float32]
-    labels: NDArray[np.int32]
-    queue_seconds: float
-    infer_seconds: float
-
-
 @dataclass(frozen=True, order=True)
-class _Waiting:
+class Reservation:
+    """A place in the queue for an image that is being decoded; `due` is when it should be ready."""
+
     deadline: float
     number: int
-    image: NDArray[np.uint8] = field(compare=False)
-    submitted: float = field(compare=False)
-    answer: asyncio.Future[Answer] = field(compare=False)
+    due: float = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A batch on a stream of the engine: when it began, and when it should be done."""
+
+    began: float
+    done: float
 
 
 class Batcher:
-    """The queue before one engine and the thread that runs it. `start` and `submit` are called on one event loop."""
+    """The queue before one engine and the threads that run it. `start`, `reserve` and `submit` belong to one event loop.
+
+    batch_sizes are the sizes that the engine runs, None for any: a batch between two of them is padded.
+    on_batch is called after each batch with its size and its seconds.
+    """
 
     def __init__(
-        self, engine: Engine, cost: CostModel, *, max_batch: int, max_queue: int, on_batch: Callable[[int, float], None]
+        self,
+        engine: Engine,
+        cost: CostModel,
+        *,
+        num_streams: int = 1,
+        max_batch: int,
+        max_queue: int,
+        batch_sizes: Sequence[int] | None = None,
+        on_batch: Callable[[int, float], None],
     ) -> None:
         self._engine = engine
         self._cost = cost
+        self._num_streams = num_streams
         self._max_batch = max_batch
         self._max_queue = max_queue
+        self._batch_sizes = batch_sizes
         self._on_batch = on_batch
         self._numbers = itertools.count()
-        self._changed = threading.Condition()  # guards the three below
-        self._queue: list[_Waiting] = []  # a heap
-        self._batch_done_at = 0.0  # predicted
+        self._assembling = threading.Lock()  # held by the thread that assembles
+        self._changed = threading.Condition()  # guards all below
+        self._queue: list[Waiting] = []  # a heap
+        self._assembly = Assembly(max_batch)
+        self._reservations: set[Reservation] = set()
+        self._runs: dict[int, Run] = {}  # by thread
         self._is_closing = False
+        self._failures_in_a_row = 0
 
     def start(self) -> None:
-        """Start the engine's thread."""
+        """Start the threads: one for each stream, one that assembles, one that finishes answers."""
         self._loop = asyncio.get_running_loop()
-        self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"engine-{number}", daemon=True) for number in range(self._num_streams + 2)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     async def close(self, timeout_seconds: float) -> None:
         """Take no more images, answer those that were taken, and stop; give up on a stuck engine after the timeout."""
         with self._changed:
             self._is_closing = True
             self._changed.notify()
-        await asyncio.to_thread(self._thread.join, timeout_seconds)
+        give_up_at = time.monotonic() + timeout_seconds
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join, max(0.0, give_up_at - time.monotonic()))
 
     @property
     def depth(self) -> int:
         """Images that wait."""
-        return len(self._queue)
+        return len(self._queue) + sum(not waiting.result.done() for waiting in self._assembly.members)
 
-    async def submit(self, image: NDArray[np.uint8], deadline: float) -> Answer:
-        """Run image uint8 [h, w, 3] with the next batch and wait for it until `deadline` (time.monotonic()).
+    @property
+    def failures_in_a_row(self) -> int:
+        """How many batches have failed since one went well."""
+        return self._failures_in_a_row
 
-        Raises RejectedError at once, ExpiredError at the deadline, BatchFailedError where the engine threw. Whoever is
+    def longest_overdue_seconds(self) -> float:
+        """By how much the slowest running batch is later than was predicted; negative while all are in time."""
+        now = time.monotonic()
+        with self._changed:
+            return max((now - run.done for run in self._runs.values()), default=-1.0)
+
+    def finish_seconds(self) -> float:
+        """When an image would be answered that came now, behind all others."""
+        with self._changed:
+            return self._predict(len(self._reservations) + self.depth, time.monotonic())
+
+    @contextmanager
+    def reserve(self, deadline: float, ready_seconds: float = 0.0) -> Iterator[Reservation]:
+        """Take an image on that will be ready in `ready_seconds` and wanted until `deadline` (time.monotonic()).
+
+        Raises RejectedError at once where the queue is full or the answer would come too late. With nothing else in the
+        batcher an image is always taken on: the costs may have been learnt in worse times.
+        """
+        now = time.monotonic()
+        place = Reservation(deadline, next(self._numbers), now + ready_seconds)
+        with self._changed:
+            self._admit(place, now)
+            self._reservations.add(place)
+        try:
+            yield place
+        finally:
+            with self._changed:
+                if place in self._reservations:  # nothing came of it: nobody need wait for it
+                    self._reservations.remove(place)
+                    self._changed.notify()
+
+    async def submit(self, image: NDArray[np.uint8], place: Reservation, finish: Callable[[Answer], T]) -> T:
+        """Run image uint8 [h, w, 3] with the next batch, `finish` its Answer in a thread, and wait for that until the deadline.
+
+        Raises ExpiredError at the deadline, BatchFailedError where the engine threw, and what `finish` raises. Whoever is
         cancelled here leaves the queue.
         """
         now = time.monotonic()
-        waiting = _Waiting(deadline, next(self._numbers), image, now, self._loop.create_future())
+        result: asyncio.Future[T] = self._loop.create_future()
+        waiting = Waiting(place.deadline, place.number, image, now, finish, result)
         with self._changed:
-            self._admit(waiting, now)
+            self._reservations.remove(place)
             heapq.heappush(self._queue, waiting)
             self._changed.notify()
         try:
-            async with asyncio.timeout(deadline - now):
-                return await waiting.answer
+            async with asyncio.timeout(place.deadline - now):
+                return await result
         except TimeoutError:
-            raise ExpiredError(f"no answer within {deadline - now:.3g} s") from None
+            raise ExpiredError(f"no answer within {place.deadline - now:.3g} s") from None
         finally:
-            if not waiting.answer.done() or waiting.answer.cancelled():
+            if not result.done() or result.cancelled():
                 self._forget(waiting)
 
-    def _admit(self, waiting: _Waiting, now: float) -> None:
-        running_seconds = max(0.0, self._batch_done_at - now)
-        if self._is_closing or len(self._queue) >= self._max_queue:
-            # the running batch makes room when it ends
-            raise RejectedError("queue_full", f"{len(self._queue)} images are waiting already", running_seconds)
-        num_ahead = sum(other < waiting for other in self._queue)
-        finish = running_seconds + self._cost.finish_seconds(num_ahead, self._max_batch)
-        if now + finish > waiting.deadline:
-            detail = f"the answer would take {finish:.3g} s, the request's deadline is in {waiting.deadline - now:.3g} s"
+    def _admit(self, place: Reservation, now: float) -> None:
+        num_taken = self.depth + len(self._reservations)
+        if self._is_closing or num_taken >= self._max_queue:
+            # the next batch that ends makes room
+            retry_seconds = min((run.done - now for run in self._runs.values()), default=0.0)
+            raise RejectedError("queue_full", f"{num_taken} images are waiting already", max(0.0, retry_seconds))
+        if not num_taken and not self._runs:
+            return
+        others: list[Waiting | Reservation] = [*self._queue, *self._assembly.members, *self._reservations]
+        num_ahead = sum((other.deadline, other.number) < (place.deadline, place.number) for other in others)
+        finish = max(self._predict(num_ahead, now), place.due - now + self._cost.seconds(1))
+        if now + finish > place.deadline:
+            detail = f"the answer would take {finish:.3g} s, the request's deadline is in {place.deadline - now:.3g} s"
             # by then the backlog is short enough for a request with as much time as this one
-            raise RejectedError("late", detail, now + finish - waiting.deadline)
+            raise RejectedError("late", detail, now + finish - place.deadline)
 
-    def _forget(self, waiting: _Waiting) -> None:
+    def _predict(self, num_ahead: int, now: float) -> float:
+        done = [max(0.0, run.done - now) for run in self._runs.values()]
+        streams = done + [0.0] * (self._num_streams - len(done))
+        return self._cost.finish_seconds(num_ahead, self._max_batch, streams)
+
+    def _forget(self, waiting: Waiting) -> None:
         with self._changed:
             if waiting in self._queue:
                 self._queue.remove(waiting)
                 heapq.heapify(self._queue)
 
     def _work(self) -> None:
-        while batch := self._next_batch():
-            start = time.monotonic()
-            answers: list[Answer] | BatchFailedError
-            try:
-                candidates = self._engine(np.stack([waiting.image for waiting in batch]))
-                infer_seconds = time.monotonic() - start
-                answers = [_row(candidates, row, start - batch[row].submitted, infer_seconds) for row in range(len(batch))]
-            except Exception as error:  # whatever it is, it concerns this batch only
-                logger.exception("the engine failed on a batch of %d", len(batch))
-                answers = BatchFailedError(f"the engine failed: {type(error).__name__}")
-            else:
-                self._cost.observe(len(batch), infer_seconds)
-            self._on_batch(len(batch), time.monotonic() - start)
-            self._loop.call_soon_threadsafe(_deliver, batch, answers)
+        assembly = Assembly(self._max_batch, self._batch_sizes)
+        while True:
+            with self._assembling:
+                if not self._assemble(assembly):
+                    return
+            self._run(assembly)
 
-    def _next_batch(self) -> list[_Waiting]:
-        """Wait for images and take those with the earliest deadlines; empty when the batcher closes."""
+    def _assemble(self, assembly: Assembly) -> bool:
+        """Fill the assembly until a stream is free for it -> whether there is anything to run; no, when the batcher closes."""
+        was_idle = False
+        held_since: float | None = None
         with self._changed:
-            self._batch_done_at = 0.0
-            while True:
-                batch: list[_Waiting] = []
+            self._assembly = assembly
+        while True:
+            with self._changed:
                 now = time.monotonic()
-                while self._queue and len(batch) < self._max_batch:
-                    waiting = heapq.heappop(self._queue)
-                    if waiting.deadline > now and not waiting.answer.done():
-                        batch.append(waiting)
-                if batch:
-                    self._batch_done_at = now + self._cost.seconds(len(batch))
-                    return batch
-                if self._is_closing:
-                    return []
-                self._changed.wait()
+                self._drop_useless(assembly, now)
+                moved = assembly.take(self._queue)
+                if not moved:
+                    is_free = len(self._runs) < self._num_streams
+                    wait_seconds = None
+                    if assembly.members and is_free:
+                        held_since = held_since or now
+                        hold_until = self._hold_until(assembly, held_since) if was_idle else now
+                        if hold_until <= now:
+                            self._runs[threading.get_ident()] = Run(now, now + self._cost.seconds(len(assembly.members)))
+                            self._assembly = Assembly(self._max_batch)
+                            return True
+                        wait_seconds = hold_until - now
+                    elif not assembly.members:
+                        if self._is_closing and not self._reservations:
+                            return False
+                        was_idle, held_since = is_free, None
+                    self._changed.wait(wait_seconds)
+            assembly.place(moved)
+
+    def _drop_useless(self, assembly: Assembly, now: float) -> None:
+        """Leave out whoever departed, expired or cannot be in time. If nobody can, run them: else no cost would be learnt."""
+        assembly.keep(lambda waiting: not waiting.result.done() and waiting.deadline > now)
+        seconds = self._cost.seconds(1)
+        if any(waiting.deadline >= now + seconds for waiting in assembly.members):
+            assembly.keep(lambda waiting: waiting.deadline >= now + seconds)
+
+    def _hold_until(self, assembly: Assembly, held_since: float) -> float:
+        """How long an idle stream waits for one more image: for a fraction of what a joint batch saves, if one is due by then.
+
+        Where a batch costs as much as its images alone, as on a CPU with one thread a stream, it does not wait at all.
+        """
+        size = len(assembly.members)
+        due = min((place.due for place in self._reservations), default=np.inf)
+        if size >= self._max_batch or len(self._runs) < self._num_streams - 1:  # another stream is free for what comes
+            return held_since
+        saved = self._cost.seconds(size) + self._cost.seconds(1) - self._cost.seconds(size + 1)
+        latest_start = min(waiting.deadline for waiting in assembly.members) - self._cost.seconds(size + 1)
+        until = min(held_since + LOOK_AHEAD * saved, latest_start)
+        return until if due <= until else held_since
+
+    def _run(self, assembly: Assembly) -> None:
+        batch, start = assembly.members, time.monotonic()
+        answers: list[Answer] | BatchFailedError
+        try:
+            candidates = self._engine(assembly.images())
+            infer_seconds = time.monotonic() - start
+            answers = [_row(candidates, row, start - batch[row].submitted, infer_seconds) for row in range(len(batch))]
+        except Exception as error:  # whatever it is, it concerns this batch only
+            logger.exception("the engine failed on a batch of %d", len(batch))
+            answers = BatchFailedError(f"the engine failed: {type(error).__name__}")
+        seconds = time.monotonic() - start
+        assembly.members = []
+        with self._changed:
+            has_failed = isinstance(answers, BatchFailedError)
+            self._failures_in_a_row = self._failures_in_a_row + 1 if has_failed else 0
+            if not has_failed:
+                self._cost.observe(len(batch), seconds)
+            del self._runs[threading.get_ident()]
+            self._changed.notify()
+        self._on_batch(len(batch), seconds)
+        results = answers if isinstance(answers, BatchFailedError) else _finish(batch, answers)
+        self._loop.call_soon_threadsafe(_deliver, batch, results)
 
 
 def _row(candidates: Candidates, row: int, queue_seconds: float, infer_seconds: float) -> Answer:
     return Answer(candidates.boxes[row], candidates.scores[row], candidates.labels[row], queue_seconds, infer_seconds)
 
 
-def _deliver(batch: list[_Waiting], answers: list[Answer] | BatchFailedError) -> None:
+def _finish(batch: Sequence[Waiting], answers: Sequence[Answer]) -> list[Any]:
+    """What each image's `finish` makes of its answer, or the exception that it raises."""
+    results: list[Any] = []
+    for waiting, answer in zip(batch, answers, strict=True):
+        try:
+            results.append(None if waiting.result.done() else waiting.finish(answer))
+        except Exception as error:
+            results.append(error)
+    return results
+
+
+def _deliver(batch: Sequence[Waiting], results: list[Any] | BatchFailedError) -> None:
     for row, waiting in enumerate(batch):
-        if waiting.answer.done():  # departed or expired meanwhile
+        if waiting.result.done():  # departed or expired meanwhile
             continue
-        if isinstance(answers, BatchFailedError):
-            waiting.answer.set_exception(answers)
+        result = results if isinstance(results, BatchFailedError) else results[row]
+        if isinstance(result, Exception):
+            waiting.result.set_exception(result)
         else:
-            waiting.answer.set_result(answers[row])
+            waiting.result.set_result(result)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.bundle import Bundle
+from service.cores import num_cores
 
 EngineName = Literal["auto", "openvino", "onnx"]
 
@@ -29,7 +30,10 @@ class Candidates:
 
 
 class Engine(Protocol):
-    """What every backend offers. `name` is onnx, openvino or tensorrt; `description` says device and precision."""
+    """What every backend offers. `name` is onnx, openvino or tensorrt; `description` says device and precision.
+
+    It may be called from as many threads at once as it was opened with streams.
+    """
 
     name: str
     description: str
@@ -43,13 +47,16 @@ class Engine(Protocol):
         ...
 
 
-def open_engine(bundle: Bundle, name: EngineName = "auto", *, num_threads: int | None = None) -> Engine:
+def open_engine(bundle: Bundle, name: EngineName = "auto", *, num_threads: int | None = None, num_streams: int = 1) -> Engine:
     """Open the engine of `bundle` on the CPU: auto is OpenVINO where it is installed, else ONNX Runtime.
 
-    num_threads is the number of threads that one call may use, None for one per core. Raises EngineError.
+    num_streams is the number of calls that may run at once, num_threads the number of threads that each of them may use;
+    None shares the cores out evenly. Raises EngineError.
     """
     if name == "auto":
         name = "openvino" if find_spec("openvino") else "onnx"
+    if num_threads is None and num_streams > 1:
+        num_threads = max(1, num_cores() // num_streams)
     if name == "onnx":
         from service.onnx_engine import OnnxEngine
 
@@ -58,4 +65,4 @@ def open_engine(bundle: Bundle, name: EngineName = "auto", *, num_threads: int |
         raise EngineError("OpenVINO is not installed; install it with `pip install .[cpu]` or choose `--engine onnx`")
     from service.openvino_engine import OpenvinoEngine
 
-    return OpenvinoEngine(bundle, num_threads=num_threads)
+    return OpenvinoEngine(bundle, num_threads=num_threads, num_streams=num_streams)

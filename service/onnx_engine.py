@@ -15,7 +15,10 @@ OUTPUTS = ("boxes", "scores", "labels")
 
 
 class OnnxEngine:
-    """Runs model.onnx of a bundle with ONNX Runtime; idle threads sleep instead of spinning."""
+    """Runs model.onnx of a bundle with ONNX Runtime; idle threads sleep instead of spinning.
+
+    A session takes calls from several threads at once. With num_threads=1 each runs in its caller's thread.
+    """
 
     name = "onnx"
     description = "cpu, fp32"

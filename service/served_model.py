@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
@@ -11,8 +10,10 @@ from numpy.typing import NDArray
 
 from service.admission import BudgetExceededError, PixelBudget, measure_costs
 from service.annotate import annotate
-from service.batcher import Answer, Batcher, BatchFailedError, ExpiredError, RejectedError
+from service.assembly import Answer
+from service.batcher import Batcher, BatchFailedError, ExpiredError, RejectedError
 from service.bundle import Bundle
+from service.decode_pool import DecodePool
 from service.engine import Engine
 from service.errors import RequestError, busy
 from service.image_header import read_header
@@ -49,7 +50,7 @@ class ServedModel:
         engine: Engine,
         settings: Settings,
         *,
-        threads: ThreadPoolExecutor,
+        decoders: DecodePool,
         budget: PixelBudget,
         metrics: Metrics,
     ) -> None:
@@ -60,12 +61,13 @@ class ServedModel:
         self._pipeline = Pipeline(bundle, engine, max_pixels=settings.max_pixels)
         self._engine = engine
         self._settings = settings
-        self._threads = threads
+        self._decoders = decoders
         self._budget = budget
         self._metrics = metrics
         self._batcher = Batcher(
             engine,
-            measure_costs(engine, manifest.input, settings.max_batch),
+            measure_costs(engine, manifest.input, settings.max_batch, num_streams=settings.engine_streams),
+            num_streams=settings.engine_streams,
             max_batch=settings.max_batch,
             max_queue=settings.max_queue,
             on_batch=metrics.observe_batch(manifest.name),
@@ -107,11 +109,12 @@ class ServedModel:
         """Detect in one image file until `deadline` (time.monotonic()); raises ImageError, and RequestError 500, 503, 504."""
         start = time.monotonic()
         try:
-            prepared = await self._prepare(body, deadline)
-            decoded = time.monotonic()
-            answer = await self._batcher.submit(prepared.pixels, deadline)
-            answered = time.monotonic()
-            detections = await self._finish(answer, prepared, options)
+            with self._batcher.reserve(deadline, self._decoders.ready_seconds(len(body))) as place:
+                prepared = await self._prepare(body, deadline)
+                decode_seconds = time.monotonic() - start
+                return await self._batcher.submit(
+                    prepared.pixels, place, lambda answer: self._finish(answer, prepared, options, decode_seconds)
+                )
         except RejectedError as error:
             self._metrics.rejected.labels(error.reason).inc()
             raise busy(f"the server is busy: {error}", error.retry_after_seconds) from error
@@ -122,20 +125,11 @@ class ServedModel:
             raise RequestError(504, str(error)) from error
         except BatchFailedError as error:
             raise RequestError(500, str(error)) from error
-        seconds = {
-            "decode": decoded - start,
-            "queue": answer.queue_seconds,
-            "infer": answer.infer_seconds,
-            "postprocess": time.monotonic() - answered,
-        }
-        self._observe(detections, seconds)
-        return Outcome(detections, *prepared.size, seconds)
 
     async def draw(self, body: bytes, detections: Detections) -> bytes:
         """The whole picture with its detections drawn on it, as a JPEG file; raises RequestError 503."""
-        loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._threads, self._draw, body, detections)
+            return await self._decoders.run(len(body), lambda: self._draw(body, detections))
         except BudgetExceededError as error:
             raise self._over_budget(error) from error
 
@@ -157,11 +151,10 @@ class ServedModel:
         )
 
     async def _prepare(self, body: bytes, deadline: float) -> _Prepared:
-        work = asyncio.get_running_loop().run_in_executor(self._threads, self._decode, body)
         seconds = deadline - time.monotonic()
         try:
             async with asyncio.timeout(seconds):
-                return await work
+                return await self._decoders.run(len(body), lambda: self._decode(body))
         except TimeoutError:
             raise ExpiredError(f"the image was not decoded within {seconds:.3g} s") from None
 
@@ -180,12 +173,20 @@ class ServedModel:
 
     def _over_budget(self, error: BudgetExceededError) -> RequestError:
         self._metrics.rejected.labels("pixels").inc()
-        return busy(f"the server is busy: {error}", 1)
+        return busy(f"the server is busy: {error}", self._batcher.finish_seconds())
 
-    async def _finish(self, answer: Answer, prepared: _Prepared, options: Options) -> Detections:
+    def _finish(self, answer: Answer, prepared: _Prepared, options: Options, decode_seconds: float) -> Outcome:
+        start = time.monotonic()
         candidates = answer.boxes, answer.scores, answer.labels
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, postprocess, *candidates, options, self._pipeline.spec, prepared.size)
+        detections = postprocess(*candidates, options, self._pipeline.spec, prepared.size)
+        seconds = {
+            "decode": decode_seconds,
+            "queue": answer.queue_seconds,
+            "infer": answer.infer_seconds,
+            "postprocess": time.monotonic() - start,
+        }
+        self._observe(detections, seconds)
+        return Outcome(detections, *prepared.size, seconds)
 
     def _observe(self, detections: Detections, seconds: dict[str, float]) -> None:
         for stage, duration in seconds.items():

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from service.admission import PixelBudget
 from service.bundle import Bundle, BundleError, read_bundle
+from service.decode_pool import DecodePool
 from service.engine import open_engine
 from service.errors import RequestError, busy
 from service.metrics import Metrics
@@ -24,7 +24,7 @@ class Server:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.metrics = Metrics(CollectorRegistry())
-        self.threads = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="decode")
+        self.decoders = DecodePool(settings.decode_threads)
         self.budget = PixelBudget(settings.max_pixels_in_flight)
         self.models: dict[str, ServedModel] = {}
         self.num_requests = 0
@@ -35,9 +35,11 @@ class Server:
             name = bundle.manifest.name
             if name in self.models:
                 raise BundleError(f"{bundle.path}: a model named {name} is served already; export it under another name")
-            engine = open_engine(bundle, settings.engine, num_threads=settings.engine_threads)
+            engine = open_engine(
+                bundle, settings.engine, num_threads=settings.engine_threads, num_streams=settings.engine_streams
+            )
             self.models[name] = ServedModel(
-                bundle, engine, settings, threads=self.threads, budget=self.budget, metrics=self.metrics
+                bundle, engine, settings, decoders=self.decoders, budget=self.budget, metrics=self.metrics
             )
 
     @property
@@ -61,7 +63,7 @@ class Server:
         yield
         self.is_ready = False
         await asyncio.gather(*[model.close() for model in self.models.values()])
-        self.threads.shutdown()
+        self.decoders.close()
 
     @asynccontextmanager
     async def admitted(self) -> AsyncIterator[None]:

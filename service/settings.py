@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from service.cores import num_cores
 from service.engine import EngineName
 
 DEFAULT_BUNDLES = Path(__file__).parent / "bundles"
@@ -24,7 +25,10 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for every interface")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 for any free one")
     engine: EngineName = Field("auto", description="auto is OpenVINO where it is installed, else ONNX Runtime")
-    engine_threads: int | None = Field(None, gt=0, description="threads that one batch may use; one per core if unset")
+    engine_streams: int = Field(
+        num_cores(), gt=0, description="batches that the engine runs at once; one per core, each on one thread, unless set"
+    )
+    engine_threads: int | None = Field(None, gt=0, description="threads that one batch may use; an even share of the cores")
     max_batch: int = Field(8, gt=0, description="images in one batch at most")
     max_queue: int = Field(256, gt=0, description="images of one model that may wait for the engine")
     max_requests: int = Field(256, gt=0, description="detect requests that may be in the server at once, bodies included")
@@ -36,7 +40,7 @@ class Settings(BaseSettings):
     max_files: int = Field(32, gt=0, description="images in one multipart request at most")
     max_pixels: int = Field(50_000_000, gt=0, description="pixels of one image at most, before any decoding")
     max_pixels_in_flight: int = Field(200_000_000, gt=0, description="pixels of all images that are being decoded, together")
-    decode_threads: int = Field(os.cpu_count() or 1, gt=0, description="threads that decode images and post-process")
+    decode_threads: int = Field(num_cores(), gt=0, description="threads that decode images")
     drain_grace_seconds: float = Field(
         2.0, ge=0, description="time between SIGTERM, when /readyz turns 503, and closing the door"
     )

@@ -4,13 +4,14 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from service.admission import CostModel
+from service.assembly import Answer
 from service.batcher import Batcher, BatchFailedError, ExpiredError, RejectedError
 from service.engine import Candidates
 
@@ -50,15 +51,30 @@ async def started(engine: GatedEngine) -> list[int]:
 
 
 def with_batcher(
-    test: Callable[[Batcher, GatedEngine], Awaitable[None]], *, max_batch: int = 4, max_queue: int = 8, seconds: float = 0.001
+    test: Callable[[Batcher, GatedEngine], Awaitable[None]],
+    *,
+    max_batch: int = 4,
+    max_queue: int = 8,
+    seconds: float = 0.001,
+    costs: Mapping[int, float] | None = None,
+    num_streams: int = 1,
+    batch_sizes: Sequence[int] | None = None,
 ) -> list[int]:
-    """Run `test` with a batcher whose batches are predicted to take `seconds` -> the sizes of the batches that ran."""
+    """Run `test` with a batcher whose batches are predicted to take `seconds`, or `costs` by size -> the sizes that ran."""
     sizes: list[int] = []
 
     async def run() -> None:
         engine = GatedEngine()
-        cost = CostModel({1: seconds, max_batch: seconds})
-        batcher = Batcher(engine, cost, max_batch=max_batch, max_queue=max_queue, on_batch=lambda size, _: sizes.append(size))
+        cost = CostModel(costs or {1: seconds, max_batch: seconds})
+        batcher = Batcher(
+            engine,
+            cost,
+            num_streams=num_streams,
+            max_batch=max_batch,
+            max_queue=max_queue,
+            batch_sizes=batch_sizes,
+            on_batch=lambda size, _: sizes.append(size),
+        )
         batcher.start()
         await test(batcher, engine)
         engine.permits.release(100)
@@ -68,12 +84,22 @@ def with_batcher(
     return sizes
 
 
+def first_score(answer: Answer) -> float:
+    return float(answer.scores[0])
+
+
+def wait_until(is_true: Callable[[], bool]) -> None:
+    give_up_at = time.monotonic() + FAR
+    while not is_true():
+        assert time.monotonic() < give_up_at
+
+
 def submit(batcher: Batcher, number: int, deadline: float = FAR) -> asyncio.Task[float]:
     """Submit an image whose answer's score is `number`."""
 
     async def score() -> float:
-        answer = await batcher.submit(image(number), time.monotonic() + deadline)
-        return float(answer.scores[0])
+        with batcher.reserve(time.monotonic() + deadline) as place:
+            return await batcher.submit(image(number), place, first_score)
 
     return asyncio.create_task(score())
 
@@ -232,3 +258,169 @@ def test_closing_answers_what_was_taken_and_takes_no_more() -> None:
         await closing
 
     assert with_batcher(test) == [1, 1]
+
+
+def test_each_stream_runs_a_batch_of_its_own() -> None:
+    async def test(batcher: Batcher, engine: GatedEngine) -> None:
+        tasks = []
+        for number in (1, 2):
+            tasks.append(submit(batcher, number))
+            assert await started(engine) == [number]
+        tasks += [submit(batcher, number) for number in (3, 4)]
+        await asyncio.sleep(0)
+        assert engine.started.empty()
+        engine.permits.release(3)
+        assert await started(engine) == [3, 4]
+        assert await asyncio.gather(*tasks) == [1, 2, 3, 4]
+
+    with_batcher(test, num_streams=2)
+
+
+def test_a_more_urgent_image_takes_the_place_of_one_already_in_the_full_batch() -> None:
+    async def test(batcher: Batcher, engine: GatedEngine) -> None:
+        tasks = [submit(batcher, 1)]
+        await started(engine)
+        tasks += [submit(batcher, number, FAR - number) for number in (2, 3, 4)]
+        await asyncio.sleep(0)
+        engine.permits.release(3)
+        assert [sorted(await started(engine)), await started(engine)] == [[3, 4], [2]]
+        assert await asyncio.gather(*tasks) == [1, 2, 3, 4]
+
+    with_batcher(test, max_batch=2)
+
+
+@pytest.mark.parametrize(("number", "padded"), [(2, 2), (3, 4), (4, 4)])
+def test_a_batch_is_padded_to_a_size_that_the_engine_runs(number: int, padded: int) -> None:
+    async def test(batcher: Batcher, engine: GatedEngine) -> None:
+        first = submit(batcher, 1)
+        assert await started(engine) == [1]
+        tasks = [submit(batcher, n) for n in range(2, 2 + number)]
+        await asyncio.sleep(0)
+        engine.permits.release(2)
+        batch = await started(engine)
+        assert (len(batch), batch[:number]) == (padded, list(range(2, 2 + number)))
+        assert await asyncio.gather(first, *tasks) == list(range(1, 2 + number))
+
+    assert with_batcher(test, batch_sizes=(1, 2, 4)) == [1, number]
+
+
+def test_an_idle_engine_waits_for_an_image_that_is_due_and_saves_a_batch() -> None:
+    async def test(batcher: Batcher, engine: GatedEngine) -> None:
+        with batcher.reserve(time.monotonic() + FAR, ready_seconds=1) as place:
+            task = submit(batcher, 1)
+            await asyncio.sleep(0)
+            engine.permits.release()
+            assert await batcher.submit(image(2), place, first_score) == 2
+        assert await task == 1
+        assert sorted(await started(engine)) == [1, 2]
+
+    assert with_batcher(test, costs={1: 20.0, 4: 20.0}) == [2]
+
+
+def test_an_idle_engine_begins_as_soon_as_the_awaited_image_turns_out_broken() -> None:
+    async def test(batcher: Batcher, engine: GatedEngine) -> None:
+        engine.permits.release()
+        with batcher.reserve(time.monotonic() + FAR, ready_seconds=1):
+            task = submit(batcher, 1)
+            await asyncio.sleep(0)
+        assert await task == 1
+
+    with_batcher(test, costs={1: 20.0, 4: 20.0})
+
+
+@pytest.mark.parametrize(
+    ("costs", "ready_seconds"), [({1: 20.0, 4: 80.0}, 1.0), ({1: 1.0, 4: 1.0}, 2.0)], ids=["nothing to save", "not due in time"]
+)
+def test_an_idle_engine_waits_for_nothing_that_does_not_pay(costs: Mapping[int, float], ready_seconds: float) -> None:
+    async def test(batcher: Batcher, engine: GatedEngine) -> None:
+        engine.permits.release()
+        with batcher.reserve(time.monotonic() + FAR, ready_seconds=ready_seconds):
+            assert await submit(batcher, 1) == 1
+
+    with_batcher(test, costs=costs)
+
+
+def test_images_being_decoded_count_in_what_is_predicted() -> None:
+    async def test(batcher: Batcher, _: GatedEngine) -> None:
+        with batcher.reserve(time.monotonic() + 5), batcher.reserve(time.monotonic() + 13):
+            with pytest.raises(RejectedError, match="deadline") as caught:
+                await submit(batcher, 3, deadline=11)  # the first goes before it, the second does not
+            assert caught.value.reason == "late"
+
+    with_batcher(test, max_batch=1, seconds=6)
+
+
+def test_its_own_decoding_counts_in_what_is_predicted() -> None:
+    async def test(batcher: Batcher, _: GatedEngine) -> None:
+        with batcher.reserve(time.monotonic() + FAR), pytest.raises(RejectedError, match="would take 9"):
+            batcher.reserve(time.monotonic() + 8, ready_seconds=3).__enter__()
+
+    with_batcher(test, seconds=6)
+
+
+def test_an_empty_server_takes_on_what_it_once_found_too_slow() -> None:
+    async def test(batcher: Batcher, engine: GatedEngine) -> None:
+        engine.permits.release()
+        assert await submit(batcher, 1, deadline=30) == 1
+
+    with_batcher(test, seconds=100)
+
+
+def test_what_cannot_be_in_time_gives_way_to_what_can() -> None:
+    async def test(batcher: Batcher, engine: GatedEngine) -> None:
+        first = submit(batcher, 1)
+        await started(engine)
+        with batcher.reserve(time.monotonic() + 30) as late, batcher.reserve(time.monotonic() + FAR) as timely:
+            for _ in range(40):  # since they were taken on, batches have become slow
+                batcher._cost.observe(1, 40.0)
+            tasks = [asyncio.create_task(batcher.submit(image(n), p, first_score)) for n, p in ((2, late), (3, timely))]
+            await asyncio.sleep(0)
+            engine.permits.release(2)
+            assert await started(engine) == [3]
+            assert await first == 1
+            assert await tasks[1] == 3
+            tasks[0].cancel()
+            await asyncio.gather(tasks[0], return_exceptions=True)
+
+    with_batcher(test, seconds=1)
+
+
+def test_a_result_that_cannot_be_finished_fails_alone() -> None:
+    def unlucky(answer: Answer) -> float:
+        return first_score(answer) / 0
+
+    async def test(batcher: Batcher, engine: GatedEngine) -> None:
+        first = submit(batcher, 1)
+        await started(engine)
+        with batcher.reserve(time.monotonic() + FAR) as place:
+            second = submit(batcher, 2)
+            engine.permits.release(3)
+            with pytest.raises(ZeroDivisionError):
+                await batcher.submit(image(3), place, unlucky)
+        assert await asyncio.gather(first, second) == [1, 2]
+
+    with_batcher(test)
+
+
+def test_failures_are_counted_until_a_batch_goes_well(caplog: pytest.LogCaptureFixture) -> None:
+    async def test(batcher: Batcher, engine: GatedEngine) -> None:
+        engine.permits.release(3)
+        for number, failures in ((13, 1), (13, 2), (1, 0)):
+            await asyncio.gather(submit(batcher, number), return_exceptions=True)
+            assert batcher.failures_in_a_row == failures
+
+    with_batcher(test)
+    assert len(caplog.records) == 2
+
+
+def test_a_batch_that_takes_far_too_long_is_noticed() -> None:
+    async def test(batcher: Batcher, engine: GatedEngine) -> None:
+        assert batcher.longest_overdue_seconds() < 0
+        task = submit(batcher, 1)
+        await started(engine)
+        await asyncio.to_thread(wait_until, lambda: batcher.longest_overdue_seconds() > 0)
+        engine.permits.release()
+        await task
+        assert batcher.longest_overdue_seconds() < 0
+
+    with_batcher(test)

@@ -1,0 +1,84 @@
+"""A batch while it is being put together: images move into its buffer as they arrive, the most urgent ones stay."""
+
+import asyncio
+import heapq
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One image's candidates: boxes (T, 4), scores (T,), labels (T,), and what it went through."""
+
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    labels: NDArray[np.int32]
+    queue_seconds: float
+    infer_seconds: float
+
+
+@dataclass(frozen=True, order=True)
+class Waiting:
+    """An image that waits for the engine, in the order of the deadlines. `finish` makes of its Answer what is asked for."""
+
+    deadline: float
+    number: int
+    image: NDArray[np.uint8] = field(compare=False)
+    submitted: float = field(compare=False)
+    finish: Callable[[Answer], Any] = field(compare=False)
+    result: asyncio.Future[Any] = field(compare=False)
+
+
+class Assembly:
+    """Slot i of the buffer is for the image of `members[i]`; `sizes` are the batch sizes that the engine runs, None for any."""
+
+    def __init__(self, max_batch: int, sizes: Sequence[int] | None = None) -> None:
+        self.members: list[Waiting] = []
+        self._max_batch = max_batch
+        self._sizes = sorted(sizes) if sizes else None
+        self._buffer: NDArray[np.uint8] | None = None
+
+    def take(self, queue: list[Waiting]) -> dict[int, Waiting]:
+        """Move images out of the heap `queue` -> those that `place` must copy, by slot.
+
+        Where the batch is full, the most urgent image of the queue takes the place of the least urgent member.
+        """
+        moved: dict[int, Waiting] = {}
+        while queue:
+            slot = len(self.members)
+            if slot < self._max_batch:
+                self.members.append(heapq.heappop(queue))
+            else:
+                slot = max(range(slot), key=self.members.__getitem__)
+                if self.members[slot] < queue[0]:
+                    break
+                self.members[slot] = heapq.heapreplace(queue, self.members[slot])
+            moved[slot] = self.members[slot]
+        return moved
+
+    def place(self, moved: dict[int, Waiting]) -> None:
+        """Copy the images into their slots."""
+        for slot, waiting in moved.items():
+            if self._buffer is None:
+                self._buffer = np.zeros((self._max_batch, *waiting.image.shape), np.uint8)
+            self._buffer[slot] = waiting.image
+
+    def keep(self, is_wanted: Callable[[Waiting], bool]) -> None:
+        """Take out the members that are not wanted; the last ones move into the holes."""
+        for slot in reversed(range(len(self.members))):
+            if not is_wanted(self.members[slot]):
+                last = self.members.pop()
+                if slot < len(self.members):
+                    assert self._buffer is not None
+                    self._buffer[slot] = self._buffer[len(self.members)]
+                    self.members[slot] = last
+
+    def images(self) -> NDArray[np.uint8]:
+        """images uint8 (B, H, W, 3); B is at least the number of members, what is above it pads up to a size of the engine."""
+        assert self._buffer is not None
+        count = len(self.members)
+        return self._buffer[: next((size for size in self._sizes if size >= count), count) if self._sizes else count]

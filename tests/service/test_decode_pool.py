@@ -1,0 +1,41 @@
+"""The decode pool: what it learns about its own speed."""
+
+import asyncio
+import threading
+
+import pytest
+
+from service.decode_pool import DecodePool
+
+
+def test_the_wait_grows_with_the_backlog() -> None:
+    async def run() -> None:
+        pool = DecodePool(2)
+        assert pool.ready_seconds(10**9) == 0  # nothing is known yet
+        gate = threading.Event()
+        try:
+            await pool.run(100, lambda: None)
+            alone = pool.ready_seconds(100)
+            assert alone > 0
+            running = asyncio.create_task(pool.run(400, gate.wait))
+            await asyncio.sleep(0)
+            assert pool.ready_seconds(100) == pytest.approx(3 * alone)
+        finally:
+            gate.set()
+        assert await running
+        assert pool.ready_seconds(0) == 0
+        pool.close()
+
+    asyncio.run(run())
+
+
+def test_an_image_that_fails_leaves_no_backlog() -> None:
+    async def run() -> None:
+        pool = DecodePool(1)
+        await pool.run(100, lambda: None)
+        with pytest.raises(ZeroDivisionError):
+            await pool.run(100, lambda: 1 / 0)
+        assert pool.ready_seconds(0) == 0
+        pool.close()
+
+    asyncio.run(run())
