@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import ValidationError
 
+from service.access import AccessError
 from service.app import create_app
 from service.bundle import BundleError
 from service.engine import EngineError
@@ -76,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with listener:
         try:
             app = create_app(settings)
-        except (BundleError, EngineError, OSError) as error:
+        except (AccessError, BundleError, EngineError, OSError) as error:
             return fail(str(error))
         return run(app, settings, listener)
 

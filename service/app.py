@@ -42,11 +42,13 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     code: {"model": ProblemDetails, "description": description}
     for code, description in {
         400: "The body is empty or is no valid multipart form",
+        401: "An API key is needed",
         404: "No such model",
         408: "The body took too long to arrive",
         413: "Too many bytes or too many pixels",
         415: "Not an image that the server reads",
         422: "A broken image or a parameter out of range",
+        429: "Too many requests of this client; try again after Retry-After seconds",
         500: "The engine failed",
         503: "Busy; try again after Retry-After seconds",
         504: "No answer before the request's deadline",
@@ -55,7 +57,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Open the bundles, check their golden images, and return the application; raises BundleError and EngineError.
+    """Open the bundles, check their golden images, and return the application; raises AccessError, BundleError and EngineError.
 
     `app.state.server` is the `Server`.
     """
@@ -86,6 +88,7 @@ def add_detect(app: FastAPI, server: Server) -> None:
     ) -> Response:
         """Find objects in the image that is the body, or in each file of a multipart body."""
         start = time.monotonic()
+        server.access.check(request)
         model = server.find(query.model)
         options = model.options(query)
         async with server.admitted():
@@ -146,9 +149,10 @@ def add_operations(app: FastAPI, server: Server) -> None:
             raise RequestError(503, "the server is shutting down")
         return {"status": "ready"}
 
-    @app.get("/models")
-    async def models() -> ModelList:
+    @app.get("/models", responses={401: PROBLEMS[401], 429: PROBLEMS[429]})
+    async def models(request: Request) -> ModelList:
         """What is served; the default comes first."""
+        server.access.check(request)
         return ModelList(models=[model.info(is_default=model is server.default) for model in server.models.values()])
 
     @app.get("/metrics", include_in_schema=False)

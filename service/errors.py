@@ -1,5 +1,6 @@
 """Errors as the client sees them: problem+json (RFC 9457) with the request's id, and never a stack trace."""
 
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -25,9 +26,14 @@ class RequestError(Exception):
         self.headers = dict(headers or {})
 
 
+def retry_after(seconds: float) -> dict[str, str]:
+    """The header that says when to try again: whole seconds as RFC 9110 wants it, and the same in ms for who knows it."""
+    return {"Retry-After": str(max(1, math.ceil(seconds))), "Retry-After-Ms": str(max(1, math.ceil(1000 * seconds)))}
+
+
 def busy(detail: str, retry_after_seconds: float) -> RequestError:
-    """503 with an honest Retry-After, in whole seconds as RFC 9110 wants it."""
-    return RequestError(503, detail, {"Retry-After": str(max(1, -int(-retry_after_seconds // 1)))})
+    """503 with an honest Retry-After."""
+    return RequestError(503, detail, retry_after(retry_after_seconds))
 
 
 def problem_of(error: RequestError | ImageError) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """From one image's candidates to its detections: soft-NMS, thresholds, and boxes in the picture's own pixels."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,10 @@ class Detections:
 
 @dataclass(frozen=True)
 class Options:
-    """What to keep of the candidates. `labels` are the class indices that are wanted, None for all."""
+    """What to keep of the candidates. `labels` are the class indices that are wanted, None for all.
+
+    `label_thresholds` are score thresholds of single class indices, in place of `score_threshold`.
+    """
 
     method: Method
     sigma: float
@@ -33,6 +36,7 @@ class Options:
     score_threshold: float
     max_detections: int
     labels: frozenset[int] | None = None
+    label_thresholds: Mapping[int, float] = field(default_factory=dict)
 
 
 def default_options(defaults: NmsDefaults) -> Options:
@@ -65,7 +69,7 @@ def postprocess(
         method=options.method,
         sigma=options.sigma,
         iou_threshold=options.iou_threshold,
-        score_threshold=options.score_threshold,
+        score_threshold=_thresholds(labels, options),
         max_detections=options.max_detections,
     )
     return Detections(boxes_to_image(boxes[kept], spec, size), kept_scores, labels[kept])
@@ -73,3 +77,11 @@ def postprocess(
 
 def _among(labels: NDArray[np.int32], wanted: Collection[int]) -> NDArray[np.bool_]:
     return np.isin(labels, np.fromiter(wanted, np.int32, len(wanted)))
+
+
+def _thresholds(labels: NDArray[np.int32], options: Options) -> NDArray[np.float64]:
+    """labels (N,) -> the score thresholds (N,) of their classes."""
+    thresholds = np.full(len(labels), options.score_threshold)
+    for label, threshold in options.label_thresholds.items():
+        thresholds[labels == label] = threshold
+    return thresholds

@@ -14,6 +14,9 @@ class DetectQuery(BaseModel):
 
     model: str | None = Field(None, description="name of the model, see /models; the first if left out")
     score_threshold: float | None = Field(None, ge=0, le=1, description="detections with a lower score are left out")
+    class_thresholds: list[str] = Field(
+        [], description="score thresholds of single classes, as `name:0.5`; repeat the parameter or separate them by commas"
+    )
     max_detections: int | None = Field(None, ge=1, le=10_000, description="detections of one image at most, the best ones")
     classes: list[str] = Field([], description="only these classes; repeat the parameter or separate names by commas")
     nms: Literal["soft", "gaussian", "linear", "hard"] | None = Field(

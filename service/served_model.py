@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
@@ -80,6 +81,10 @@ class ServedModel:
         """The engine's name, device and precision."""
         return f"{self._engine.name}, {self._engine.description}"
 
+    def finish_seconds(self) -> float:
+        """When an image would be answered that came now."""
+        return self._batcher.finish_seconds()
+
     def start(self) -> None:
         """Start the engine's thread, on the event loop that will serve."""
         self._batcher.start()
@@ -97,13 +102,17 @@ class ServedModel:
             changes["method"] = "gaussian" if options.method == "hard" else options.method
         elif query.nms is not None:
             changes["method"] = query.nms
-        names = [name for item in query.classes for name in item.split(",") if name]
-        unknown = [name for name in names if name not in self.classes]
-        if unknown:
-            raise RequestError(422, f"{self.name} knows no class {unknown[0]!r}; it knows {', '.join(self.classes)}")
-        if names:
-            changes["labels"] = frozenset(self.classes.index(name) for name in names)
+        if query.classes:
+            changes["labels"] = frozenset(self._label_of(name) for name in listed(query.classes)) or None
+        if query.class_thresholds:
+            pairs = (item.rpartition(":") for item in listed(query.class_thresholds))
+            changes["label_thresholds"] = {self._label_of(name): threshold_of(name, value) for name, _, value in pairs}
         return replace(options, **changes)
+
+    def _label_of(self, name: str) -> int:
+        if name not in self.classes:
+            raise RequestError(422, f"{self.name} knows no class {name!r}; it knows {', '.join(self.classes)}")
+        return self.classes.index(name)
 
     async def detect(self, body: bytes, options: Options, deadline: float) -> Outcome:
         """Detect in one image file until `deadline` (time.monotonic()); raises ImageError, and RequestError 500, 503, 504."""
@@ -173,7 +182,7 @@ class ServedModel:
 
     def _over_budget(self, error: BudgetExceededError) -> RequestError:
         self._metrics.rejected.labels("pixels").inc()
-        return busy(f"the server is busy: {error}", self._batcher.finish_seconds())
+        return busy(f"the server is busy: {error}", self.finish_seconds())
 
     def _finish(self, answer: Answer, prepared: _Prepared, options: Options, decode_seconds: float) -> Outcome:
         start = time.monotonic()
@@ -195,3 +204,19 @@ class ServedModel:
         for label, score in zip(detections.labels.tolist(), detections.scores.tolist(), strict=True):
             self._metrics.detections.labels(self.name, self.classes[label]).inc()
             scores.observe(score)
+
+
+def listed(items: Sequence[str]) -> list[str]:
+    """A repeated parameter, each with commas inside -> the single values."""
+    return [part for item in items for part in item.split(",") if part]
+
+
+def threshold_of(name: str, value: str) -> float:
+    """A score threshold as it stands in the query; raises RequestError 422."""
+    try:
+        threshold = float(value)
+    except ValueError:
+        threshold = -1.0
+    if not 0 <= threshold <= 1:
+        raise RequestError(422, f"class_thresholds: {name}:{value} should be a class, a colon and a number from 0 to 1")
+    return threshold

@@ -8,6 +8,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from service.access import Access
 from service.admission import PixelBudget
 from service.bundle import Bundle, BundleError, read_bundle
 from service.decode_pool import DecodePool
@@ -19,11 +20,12 @@ from service.settings import DEFAULT_BUNDLES, Settings
 
 
 class Server:
-    """Opens the bundles of `settings`; raises BundleError and EngineError. The first model is the default."""
+    """Opens the bundles of `settings`; raises AccessError, BundleError and EngineError. The first model is the default."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.metrics = Metrics(CollectorRegistry())
+        self.access = Access(settings, self.metrics)
         self.decoders = DecodePool(settings.decode_threads)
         self.budget = PixelBudget(settings.max_pixels_in_flight)
         self.models: dict[str, ServedModel] = {}
@@ -70,7 +72,7 @@ class Server:
         """Count a request in and out; raises RequestError 503 when there are too many, before its body is read."""
         if self.num_requests >= self.settings.max_requests:
             self.metrics.rejected.labels("requests").inc()
-            raise busy(f"the server is busy with {self.num_requests} requests", 1)
+            raise busy(f"the server is busy with {self.num_requests} requests", self.default.finish_seconds())
         self.num_requests += 1
         try:
             yield

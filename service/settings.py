@@ -41,6 +41,13 @@ class Settings(BaseSettings):
     max_pixels: int = Field(50_000_000, gt=0, description="pixels of one image at most, before any decoding")
     max_pixels_in_flight: int = Field(200_000_000, gt=0, description="pixels of all images that are being decoded, together")
     decode_threads: int = Field(num_cores(), gt=0, description="threads that decode images")
+    api_keys_file: Path | None = Field(
+        None, description="a file with a line `name key` for each client; no key is asked if unset"
+    )
+    rate_limit: float | None = Field(None, gt=0, description="requests a second of one key, or of one address without keys")
+    rate_burst: int | None = Field(
+        None, gt=0, description="requests at once within the rate limit; one second's worth if unset"
+    )
     drain_grace_seconds: float = Field(
         2.0, ge=0, description="time between SIGTERM, when /readyz turns 503, and closing the door"
     )

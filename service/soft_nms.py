@@ -19,7 +19,7 @@ def soft_nms(
     method: Method,
     sigma: float,
     iou_threshold: float,
-    score_threshold: float,
+    score_threshold: float | NDArray[np.float64],
     max_detections: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """boxes (N, 4) xyxy, scores (N,), labels (N,) -> kept (D,) indices into N, best first, and their decayed scores (D,).
@@ -35,7 +35,7 @@ def soft_nms(
         METHOD_CODES[method],
         sigma,
         iou_threshold,
-        score_threshold,
+        np.array(np.broadcast_to(score_threshold, len(scores)), np.float64),
         max_detections,
     )
     return kept, kept_scores
@@ -51,14 +51,14 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @compiled
 def _decay_and_pick(
-    boxes: Any, scores: Any, labels: Any, method: int, sigma: float, iou_threshold: float, score_threshold: float, limit: int
+    boxes: Any, scores: Any, labels: Any, method: int, sigma: float, iou_threshold: float, thresholds: Any, limit: int
 ) -> Any:
     num_boxes = len(scores)
     left = np.empty(num_boxes, np.int64)  # indices not yet taken, in the order in which they came
     decayed = scores.astype(np.float64)
     num_left = 0
     for i in range(num_boxes):
-        if decayed[i] > 0 and decayed[i] >= score_threshold:
+        if decayed[i] > 0 and decayed[i] >= thresholds[i]:
             left[num_left] = i
             num_left += 1
     kept = np.empty(min(num_left, limit), np.int64)
@@ -90,7 +90,7 @@ def _decay_and_pick(
                         decayed[j] *= np.exp(-iou * iou / sigma)
                     elif iou > iou_threshold:
                         decayed[j] *= 1 - iou if method == 1 else 0.0
-            if decayed[j] > 0 and decayed[j] >= score_threshold:
+            if decayed[j] > 0 and decayed[j] >= thresholds[j]:
                 left[still_left] = j
                 still_left += 1
         num_left = still_left

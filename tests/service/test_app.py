@@ -137,6 +137,18 @@ def test_the_score_threshold_is_the_requests(client: AsgiClient) -> None:
     assert len(labels(client.post("/detect?score_threshold=0.01", content=GOLDEN))) > 2
 
 
+def test_a_class_may_have_its_own_threshold(client: AsgiClient) -> None:
+    query = "/detect?score_threshold=1&class_thresholds=red:0.05"
+    assert set(labels(client.post(query, content=GOLDEN))) == {"red", "green"}
+    assert labels(client.post(query, content=GOLDEN)).count("green") == 1
+    assert labels(client.post("/detect?class_thresholds=red:1,green:0.9&score_threshold=0", content=GOLDEN)) == ["red", "green"]
+
+
+@pytest.mark.parametrize("value", ["red", "red:", "red:2", "red:nan", "blue:0.5", ":0.5"])
+def test_a_bad_class_threshold_is_a_422(client: AsgiClient, value: str) -> None:
+    problem(client.post("/detect", params={"class_thresholds": value}, content=GOLDEN), 422)
+
+
 def test_max_detections_keeps_the_best(client: AsgiClient) -> None:
     assert len(labels(client.post("/detect?max_detections=1", content=GOLDEN))) == 1
 
