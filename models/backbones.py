@@ -12,13 +12,12 @@ BackboneName = Literal["mobilenet", "vgg16", "vgg16bn", "resnet50", "resnet101",
 
 
 class MobileNet(nn.Module):
-    """MobileNet v1 (Howard et al. 2017) with one extra depthwise-separable block of 512 channels (PASSD §4)."""
+    """MobileNet v1 (Howard et al. 2017), for four levels with an extra depthwise-separable block of 512 channels (PASSD §4)."""
 
-    strides = (8, 16, 32, 64)
-    channels = (256, 512, 1024, 512)
-
-    def __init__(self) -> None:
+    def __init__(self, num_levels: int = 4) -> None:
         super().__init__()
+        self.strides = (8, 16, 32, 64)[:num_levels]
+        self.channels = (256, 512, 1024, 512)[:num_levels]
         stem = nn.Sequential(nn.Conv2d(3, 32, 3, 2, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU(inplace=True))
         self.stages = nn.ModuleList(
             [
@@ -34,13 +33,13 @@ class MobileNet(nn.Module):
                 nn.Sequential(depthwise_separable(512, 1024, 2), depthwise_separable(1024, 1024, 1)),
             ]
         )
-        self.extra = depthwise_separable(1024, 512, 2)
+        self.extra = depthwise_separable(1024, 512, 2) if num_levels == 4 else None
         initialise_from_scratch(self)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """images (B, 3, H, W) -> a map for each stride."""
         maps = []
-        for stage in (*self.stages, self.extra):
+        for stage in (*self.stages, *([self.extra] if self.extra else [])):
             images = stage(images)
             maps.append(images)
         return maps
@@ -200,11 +199,12 @@ Backbone = MobileNet | VGG16 | ResNet
 
 def build_backbone(name: BackboneName, num_levels: int, new_conv_norm: Norm) -> Backbone:
     """A base network with the extra blocks that give it `num_levels` maps from stride 8 on."""
-    if num_levels not in ((3, 4, 5) if name.startswith("res") else (4,)):
-        raise ValueError(f"num_levels is {num_levels}; a ResNet can have 3, 4 or 5, and {name} has 4")
+    choices = (3, 4, 5) if name.startswith("res") else (3, 4) if name == "mobilenet" else (4,)
+    if num_levels not in choices:
+        raise ValueError(f"num_levels is {num_levels}; {name} can have {' or '.join(map(str, choices))}")
     match name:
         case "mobilenet":
-            return MobileNet()
+            return MobileNet(num_levels)
         case "vgg16" | "vgg16bn":
             return VGG16(name == "vgg16bn", new_conv_norm)
         case "resnet50":

@@ -32,7 +32,7 @@ def test_768_pixels_have_a_fifth_map() -> None:
     assert tuple(maps[-1].shape[1:]) == (512, 6, 6)
 
 
-@pytest.mark.parametrize(("name", "num_levels"), [("vgg16", 5), ("mobilenet", 3), ("resnet101", 6), ("resnet50", 2)])
+@pytest.mark.parametrize(("name", "num_levels"), [("vgg16", 5), ("mobilenet", 5), ("resnet101", 6), ("resnet50", 2)])
 def test_levels_that_a_network_does_not_have_are_refused(name: BackboneName, num_levels: int) -> None:
     with torch.device("meta"), pytest.raises(ValueError, match=f"num_levels is {num_levels}"):
         build_backbone(name, num_levels, "bn")

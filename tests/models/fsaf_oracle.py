@@ -1,0 +1,96 @@
+"""The supervision of FSAF's anchor-free branch in plain loops over Python numbers, written from the paper."""
+
+import math
+from collections.abc import Sequence
+
+from tests.models import oracles
+from tests.models.oracles import Box
+
+Cell = tuple[int, int, int]  # level, row, column; level 0 is the finest
+
+
+def touched(box: Box, share: float, map_size: tuple[int, int], stride: int) -> set[tuple[int, int]]:
+    """(row, column) of each cell that the middle `share` of a box touches; at least one.  # FSAF §3.2"""
+    x, y = (box[0] + box[2]) / 2 / stride, (box[1] + box[3]) / 2 / stride
+    w, h = (box[2] - box[0]) / stride, (box[3] - box[1]) / stride
+    height, width = map_size
+    rows = [i for i in range(height) if i + 1 > y - share * h / 2 and i < y + share * h / 2]
+    columns = [j for j in range(width) if j + 1 > x - share * w / 2 and j < x + share * w / 2]
+    rows = rows or [min(max(math.floor(y), 0), height - 1)]
+    columns = columns or [min(max(math.floor(x), 0), width - 1)]
+    return {(i, j) for i in rows for j in columns}
+
+
+def supervise(
+    boxes: Sequence[Box],
+    labels: Sequence[int],
+    levels: Sequence[int],
+    map_sizes: Sequence[tuple[int, int]],
+    strides: Sequence[int],
+) -> tuple[dict[tuple[Cell, int], str], dict[Cell, int]]:
+    """The state, positive or ignored, of each (cell, class) that is not negative; the instance of each positive cell."""
+    states: dict[tuple[Cell, int], str] = {}
+    owners: dict[Cell, int] = {}
+    for box, label, own in zip(boxes, labels, levels, strict=True):
+        for level in (own - 1, own, own + 1):
+            if 0 <= level < len(strides):
+                for row, column in touched(box, 0.5, map_sizes[level], strides[level]):
+                    states[(level, row, column), label] = "ignored"
+    by_size = sorted(range(len(boxes)), key=lambda m: (boxes[m][2] - boxes[m][0]) * (boxes[m][3] - boxes[m][1]))
+    for m in by_size:
+        for row, column in touched(boxes[m], 0.2, map_sizes[levels[m]], strides[levels[m]]):
+            cell = (levels[m], row, column)
+            if cell not in owners:
+                owners[cell] = m
+                states[cell, labels[m]] = "positive"
+    return states, owners
+
+
+def focal(logit: float, target: int) -> float:
+    """Lin et al. 2017, eq. 5."""
+    p = 1 / (1 + math.exp(-logit))
+    return -0.25 * (1 - p) ** 2 * math.log(p) if target else -0.75 * p**2 * math.log(1 - p)
+
+
+def iou_loss(box: Box, target: Box) -> float:
+    """UnitBox, with the IoU kept above 1e-6."""
+    return -math.log(max(oracles.iou(box, target), 1e-6))
+
+
+def instance_loss(
+    box: Box,
+    label: int,
+    level: int,
+    logits: dict[Cell, list[float]],
+    predicted: dict[Cell, Box],
+    map_sizes: Sequence[tuple[int, int]],
+    strides: Sequence[int],
+) -> float:
+    """FSAF §3.3, eq. 1: the mean focal loss plus the mean IoU loss over the effective box."""
+    cells = touched(box, 0.2, map_sizes[level], strides[level])
+    total = 0.0
+    for row, column in cells:
+        cell = (level, row, column)
+        total += sum(focal(logit, int(k == label)) for k, logit in enumerate(logits[cell]))
+        total += iou_loss(predicted[cell], box)
+    return total / len(cells)
+
+
+def losses(
+    boxes: Sequence[Box],
+    labels: Sequence[int],
+    levels: Sequence[int],
+    logits: dict[Cell, list[float]],
+    predicted: dict[Cell, Box],
+    map_sizes: Sequence[tuple[int, int]],
+    strides: Sequence[int],
+) -> tuple[float, float, int]:
+    """Of one image: the sum of the focal loss over what is not ignored, of the IoU loss, and the number of positives."""
+    states, owners = supervise(boxes, labels, levels, map_sizes, strides)
+    classes = 0.0
+    for cell, scores in logits.items():
+        for k, logit in enumerate(scores):
+            state = states.get((cell, k))
+            if state != "ignored":
+                classes += focal(logit, int(state == "positive"))
+    return classes, sum(iou_loss(predicted[cell], boxes[m]) for cell, m in owners.items()), len(owners)
