@@ -9,9 +9,13 @@ import torch
 from models.checkpoint import CheckpointError, load_model
 from models.data.annotations import DataError, DataSet
 from models.data.loader import open_data_set
+from models.describe import describe, list_presets
 from models.evaluate import TorchEngine, evaluate
-from models.presets import PRESETS, PresetError, find_preset, override
+from models.overrides import override
+from models.presets import PRESETS, PresetError, find_preset
+from models.pretrained import PretrainedError
 from models.train import TrainingError, train
+from service.bundle import NmsDefaults
 
 EXAMPLES = """examples:
   python -m models train passd-320-mobilenet --data VOC --split trainval --out runs/mine
@@ -26,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         options.run(options)
-    except (CheckpointError, DataError, PresetError, TrainingError) as error:
+    except (CheckpointError, DataError, PresetError, PretrainedError, TrainingError) as error:
         print(f"models: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -41,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(required=True, metavar="VERB")
 
     verb = verbs.add_parser("train", help="train a preset on a data set", epilog=EXAMPLES, formatter_class=raw)
-    verb.add_argument("preset", help=f"one of: {', '.join(PRESETS)}")
+    verb.add_argument("preset", help="one of those that `python -m models presets` lists")
     verb.add_argument("--data", type=Path, required=True, help="a Pascal VOC tree")
     verb.add_argument("--out", type=Path, required=True, help="folder for checkpoints, log.jsonl and plot.png")
     verb.add_argument("--split", default="trainval", help="what to train on (default: trainval)")
@@ -51,6 +55,9 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--epochs", type=int, help="short for --set optim.epochs=N")
     verb.add_argument("--resume", action="store_true", help="go on from last.pt in --out")
     verb.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting, e.g. optim.lr=0.002")
+    verb.add_argument(
+        "--init", metavar="imagenet|none|FILE", help="the base network's weights at the start (default: the preset's)"
+    )
     verb.add_argument("--workers", type=int, default=1, help="processes that prepare images (default: 1)")
     verb.add_argument("--device", default=default_device(), help="cpu or cuda (default here: %(default)s)")
     verb.set_defaults(run=run_train)
@@ -67,6 +74,9 @@ def parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("describe", help="what a preset is made of", epilog=EXAMPLES, formatter_class=raw)
     verb.add_argument("preset")
     verb.add_argument("--classes", type=int, default=20, help="number of classes without background (default: 20)")
+    verb.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting, e.g. model.dilation=2"
+    )
     verb.set_defaults(run=run_describe)
     return top
 
@@ -76,7 +86,8 @@ def default_device() -> str:
 
 
 def run_train(options: argparse.Namespace) -> None:
-    settings = options.set + ([f"optim.epochs={options.epochs}"] if options.epochs is not None else [])
+    short = {"optim.epochs": options.epochs, "init": options.init}
+    settings = options.set + [f"{name}={value}" for name, value in short.items() if value is not None]
     preset = override(find_preset(options.preset), settings)
     train_set = announce(open_data_set(options.data, options.split))
     val_set = announce(open_data_set(options.data, options.val_split, train_set.classes)) if options.val_split else None
@@ -107,25 +118,16 @@ def announce(data_set: DataSet) -> DataSet:
 def run_evaluate(options: argparse.Namespace) -> None:
     trained = load_model(options.checkpoint)
     data_set = announce(open_data_set(options.data, options.split, trained.classes))
-    print(evaluate(TorchEngine(trained.model), data_set, trained.model.config.input_spec).table())
+    nms = NmsDefaults(method=trained.preset.nms)
+    print(evaluate(TorchEngine(trained.model), data_set, trained.preset.model.input_spec, nms).table())
 
 
 def run_presets(_: argparse.Namespace) -> None:
-    print(f"{'preset':24} {'parameters':>12} {'boxes':>7}   (20 classes)")
-    for preset in PRESETS.values():
-        with torch.device("meta"):
-            model = preset.build(tuple(str(i) for i in range(20)))
-        print(f"{preset.name:24} {sum(p.numel() for p in model.parameters()):12,} {len(model.default):7,}")
+    print(list_presets(PRESETS.values()))
 
 
 def run_describe(options: argparse.Namespace) -> None:
-    preset = find_preset(options.preset)
-    with torch.device("meta"):
-        model = preset.build(tuple(str(i) for i in range(options.classes)))
-    for name, part in model.named_children():
-        print(f"{name:12} {sum(p.numel() for p in part.parameters()):12,} parameters")
-    print(f"{'total':12} {sum(p.numel() for p in model.parameters()):12,} parameters, {len(model.default):,} default boxes")
-    print(preset)
+    print(describe(override(find_preset(options.preset), options.set), options.classes))
 
 
 if __name__ == "__main__":

@@ -20,8 +20,10 @@ from models.evaluate import TorchEngine, evaluate
 from models.passd import PASSD
 from models.plot import plot_run
 from models.presets import OptimConfig, Preset, preset_from_json
+from models.pretrained import initialise
 from models.schedule import learning_rate
 from models.weight_average import WeightAverage
+from service.bundle import NmsDefaults
 from service.preprocess import fit
 
 
@@ -67,6 +69,8 @@ def train(
     run = new_run(preset, train_set.classes, device)
     if resume:
         restore(run, last, preset)
+    else:
+        initialise(run.model.backbone, preset.model.backbone, preset.init)
     keep_lines(log, run.epoch)
     spec = preset.model.input_spec
     origin = {
@@ -82,7 +86,7 @@ def train(
         if val_set and (run.epoch % preset.evaluate_every == 0 or run.epoch == preset.optim.epochs):
             scored = preset.build(train_set.classes).to(device)
             scored.load_state_dict(run.weights)
-            evaluation = evaluate(TorchEngine(scored), val_set, spec)
+            evaluation = evaluate(TorchEngine(scored), val_set, spec, NmsDefaults(method=preset.nms))
             line["ap"] = round(evaluation.mean_ap, 5)
             tqdm.write(f"epoch {run.epoch}: AP50 on {val_set.split} {evaluation.mean_ap:.4f} ({evaluation.summary})")
         is_best = val_set is None or ("ap" in line and (line["ap"] > run.best_ap or not best.exists()))

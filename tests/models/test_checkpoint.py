@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from models.checkpoint import CheckpointError, load_model, read_checkpoint, write_checkpoint
-from models.presets import find_preset, override
+from models.overrides import override
+from models.presets import find_preset
 
 
 def content(**changes: Any) -> dict[str, Any]:

@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from models.presets import PRESETS, OptimConfig, Preset, PresetError, find_preset, override, preset_from_json
+from models.overrides import override
+from models.presets import PRESETS, OptimConfig, Preset, PresetError, find_preset, preset_from_json
 
 PRESET = find_preset("passd-320-mobilenet")
 

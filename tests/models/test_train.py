@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from models.checkpoint import load_model, read_checkpoint
 from models.data.loader import open_data_set
-from models.presets import Preset, find_preset, override
+from models.overrides import override
+from models.presets import Preset, find_preset
 from models.train import TrainingError, train
 from models.weight_average import WeightAverage
 from tests.models.pictures import write_voc
