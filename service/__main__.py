@@ -44,16 +44,17 @@ class DrainingServer(uvicorn.Server):
         """Say where we are, once we are there."""
         await super().startup(sockets)
         self._loop = asyncio.get_running_loop()
-        names = ", ".join(self._server.models)
-        print(f"singleshot: serving {names} on {self._address} ({self._server.default.engine_description})", flush=True)
+        repository = self._server.repository
+        names, engine = ", ".join(repository.names()), repository.models[0].engine_description
+        print(f"singleshot: serving {names} on {self._address} ({engine})", flush=True)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGTERM drains; SIGINT, or a second SIGTERM, does so without the grace period. The exit status is 0."""
         if not self.started:
             super().handle_exit(sig, frame)
             return
-        is_first = self._server.is_ready
-        self._server.is_ready = False
+        is_first = not self._server.is_draining
+        self._server.is_draining = True
         grace_seconds = self._server.settings.drain_grace_seconds if is_first and sig == signal.SIGTERM else 0
         self._loop.call_soon_threadsafe(self._loop.call_later, grace_seconds, self._finish)
 
@@ -94,6 +95,10 @@ def read_settings(arguments: Sequence[str] | None) -> Settings:
     parser.add_argument(
         "--bundle", action="append", dest="bundles", metavar="DIR", help="a bundle to serve (default: `default`)"
     )
+    parser.add_argument(
+        "--canary", action="append", dest="canaries", metavar="DIR", help="a new version of a served model (default: none)"
+    )
+    parser.add_argument("--canary-share", type=float, metavar="SHARE", help=fields["canary_share"].description)
     parser.add_argument("--host", help=f"{fields['host'].description} (default: {fields['host'].default})")
     parser.add_argument("--port", type=int, help=f"{fields['port'].description} (default: {fields['port'].default})")
     parser.add_argument("--engine", choices=["auto", "openvino", "onnx"], help=fields["engine"].description)

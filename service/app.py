@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +12,7 @@ from pydantic_core import to_json
 from starlette.responses import FileResponse, Response
 
 from service.answers import answer_of, server_timing
+from service.engine import Engine, open_engine
 from service.errors import RequestError, install_error_handlers
 from service.image_header import ImageError
 from service.intake import Upload, cancelled_on_departure, read_uploads
@@ -56,12 +57,12 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, open_engine: Callable[..., Engine] = open_engine) -> FastAPI:
     """Open the bundles, check their golden images, and return the application; raises AccessError, BundleError and EngineError.
 
     `app.state.server` is the `Server`.
     """
-    server = Server(settings)
+    server = Server(settings, open_engine)
     app = FastAPI(
         title="Singleshot",
         summary="Object detection: POST an image, get boxes.",
@@ -70,7 +71,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.server = server
-    app.add_middleware(RequestContext, metrics=server.metrics)
+    app.add_middleware(RequestContext, metrics=server.metrics, is_draining=lambda: server.is_draining)
     install_error_handlers(app)
     add_detect(app, server)
     add_operations(app, server)
@@ -89,9 +90,9 @@ def add_detect(app: FastAPI, server: Server) -> None:
         """Find objects in the image that is the body, or in each file of a multipart body."""
         start = time.monotonic()
         server.access.check(request)
-        model = server.find(query.model)
+        model = server.repository.choose(query.model, query.version)
         options = model.options(query)
-        async with server.admitted():
+        async with server.admitted(model):
             uploads = await read_uploads(request, server.settings)
             received = time.monotonic()
             server.metrics.stage_duration.labels("receive").observe(received - start)
@@ -137,23 +138,26 @@ async def detect_each(
 def add_operations(app: FastAPI, server: Server) -> None:
     """What operators and browsers ask for."""
 
-    @app.get("/healthz", response_model=Status)
+    @app.get("/healthz", response_model=Status, responses={503: PROBLEMS[503]})
     async def healthz() -> dict[str, str]:
-        """The process lives."""
+        """The process lives; 503 only where a restart would help."""
+        if stuck := server.stuck_model:
+            raise RequestError(503, f"{stuck.trouble}; restart the server")
         return {"status": "ok"}
 
     @app.get("/readyz", response_model=Status, responses={503: PROBLEMS[503]})
     async def readyz() -> dict[str, str]:
         """The models answer correctly and the server takes work; 503 from the moment it begins to shut down."""
-        if not server.is_ready:
-            raise RequestError(503, "the server is shutting down")
+        if trouble := server.trouble:
+            raise RequestError(503, trouble)
         return {"status": "ready"}
 
     @app.get("/models", responses={401: PROBLEMS[401], 429: PROBLEMS[429]})
     async def models(request: Request) -> ModelList:
         """What is served; the default comes first."""
         server.access.check(request)
-        return ModelList(models=[model.info(is_default=model is server.default) for model in server.models.values()])
+        loaded = [(slot.model, slot) for slot in server.repository.slots if slot.model is not None]
+        return ModelList(models=[m.info(is_default=m is loaded[0][0], share=slot.share) for m, slot in loaded])
 
     @app.get("/metrics", include_in_schema=False)
     def metrics() -> Response:

@@ -54,6 +54,12 @@ class Metrics:
             ["model", "version", "engine", "description"],
             registry=registry,
         )
+        self.model_loads = Counter(
+            "singleshot_model_loads_total",
+            "Bundles loaded while the server ran, or refused",
+            ["model", "outcome"],
+            registry=registry,
+        )
         self.ready = Gauge("singleshot_ready", "1 while /readyz answers 200", registry=registry)
 
     def observe_batch(self, model: str) -> Callable[[int, float], None]:

@@ -4,6 +4,7 @@ import logging
 import re
 import time
 import uuid
+from collections.abc import Callable
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,11 +17,15 @@ ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestContext:
-    """ASGI middleware. A client's own X-Request-Id is kept where it is a short plain word."""
+    """ASGI middleware. A client's own X-Request-Id is kept where it is a short plain word.
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
+    While the server drains, each answer asks its client to open the next connection elsewhere.
+    """
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, is_draining: Callable[[], bool]) -> None:
         self._app = app
         self._metrics = metrics
+        self._is_draining = is_draining
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -37,7 +42,10 @@ class RequestContext:
             nonlocal code
             if message["type"] == "http.response.start":
                 code = message["status"]
-                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = request_id
+                if self._is_draining():
+                    headers["Connection"] = "close"
             await send(message)
 
         try:

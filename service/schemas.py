@@ -13,6 +13,7 @@ class DetectQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     model: str | None = Field(None, description="name of the model, see /models; the first if left out")
+    version: str | None = Field(None, description="version of the model; chosen by the server if left out")
     score_threshold: float | None = Field(None, ge=0, le=1, description="detections with a lower score are left out")
     class_thresholds: list[str] = Field(
         [], description="score thresholds of single classes, as `name:0.5`; repeat the parameter or separate them by commas"
@@ -76,6 +77,7 @@ class ModelInfo(BaseModel):
     name: str
     version: str
     is_default: bool
+    share: float = Field(description="of the requests that name the model but no version")
     classes: list[str]
     input: InputSpec
     nms: NmsDefaults

@@ -1,9 +1,10 @@
 """A bundle being served: its pipeline, with the heavy steps in threads and the engine behind a batcher."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +18,7 @@ from service.bundle import Bundle
 from service.decode_pool import DecodePool
 from service.engine import Engine
 from service.errors import RequestError, busy
-from service.image_header import read_header
+from service.image_header import ImageError, read_header
 from service.metrics import Metrics
 from service.pipeline import Pipeline, check_golden
 from service.postprocess import Detections, Options, postprocess
@@ -58,6 +59,7 @@ class ServedModel:
         check_golden(bundle, engine)
         manifest = bundle.manifest
         self.name = manifest.name
+        self.version = manifest.version
         self.classes = manifest.classes
         self._pipeline = Pipeline(bundle, engine, max_pixels=settings.max_pixels)
         self._engine = engine
@@ -73,8 +75,9 @@ class ServedModel:
             max_queue=settings.max_queue,
             on_batch=metrics.observe_batch(manifest.name),
         )
-        metrics.queue_depth.labels(manifest.name).set_function(lambda: self._batcher.depth)
-        metrics.model_info.labels(manifest.name, manifest.version, engine.name, engine.description).set(1)
+        self._info_labels = manifest.name, manifest.version, engine.name, engine.description
+        self._num_users = 0
+        self._is_unused = asyncio.Event()
 
     @property
     def engine_description(self) -> str:
@@ -85,12 +88,57 @@ class ServedModel:
         """When an image would be answered that came now."""
         return self._batcher.finish_seconds()
 
+    @property
+    def depth(self) -> int:
+        """Images that wait for the engine."""
+        return self._batcher.depth
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the engine has not come back from a batch for far too long."""
+        return self._batcher.longest_overdue_seconds() > self._settings.stuck_seconds
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with the engine; None while it works."""
+        if self.is_stuck:
+            return f"the engine of {self.name} has been stuck for more than {self._settings.stuck_seconds:g} s"
+        if self._batcher.failures_in_a_row >= self._settings.max_failures:
+            return f"the engine of {self.name} failed on {self._batcher.failures_in_a_row} batches in a row"
+        return None
+
+    async def probe(self) -> None:
+        """Run the golden image, so that an engine that works again is known to."""
+        body = self._pipeline.bundle.golden_path.read_bytes()
+        with contextlib.suppress(RequestError, ImageError):
+            await self.detect(body, self._pipeline.options, time.monotonic() + self._settings.default_deadline_seconds)
+
     def start(self) -> None:
-        """Start the engine's thread, on the event loop that will serve."""
+        """Start the engine's threads, on the event loop that will serve."""
         self._batcher.start()
+        self._metrics.model_info.labels(*self._info_labels).set(1)
+
+    def withdraw(self) -> None:
+        """It gets no more requests: `close` comes next."""
+        self._metrics.model_info.remove(*self._info_labels)
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """A request that was given this model: it stays until the request is answered."""
+        self._num_users += 1
+        try:
+            yield
+        finally:
+            self._num_users -= 1
+            if not self._num_users:
+                self._is_unused.set()
 
     async def close(self) -> None:
-        """Finish what was taken on and free the engine."""
+        """Wait until nobody uses it, or the drain limit, and free the engine."""
+        self._is_unused.clear()
+        if self._num_users:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._is_unused.wait(), self._settings.drain_limit_seconds)
         await self._batcher.close(self._settings.drain_limit_seconds)
         self._engine.close()
 
@@ -142,13 +190,14 @@ class ServedModel:
         except BudgetExceededError as error:
             raise self._over_budget(error) from error
 
-    def info(self, *, is_default: bool) -> ModelInfo:
+    def info(self, *, is_default: bool, share: float) -> ModelInfo:
         """What /models says."""
         manifest = self._pipeline.bundle.manifest
         return ModelInfo(
             name=manifest.name,
             version=manifest.version,
             is_default=is_default,
+            share=share,
             classes=list(manifest.classes),
             input=manifest.input,
             nms=manifest.nms,

@@ -1,96 +1,95 @@
 """What one application holds: the models, the threads and budgets that they share, and whether it is ready."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from service.access import Access
 from service.admission import PixelBudget
-from service.bundle import Bundle, BundleError, read_bundle
+from service.bundle import Bundle
 from service.decode_pool import DecodePool
-from service.engine import open_engine
-from service.errors import RequestError, busy
+from service.engine import Engine, open_engine
+from service.errors import busy
 from service.metrics import Metrics
+from service.repository import Repository
 from service.served_model import ServedModel
-from service.settings import DEFAULT_BUNDLES, Settings
+from service.settings import Settings
+from service.watchdog import Watchdog
 
 
 class Server:
-    """Opens the bundles of `settings`; raises AccessError, BundleError and EngineError. The first model is the default."""
+    """Opens the bundles of `settings`, each with an engine; raises AccessError, BundleError and EngineError."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, open_engine: Callable[..., Engine] = open_engine) -> None:
         self.settings = settings
+        self._open_engine = open_engine
         self.metrics = Metrics(CollectorRegistry())
         self.access = Access(settings, self.metrics)
         self.decoders = DecodePool(settings.decode_threads)
         self.budget = PixelBudget(settings.max_pixels_in_flight)
-        self.models: dict[str, ServedModel] = {}
         self.num_requests = 0
-        self.is_ready = False
-        self.metrics.ready.set_function(lambda: self.is_ready)
+        self.is_running = False
+        self.is_draining = False
+        self.metrics.ready.set_function(lambda: self.trouble is None)
         self.metrics.inflight_pixels.set_function(lambda: self.budget.pixels)
-        for bundle in find_bundles(settings.bundles):
-            name = bundle.manifest.name
-            if name in self.models:
-                raise BundleError(f"{bundle.path}: a model named {name} is served already; export it under another name")
-            engine = open_engine(
-                bundle, settings.engine, num_threads=settings.engine_threads, num_streams=settings.engine_streams
-            )
-            self.models[name] = ServedModel(
-                bundle, engine, settings, decoders=self.decoders, budget=self.budget, metrics=self.metrics
-            )
+        self.repository = Repository(settings, self._open_model, self.metrics)
+        self.watchdog = Watchdog(self.repository)
 
     @property
-    def default(self) -> ServedModel:
-        """The model that answers when the request names none."""
-        return next(iter(self.models.values()))
+    def trouble(self) -> str | None:
+        """Why the server should get no more requests; None while it is ready."""
+        if self.is_draining or not self.is_running:
+            return "the server is shutting down" if self.is_draining else "the server is not running"
+        if not self.repository.models:
+            return "no model is loaded"
+        troubles = (slot.model.trouble for slot in self.repository.slots if slot.model is not None and not slot.is_canary)
+        return next((trouble for trouble in troubles if trouble is not None), None)
 
-    def find(self, name: str | None) -> ServedModel:
-        """The model of that name; raises RequestError 404."""
-        model = self.models.get(name) if name else self.default
-        if model is None:
-            raise RequestError(404, f"no model has that name; there are {', '.join(self.models)}")
-        return model
+    @property
+    def stuck_model(self) -> ServedModel | None:
+        """A model whose engine hangs, which only a restart can mend."""
+        return next((model for model in self.repository.models if model.is_stuck), None)
 
     @asynccontextmanager
     async def running(self, _: FastAPI) -> AsyncIterator[None]:
         """Ready from start-up to shutdown; then finish what was taken on."""
-        for model in self.models.values():
+        for model in self.repository.models:
             model.start()
-        self.is_ready = True
+        tasks = [asyncio.create_task(self.watchdog.watch(self.settings.watchdog_seconds))]
+        if self.settings.reload_seconds:
+            tasks.append(asyncio.create_task(self.repository.watch(self.settings.reload_seconds)))
+        self.is_running = True
         yield
-        self.is_ready = False
-        await asyncio.gather(*[model.close() for model in self.models.values()])
+        self.is_draining = True
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.repository.close()
         self.decoders.close()
 
     @asynccontextmanager
-    async def admitted(self) -> AsyncIterator[None]:
+    async def admitted(self, model: ServedModel) -> AsyncIterator[None]:
         """Count a request in and out; raises RequestError 503 when there are too many, before its body is read."""
         if self.num_requests >= self.settings.max_requests:
             self.metrics.rejected.labels("requests").inc()
-            raise busy(f"the server is busy with {self.num_requests} requests", self.default.finish_seconds())
+            raise busy(f"the server is busy with {self.num_requests} requests", model.finish_seconds())
         self.num_requests += 1
         try:
-            yield
+            with model.in_use():
+                yield
         finally:
             self.num_requests -= 1
 
-
-def find_bundles(names: Sequence[str]) -> list[Bundle]:
-    """Read the bundles in the directories `names`; `default` stands for those that are packaged with the server."""
-    bundles = []
-    for name in names:
-        if name == "default":
-            packaged = sorted(path.parent for path in DEFAULT_BUNDLES.glob("*/manifest.json"))
-            if not packaged:
-                raise BundleError(f"{DEFAULT_BUNDLES}: no bundle is packaged with this server; name one with --bundle DIR")
-            bundles += [read_bundle(path) for path in packaged]
-        else:
-            bundles.append(read_bundle(Path(name)))
-    if not bundles:
-        raise BundleError("no bundle to serve; name one with --bundle DIR")
-    return bundles
+    def _open_model(self, bundle: Bundle) -> ServedModel:
+        settings = self.settings
+        engine = self._open_engine(
+            bundle, settings.engine, num_threads=settings.engine_threads, num_streams=settings.engine_streams
+        )
+        try:
+            return ServedModel(bundle, engine, settings, decoders=self.decoders, budget=self.budget, metrics=self.metrics)
+        except Exception:
+            engine.close()
+            raise

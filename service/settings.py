@@ -22,6 +22,12 @@ class Settings(BaseSettings):
         ("default",),
         description="directories of the bundles to serve, the first answers by default; `default` is the packaged one",
     )
+    canaries: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="directories of bundles that are new versions of the models in `bundles`, for a share of the requests"
+    )
+    canary_share: float = Field(0.1, ge=0, le=1, description="share of a model's requests that its canary gets")
+    reload_seconds: float = Field(2.0, ge=0, description="how often to look whether a bundle changed on disk; 0 for never")
+    model_control: bool = Field(False, description="whether clients may load and unload models under /v2/repository")
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for every interface")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 for any free one")
     engine: EngineName = Field("auto", description="auto is OpenVINO where it is installed, else ONNX Runtime")
@@ -48,12 +54,15 @@ class Settings(BaseSettings):
     rate_burst: int | None = Field(
         None, gt=0, description="requests at once within the rate limit; one second's worth if unset"
     )
+    max_failures: int = Field(3, gt=0, description="batches that fail one after another before readiness ends")
+    stuck_seconds: float = Field(30.0, gt=0, description="a batch that is so much later than predicted means a stuck engine")
+    watchdog_seconds: float = Field(1.0, gt=0, description="how often to look whether an engine is in trouble")
     drain_grace_seconds: float = Field(
         2.0, ge=0, description="time between SIGTERM, when /readyz turns 503, and closing the door"
     )
     drain_limit_seconds: float = Field(30, gt=0, description="time that accepted requests have after the door is closed")
 
-    @field_validator("bundles", mode="before")
+    @field_validator("bundles", "canaries", mode="before")
     @classmethod
     def _split_paths(cls, value: object) -> object:
         return tuple(part for part in value.split(os.pathsep) if part) if isinstance(value, str) else value

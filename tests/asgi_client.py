@@ -1,11 +1,14 @@
 """An HTTP client of an application in this process: httpx without a socket, with the application's lifespan around it."""
 
 import asyncio
+from collections.abc import Coroutine
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import httpx
 from fastapi import FastAPI
+
+T = TypeVar("T")
 
 
 class AsgiClient:
@@ -24,6 +27,10 @@ class AsgiClient:
         self._runner.run(self._client.aclose())
         self._runner.run(self._lifespan.__aexit__(None, None, None))
         self._runner.close()
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run something else on the application's event loop."""
+        return self._runner.run(coroutine)
 
     def get(self, url: str, **options: Any) -> httpx.Response:
         return self._runner.run(self._client.get(url, **options))

@@ -396,10 +396,12 @@ def test_a_departed_client_is_counted_and_nothing_is_logged(tiny_bundle: Bundle,
 def test_readiness_ends_before_the_server_does(tiny_bundle: Bundle) -> None:
     app = create_app(settings(tiny_bundle.path))
     with AsgiClient(app) as client:
-        app.state.server.is_ready = False
+        app.state.server.is_draining = True
         assert "shutting down" in problem(client.get("/readyz"), 503)
         assert client.get("/healthz").status_code == 200
-        assert len(labels(client.post("/detect", content=GOLDEN))) == 2
+        response = client.post("/detect", content=GOLDEN)
+        assert len(labels(response)) == 2
+        assert response.headers["connection"] == "close"
 
 
 def test_an_unforeseen_error_is_a_500_without_a_trace(tiny_bundle: Bundle, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,0 +1,46 @@
+"""An engine that fails or hangs when a test wants it to."""
+
+import threading
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.bundle import Bundle
+from service.engine import Candidates, Engine, EngineName, open_engine
+
+
+class FaultyEngine:
+    """A real engine of a bundle behind two switches: it throws while `is_broken`, and waits for `may_run`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.name = engine.name
+        self.description = engine.description
+        self.is_broken = False
+        self.has_begun = threading.Event()
+        self.may_run = threading.Event()
+        self.may_run.set()
+        self.is_closed = threading.Event()
+
+    def __call__(self, images: NDArray[np.uint8]) -> Candidates:
+        self.has_begun.set()
+        assert self.may_run.wait(60)
+        if self.is_broken:
+            raise RuntimeError("broken")
+        return self._engine(images)
+
+    def close(self) -> None:
+        self._engine.close()
+        self.is_closed.set()
+
+
+class FaultyEngines:
+    """Opens them, in place of `open_engine`; `opened` are all of them, the newest last."""
+
+    def __init__(self) -> None:
+        self.opened: list[FaultyEngine] = []
+
+    def __call__(self, bundle: Bundle, name: EngineName, *, num_threads: int | None, num_streams: int) -> FaultyEngine:
+        engine = FaultyEngine(open_engine(bundle, name, num_threads=num_threads, num_streams=num_streams))
+        self.opened.append(engine)
+        return engine
