@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from models.data.annotations import DataError, DataSet
+from models.data.scale_jitter import ScaleJitterConfig, jitter, pad
 from models.data.transforms import augment
 from models.data.voc import is_voc, read_voc
 from models.detector import Targets
@@ -34,12 +35,13 @@ Batch = tuple[Tensor, list[Targets]]
 class TrainingImages(Dataset[Example | DataError]):
     """Augmented training images of one epoch: uint8 (H, W, 3) and their targets.
 
+    The kind of `config` says how: SSD's augmentation gives images of the size of `spec`, scale jitter of various sizes.
     One that cannot be read is its error, for a worker could only raise it wrapped in a stack trace.
     """
 
     data_set: DataSet
     spec: InputSpec
-    config: AugmentConfig
+    config: AugmentConfig | ScaleJitterConfig
     seed: int
     epoch: int
 
@@ -54,7 +56,11 @@ class TrainingImages(Dataset[Example | DataError]):
             image = sample.read_image()
         except DataError as error:
             return error
-        image, boxes, labels = augment(image, sample.boxes[easy], sample.labels[easy], self.spec, self.config, rng)
+        boxes, labels = sample.boxes[easy], sample.labels[easy]
+        if isinstance(self.config, ScaleJitterConfig):
+            image, boxes = jitter(image, boxes, self.config, rng)
+        else:
+            image, boxes, labels = augment(image, boxes, labels, self.spec, self.config, rng)
         return torch.from_numpy(image), Targets(torch.from_numpy(boxes), torch.from_numpy(labels))
 
 
@@ -70,10 +76,12 @@ def training_batches(images: TrainingImages, batch_size: int, num_workers: int) 
 
 
 def collate(examples: list[Example | DataError]) -> Batch | DataError:
-    """A batch of examples, or the first error among them."""
+    """A batch of examples, padded to the largest of them, or the first error among them."""
     whole = []
     for example in examples:
         if isinstance(example, DataError):
             return example
         whole.append(example)
-    return torch.stack([image for image, _ in whole]), [targets for _, targets in whole]
+    height, width = (max(image.shape[side] for image, _ in whole) for side in (0, 1))
+    images = [torch.from_numpy(pad(image.numpy(), height, width)) for image, _ in whole]
+    return torch.stack(images), [targets for _, targets in whole]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.detector import IMAGE_MEAN
 from models.presets import AugmentConfig
 from service.bundle import InputSpec
-from service.preprocess import fit
+from service.preprocess import boxes_to_input, fit
 
 Image = NDArray[np.uint8]
 Boxes = NDArray[np.float32]
@@ -25,7 +25,7 @@ SMALLEST_SIDE = 0.01  # of the image: smaller leftovers of a crop are dropped, a
 def augment(
     image: Image, boxes: Boxes, labels: Labels, spec: InputSpec, config: AugmentConfig, rng: np.random.Generator
 ) -> tuple[Image, Boxes, Labels]:
-    """A training image of the size that `spec` gives, always stretched to it as in SSD.
+    """A training image of the size that `spec` gives, stretched or letterboxed as it says.
 
     The photometric distortion comes last: it acts on single pixels, and there are fewer of them once the image is small.
     """
@@ -46,9 +46,8 @@ def augment(
 
 
 def resize(image: Image, boxes: Boxes, spec: InputSpec) -> tuple[Image, Boxes]:
-    """Stretch to the input's size with the server's own resize."""
-    scale = np.array([spec.width / image.shape[1], spec.height / image.shape[0]], dtype=np.float32)
-    return fit(image, InputSpec(height=spec.height, width=spec.width, resize="stretch")), boxes * np.tile(scale, 2)
+    """Fit into the input with the server's own resize."""
+    return fit(image, spec), boxes_to_input(boxes, spec, (image.shape[0], image.shape[1]))
 
 
 def expand(image: Image, boxes: Boxes, ratio: float, rng: np.random.Generator) -> tuple[Image, Boxes]:

@@ -164,3 +164,13 @@ def test_overlap_is_the_iou_of_plain_loops() -> None:
     window = np.array([20, 20, 70, 80], np.float32)
     expected = [oracles.iou(tuple(box), tuple(window.tolist())) for box in boxes.tolist()]
     np.testing.assert_allclose(overlap(boxes, window), expected, rtol=1e-5)
+
+
+def test_a_letterboxed_input_keeps_the_pictures_shape() -> None:
+    image, boxes, labels = scene(1)
+    letterbox = InputSpec(height=240, width=240, resize="letterbox")
+    out, kept, kept_labels = augment(image, boxes, labels, letterbox, STILL, np.random.default_rng(0))
+    assert out.shape == (240, 240, 3)
+    assert (out[180:] == 114).all()
+    np.testing.assert_allclose(kept, boxes * 1.5, rtol=1e-6)
+    assert_on_objects(out, kept, kept_labels, 1)
