@@ -7,6 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Float = NDArray[np.floating]
+AreaRange = tuple[float, float]
+
+# PASSD §7.1.1: small is below 64² pixels of the picture, large above 192².
+AREA_RANGES: dict[str, AreaRange] = {"S": (0.0, 64.0**2), "M": (64.0**2, 192.0**2), "L": (192.0**2, float("inf"))}
 
 
 @dataclass(frozen=True)
@@ -33,9 +37,14 @@ class ClassResult:
     num_objects: int
 
 
-def average_precision(results: Sequence[ImageResult], num_classes: int, iou_threshold: float = 0.5) -> list[ClassResult]:
-    """AP of each class at one IoU threshold."""
-    return [_of_class(results, label, iou_threshold) for label in range(num_classes)]
+def average_precision(
+    results: Sequence[ImageResult], num_classes: int, iou_threshold: float = 0.5, area_range: AreaRange | None = None
+) -> list[ClassResult]:
+    """AP of each class at one IoU threshold, of all objects or of those whose area is in a range.
+
+    Objects out of the range count as difficult, and a detection out of it that finds nothing is no error, as in MS COCO.
+    """
+    return [_of_class(results, label, iou_threshold, area_range or (0.0, float("inf"))) for label in range(num_classes)]
 
 
 def mean_ap(per_class: Sequence[ClassResult]) -> float:
@@ -44,27 +53,32 @@ def mean_ap(per_class: Sequence[ClassResult]) -> float:
     return float(np.mean(known)) if known else float("nan")
 
 
-def _of_class(results: Sequence[ImageResult], label: int, iou_threshold: float) -> ClassResult:
+def _of_class(results: Sequence[ImageResult], label: int, iou_threshold: float, area_range: AreaRange) -> ClassResult:
     scores, hits = [], []  # a hit is 1, a miss 0; a detection of a difficult object counts as neither
     num_objects = 0
     for result in results:
-        of_class = result.gt_labels == label
-        gt_boxes, is_difficult = result.gt_boxes[of_class], result.is_difficult[of_class]
+        of_class, found = result.gt_labels == label, result.labels == label
+        if not of_class.any() and not found.any():
+            continue
+        gt_boxes = result.gt_boxes[of_class]
+        is_difficult = result.is_difficult[of_class] | ~in_range(gt_boxes, area_range)
         num_objects += int((~is_difficult).sum())
-        found = result.labels == label
         own_scores = result.scores[found]
         order = np.argsort(-own_scores, kind="stable")
-        overlaps = pairwise_iou(result.boxes[found][order], gt_boxes)
+        boxes = result.boxes[found][order]
+        counts_as_miss = in_range(boxes, area_range)
         is_claimed = np.zeros(len(gt_boxes), dtype=bool)
-        for row, score in zip(overlaps, own_scores[order], strict=True):
+        for n, (row, score) in enumerate(zip(pairwise_iou(boxes, gt_boxes), own_scores[order], strict=True)):
             best = int(row.argmax()) if len(row) else -1
             if best >= 0 and row[best] >= iou_threshold:
                 if is_difficult[best]:
                     continue
                 hits.append(0.0 if is_claimed[best] else 1.0)
                 is_claimed[best] = True
-            else:
+            elif counts_as_miss[n]:
                 hits.append(0.0)
+            else:
+                continue
             scores.append(float(score))
     if num_objects == 0:
         return ClassResult(float("nan"), float("nan"), 0)
@@ -73,6 +87,12 @@ def _of_class(results: Sequence[ImageResult], label: int, iou_threshold: float) 
     recall = true_positives / num_objects
     precision = true_positives / np.arange(1, len(hits) + 1)
     return ClassResult(all_point_area(recall, precision), eleven_point_area(recall, precision), num_objects)
+
+
+def in_range(boxes: Float, area_range: AreaRange) -> NDArray[np.bool_]:
+    """Whether the area of each of boxes (N, 4) is at least the range's lower end and below its upper one -> (N)."""
+    areas = (boxes[:, 2:] - boxes[:, :2]).clip(min=0).prod(axis=1)
+    return np.asarray((areas >= area_range[0]) & (areas < area_range[1]))
 
 
 def all_point_area(recall: Float, precision: Float) -> float:

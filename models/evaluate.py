@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 from tqdm import tqdm
 
-from models.average_precision import ClassResult, ImageResult, average_precision, mean_ap
+from models.average_precision import AREA_RANGES, ClassResult, ImageResult, average_precision, mean_ap
 from models.data.annotations import DataSet, Sample
 from models.detector import best_candidates, normalise
 from service.bundle import InputSpec, NmsDefaults
@@ -20,6 +20,7 @@ from service.preprocess import fit
 
 MAX_CANDIDATES = 200  # PASSD §6.2
 SCORE_THRESHOLD = 0.01  # PASSD §6.2
+IOU_THRESHOLDS = (0.5, 0.6, 0.7, 0.8)  # PASSD, Table 2
 BATCH_SIZE = 8
 
 
@@ -47,7 +48,7 @@ class TorchEngine:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """AP by class at IoU .5, and what the caller may want to measure at other thresholds."""
+    """AP by class at IoU .5, and the detections themselves, of which AP at other thresholds and sizes is made."""
 
     classes: tuple[str, ...]
     per_class: list[ClassResult]
@@ -73,7 +74,22 @@ class Evaluation:
         eleven = 100 * float(np.mean([r.eleven_points for r in known])) if known else float("nan")
         total = sum(result.num_objects for result in known)
         lines.append(f"{'mean':{width}}  {total:7d}  {100 * self.mean_ap:5.2f}  {eleven:5.2f}")
+        lines.append(f"mean AP at IoU .5 .6 .7 .8: {_per_cent(self.by_iou())}")
+        lines.append(f"mean AP50 of small, medium and large objects: {_per_cent(self.by_size())}")
         return "\n".join(lines)
+
+    def by_iou(self) -> list[float]:
+        """Mean AP at the thresholds of PASSD's Table 2."""
+        return [mean_ap(average_precision(self.results, len(self.classes), threshold)) for threshold in IOU_THRESHOLDS]
+
+    def by_size(self) -> list[float]:
+        """Mean AP50 of small, medium and large objects, as in PASSD's Tables 1 and 3."""
+        ranges = AREA_RANGES.values()
+        return [mean_ap(average_precision(self.results, len(self.classes), area_range=r)) for r in ranges]
+
+
+def _per_cent(values: Sequence[float]) -> str:
+    return " ".join(f"{100 * value:.2f}" for value in values)
 
 
 def evaluation_options(nms: NmsDefaults) -> Options:

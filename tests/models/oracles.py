@@ -86,14 +86,24 @@ def offset_conv(
     return total
 
 
+def area(box: Box) -> float:
+    return max(box[2] - box[0], 0.0) * max(box[3] - box[1], 0.0)
+
+
 def average_precision(
-    detections: list[tuple[int, float, Box]], objects: list[tuple[int, Box, bool]], iou_threshold: float
+    detections: list[tuple[int, float, Box]],
+    objects: list[tuple[int, Box, bool]],
+    iou_threshold: float,
+    area_range: tuple[float, float] = (0.0, math.inf),
 ) -> tuple[float, float]:
     """(all-point, eleven-point) AP of one class.  # Everingham et al. 2010, §4.2; VOC 2010 development kit
 
     detections (image, score, box) and objects (image, box, is_difficult). Each detection, best first, claims the object of
-    its image that it overlaps most; a second claim is an error; a claim on a difficult object counts for nothing.
+    its image that it overlaps most; a second claim is an error; a claim on a difficult object counts for nothing. What is
+    out of the range of areas is difficult as an object, and as a detection that claims nothing counts for nothing.
     """
+    low, high = area_range
+    objects = [(image, box, difficult or not low <= area(box) < high) for image, box, difficult in objects]
     num_objects = sum(not is_difficult for *_, is_difficult in objects)
     claimed: set[int] = set()
     hits: list[bool] = []
@@ -101,15 +111,16 @@ def average_precision(
         overlaps = {i: iou(box, other) for i, (own, other, _) in enumerate(objects) if own == image}
         best = max(overlaps, key=overlaps.__getitem__, default=None)
         if best is None or overlaps[best] < iou_threshold:
-            hits.append(False)
+            if low <= area(box) < high:
+                hits.append(False)
         elif not objects[best][2]:
             hits.append(best not in claimed)
             claimed.add(best)
     points = [(sum(hits[: n + 1]), n + 1) for n in range(len(hits))]  # (true positives, detections)
-    area = 0.0
+    all_points = 0.0
     for found in range(1, num_objects + 1):
-        area += max((tp / n for tp, n in points if tp >= found), default=0.0) / num_objects
+        all_points += max((tp / n for tp, n in points if tp >= found), default=0.0) / num_objects
     eleven = 0.0
     for tenth in range(11):
         eleven += max((tp / n for tp, n in points if 10 * tp >= tenth * num_objects), default=0.0) / 11
-    return area, eleven
+    return all_points, eleven

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.average_precision import ImageResult, average_precision, eleven_point_area, mean_ap, pairwise_iou
+from models.average_precision import (
+    AREA_RANGES,
+    ImageResult,
+    average_precision,
+    eleven_point_area,
+    in_range,
+    mean_ap,
+    pairwise_iou,
+)
 from tests.models import oracles
 
 
@@ -59,11 +67,12 @@ def tuples(boxes: NDArray[np.floating]) -> list[oracles.Box]:
     return [tuple(box) for box in boxes.tolist()]
 
 
+@pytest.mark.parametrize("area_range", [(0, math.inf), (0, 400), (400, 900)])
 @pytest.mark.parametrize("iou_threshold", [0.5, 0.7])
 @pytest.mark.parametrize("seed", range(6))
-def test_ap_is_that_of_plain_loops(seed: int, iou_threshold: float) -> None:
+def test_ap_is_that_of_plain_loops(seed: int, iou_threshold: float, area_range: tuple[float, float]) -> None:
     results = random_results(seed)
-    for label, found in enumerate(average_precision(results, 2, iou_threshold)):
+    for label, found in enumerate(average_precision(results, 2, iou_threshold, area_range)):
         detections = [
             (image, score, box)
             for image, r in enumerate(results)
@@ -76,7 +85,10 @@ def test_ap_is_that_of_plain_loops(seed: int, iou_threshold: float) -> None:
             for box, own, difficult in zip(tuples(r.gt_boxes), r.gt_labels, r.is_difficult, strict=True)
             if own == label
         ]
-        expected = oracles.average_precision(detections, objects, iou_threshold)
+        if found.num_objects == 0:
+            assert math.isnan(found.all_points)
+            continue
+        expected = oracles.average_precision(detections, objects, iou_threshold, area_range)
         assert (found.all_points, found.eleven_points) == pytest.approx(expected, abs=1e-12)
 
 
@@ -139,3 +151,19 @@ def test_pairwise_iou_is_that_of_plain_loops() -> None:
     boxes[0, 2:] = boxes[0, :2]
     expected = [[oracles.iou(a, b) for b in tuples(others)] for a in tuples(boxes)]
     np.testing.assert_allclose(pairwise_iou(boxes, others), expected, atol=1e-12)
+
+
+def test_sizes_are_split_at_64_and_192_pixels() -> None:
+    """PASSD §7.1.1."""
+    boxes = np.array([[0, 0, 63, 64], [0, 0, 64, 64], [0, 0, 192, 191], [0, 0, 192, 192]], float)
+    split = {name: in_range(boxes, area_range).tolist() for name, area_range in AREA_RANGES.items()}
+    assert split == {"S": [True, False, False, False], "M": [False, True, True, False], "L": [False, False, False, True]}
+
+
+def test_finding_a_large_object_is_no_error_among_small_ones() -> None:
+    small, large = [0.0, 0, 10, 10], [0.0, 0, 300, 300]
+    image = result([(0.9, large), (0.8, small)], [small, large])
+    assert [average_precision([image], 1, area_range=r)[0].all_points for r in (AREA_RANGES["S"], AREA_RANGES["L"])] == [1, 1]
+    missing = result([(0.9, [0.0, 0, 250, 250]), (0.8, small)], [small])
+    assert average_precision([missing], 1, area_range=AREA_RANGES["S"])[0].all_points == 1
+    assert average_precision([missing], 1)[0].all_points == 0.5
