@@ -1,12 +1,11 @@
 """The HTTP server: `create_app(settings)` opens the bundles and returns the application that serves them."""
 
-import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Header, Query, Request
+from fastapi import FastAPI, Query, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic_core import to_json
 from starlette.responses import FileResponse, Response
@@ -14,17 +13,17 @@ from starlette.responses import FileResponse, Response
 from service.answers import answer_of, server_timing
 from service.engine import Engine, open_engine
 from service.errors import RequestError, install_error_handlers
+from service.image_group import detect_group
 from service.image_header import ImageError
-from service.intake import Upload, cancelled_on_departure, read_uploads
-from service.postprocess import Options
+from service.inference_protocol import add_inference_protocol
+from service.intake import cancelled_on_departure, read_uploads
 from service.request_context import RequestContext
-from service.schemas import DetectQuery, DetectResponse, ModelList, ProblemDetails, Status
-from service.served_model import Outcome, ServedModel
+from service.schemas import DetectQuery, DetectResponse, ModelList, ProblemDetails, Status, TimeoutHeader
+from service.served_model import Outcome
 from service.server import Server
 from service.settings import Settings
 
 PAGE = Path(__file__).parent / "page" / "index.html"
-MAX_TIMEOUT_MS = 600_000
 IMAGE_BODY = {"schema": {"type": "string", "format": "binary"}}
 DETECT_BODY = {
     "required": True,
@@ -75,6 +74,7 @@ def create_app(settings: Settings, open_engine: Callable[..., Engine] = open_eng
     install_error_handlers(app)
     add_detect(app, server)
     add_operations(app, server)
+    add_inference_protocol(app, server)
     return app
 
 
@@ -85,7 +85,7 @@ def add_detect(app: FastAPI, server: Server) -> None:
     async def detect(
         request: Request,
         query: Annotated[DetectQuery, Query()],
-        x_request_timeout_ms: Annotated[int | None, Header(ge=1, le=MAX_TIMEOUT_MS)] = None,
+        x_request_timeout_ms: TimeoutHeader = None,
     ) -> Response:
         """Find objects in the image that is the body, or in each file of a multipart body."""
         start = time.monotonic()
@@ -102,7 +102,9 @@ def add_detect(app: FastAPI, server: Server) -> None:
             if query.format == "image" and len(uploads) > 1:
                 raise RequestError(422, "format=image takes one image a request")
             async with cancelled_on_departure(request):
-                outcomes = await detect_each(model, uploads, options, deadline)
+                outcomes = await detect_group(model, [upload.body for upload in uploads], options, deadline)
+                if len(outcomes) == 1 and isinstance(outcomes[0], ImageError):
+                    raise outcomes[0]
                 responding = time.monotonic()
                 if query.format == "image" and isinstance(outcomes[0], Outcome):
                     picture = await model.draw(uploads[0].body, outcomes[0].detections)
@@ -112,27 +114,6 @@ def add_detect(app: FastAPI, server: Server) -> None:
         response.headers["Server-Timing"] = server_timing(outcomes)
         server.metrics.stage_duration.labels("respond").observe(time.monotonic() - responding)
         return response
-
-
-async def detect_each(
-    model: ServedModel, uploads: Sequence[Upload], options: Options, deadline: float
-) -> list[Outcome | ImageError]:
-    """Detect in all images at once. One bad image among several is an ImageError in its place; alone it is raised."""
-    if len(uploads) == 1:
-        return [await model.detect(uploads[0].body, options, deadline)]
-
-    async def detect_one(upload: Upload) -> Outcome | ImageError:
-        try:
-            return await model.detect(upload.body, options, deadline)
-        except ImageError as error:
-            return error
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(detect_one(upload)) for upload in uploads]
-    except ExceptionGroup as group_of_errors:
-        raise group_of_errors.exceptions[0] from None
-    return [task.result() for task in tasks]
 
 
 def add_operations(app: FastAPI, server: Server) -> None:

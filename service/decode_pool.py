@@ -24,14 +24,15 @@ class DecodePool:
         return self._seconds_a_byte * (self._backlog_bytes / self._num_threads + num_bytes)
 
     async def run(self, num_bytes: int, decode: Callable[[], T]) -> T:
-        """Run `decode` in a thread; it works on a file of `num_bytes`."""
+        """Run `decode` in a thread; it works on a file of `num_bytes`, 0 for what is no image."""
         self._backlog_bytes += num_bytes
         try:
             seconds, result = await asyncio.get_running_loop().run_in_executor(self._threads, _timed, decode)
         finally:
             self._backlog_bytes -= num_bytes
-        share = NEW_SHARE if self._seconds_a_byte else 1.0
-        self._seconds_a_byte += share * (seconds / max(1, num_bytes) - self._seconds_a_byte)
+        if num_bytes:
+            share = NEW_SHARE if self._seconds_a_byte else 1.0
+            self._seconds_a_byte += share * (seconds / num_bytes - self._seconds_a_byte)
         return result
 
     def close(self) -> None:

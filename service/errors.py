@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import Scope
 
 from service.image_header import ImageError
 
@@ -42,10 +43,12 @@ def problem_of(error: RequestError | ImageError) -> dict[str, object]:
     return {"status": error.status, "title": _title(error.status), "detail": detail}
 
 
-def problem_response(error: RequestError | ImageError, request_id: str) -> Response:
-    """The response that tells the client."""
+def problem_response(error: RequestError | ImageError, scope: Scope) -> Response:
+    """The response that tells the client; under /v2 the detail stands in `error` too, where Triton's clients look for it."""
     headers = error.headers if isinstance(error, RequestError) else None
-    body = {"type": "about:blank", **problem_of(error), "request_id": request_id}
+    body = {"type": "about:blank", **problem_of(error), "request_id": scope["state"]["request_id"]}
+    if scope["path"].startswith("/v2"):
+        body["error"] = body["detail"]
     return Response(to_json(body), error.status, headers, media_type=PROBLEM_JSON)
 
 
@@ -55,17 +58,17 @@ def install_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(RequestError)
     @app.exception_handler(ImageError)
     async def on_problem(request: Request, error: RequestError | ImageError) -> Response:
-        return problem_response(error, request.state.request_id)
+        return problem_response(error, request.scope)
 
     @app.exception_handler(HTTPException)
     async def on_http_exception(request: Request, error: HTTPException) -> Response:
         problem = RequestError(error.status_code, f"{request.method} {request.url.path}: {error.detail}", error.headers)
-        return problem_response(problem, request.state.request_id)
+        return problem_response(problem, request.scope)
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid_request(request: Request, error: RequestValidationError) -> Response:
         details = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()]
-        return problem_response(RequestError(422, "; ".join(details)), request.state.request_id)
+        return problem_response(RequestError(422, "; ".join(details)), request.scope)
 
 
 def _title(status: int) -> str:

@@ -27,21 +27,33 @@ async def read_uploads(request: Request, settings: Settings) -> list[Upload]:
 
     Raises RequestError: 413 too large, 408 too slow, 400 empty, broken or without a file.
     """
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        return [Upload(None, await read_body(request, settings))]
+    async with _receiving(request, settings):
+        return await _read_multipart(request, settings)
+
+
+async def read_body(request: Request, settings: Settings) -> bytes:
+    """The whole body; raises RequestError: 413 too large, 408 too slow, 400 empty."""
+    async with _receiving(request, settings):
+        body = b"".join([chunk async for chunk in _bounded(request, settings)])
+    if not body:
+        raise RequestError(400, "the body is empty; send an image file, e.g. curl --data-binary @photo.jpg URL/detect")
+    return body
+
+
+@asynccontextmanager
+async def _receiving(request: Request, settings: Settings) -> AsyncIterator[None]:
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > settings.max_body_bytes:
         raise _too_large(settings)
     try:
         async with asyncio.timeout(settings.receive_seconds):
-            if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-                return await _read_multipart(request, settings)
-            body = b"".join([chunk async for chunk in _bounded(request, settings)])
+            yield
     except TimeoutError:
         raise RequestError(408, f"the body did not arrive within {settings.receive_seconds:g} s") from None
     except ClientDisconnect:
         raise RequestError(CLIENT_DEPARTED, "the client left while sending") from None
-    if not body:
-        raise RequestError(400, "the body is empty; send an image file, e.g. curl --data-binary @photo.jpg URL/detect")
-    return [Upload(None, body)]
 
 
 async def _read_multipart(request: Request, settings: Settings) -> list[Upload]:

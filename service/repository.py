@@ -83,6 +83,10 @@ class Repository:
         """The names of what is loaded."""
         return list(dict.fromkeys(model.name for model in self.models))
 
+    def versions(self, name: str) -> list[str]:
+        """The versions that are loaded under that name."""
+        return [model.version for model in self.models if model.name == name]
+
     async def load(self, name: str) -> None:
         """Load the bundles of that name anew, or again after `unload`; raises RequestError 400 where one is refused."""
         async with self._changing:

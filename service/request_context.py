@@ -55,7 +55,7 @@ class RequestContext:
             if code:
                 raise
             problem = RequestError(500, "the server failed on this request; its log says more under the request's id")
-            await problem_response(problem, request_id)(scope, receive, send_with_id)
+            await problem_response(problem, scope)(scope, receive, send_with_id)
         finally:
             route = getattr(scope.get("route"), "path", "none")
             self._metrics.request_duration.labels(route, code).observe(time.perf_counter() - start)

@@ -1,10 +1,14 @@
 """What goes over the wire: the query of /detect and every JSON answer. Boxes are xyxy in pixels of the upright picture."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
+from fastapi import Header
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.bundle import InputSpec, NmsDefaults, Source
+
+MAX_TIMEOUT_MS = 600_000
+TimeoutHeader = Annotated[int | None, Header(ge=1, le=MAX_TIMEOUT_MS, description="ms until the answer is of no use")]
 
 
 class DetectQuery(BaseModel):

@@ -1,0 +1,34 @@
+"""The application on a real socket, in a thread of this process, for clients that want one."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+
+@contextmanager
+def live_server(app: FastAPI) -> Iterator[str]:
+    """Serve on a free port -> host:port."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", access_log=False, ws="none"))
+    has_started = threading.Event()
+
+    async def serve() -> None:
+        server.config.load()
+        server.lifespan = server.config.lifespan_class(server.config)
+        await server.startup()
+        has_started.set()
+        await server.main_loop()
+        await server.shutdown()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    try:
+        assert has_started.wait(60)
+        host, port = server.servers[0].sockets[0].getsockname()
+        yield f"{host}:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
