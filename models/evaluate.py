@@ -11,6 +11,7 @@ from torch import nn
 from tqdm import tqdm
 
 from models.average_precision import AREA_RANGES, ClassResult, ImageResult, average_precision, mean_ap
+from models.coco_average_precision import coco_average_precision
 from models.data.annotations import DataSet, Sample
 from models.detector import best_candidates, normalise
 from service.bundle import InputSpec, NmsDefaults
@@ -53,6 +54,13 @@ class Evaluation:
     classes: tuple[str, ...]
     per_class: list[ClassResult]
     results: list[ImageResult]
+    coco: dict[str, float] | None = None
+    """MS COCO's own measures, where the data are of its layout."""
+
+    @property
+    def headline(self) -> tuple[str, float]:
+        """The benchmark's own measure, by which checkpoints are chosen: AP50 of Pascal VOC, AP of MS COCO."""
+        return ("AP", self.coco["AP"]) if self.coco else ("AP50", self.mean_ap)
 
     @property
     def mean_ap(self) -> float:
@@ -76,6 +84,8 @@ class Evaluation:
         lines.append(f"{'mean':{width}}  {total:7d}  {100 * self.mean_ap:5.2f}  {eleven:5.2f}")
         lines.append(f"mean AP at IoU .5 .6 .7 .8: {_per_cent(self.by_iou())}")
         lines.append(f"mean AP50 of small, medium and large objects: {_per_cent(self.by_size())}")
+        if self.coco:
+            lines.append(f"MS COCO: {', '.join(f'{name} {_per_cent([value])}' for name, value in self.coco.items())}")
         return "\n".join(lines)
 
     def by_iou(self) -> list[float]:
@@ -126,4 +136,5 @@ def score(data_set: DataSet, found: Iterator[Detections]) -> Evaluation:
                 detections.boxes, detections.scores, detections.labels, sample.boxes, sample.labels, sample.is_difficult
             )
         )
-    return Evaluation(data_set.classes, average_precision(results, len(data_set.classes)), results)
+    coco = coco_average_precision(data_set.coco, results) if data_set.coco else None
+    return Evaluation(data_set.classes, average_precision(results, len(data_set.classes)), results, coco)

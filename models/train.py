@@ -21,9 +21,9 @@ from models.passd import PASSD
 from models.plot import plot_run
 from models.presets import OptimConfig, Preset, preset_from_json
 from models.pretrained import initialise
+from models.retinanet import RetinaNet
 from models.schedule import learning_rate
 from models.weight_average import WeightAverage
-from service.bundle import NmsDefaults
 from service.preprocess import fit
 
 
@@ -35,7 +35,7 @@ class TrainingError(Exception):
 class Run:
     """All that changes while a model is trained; saved after each epoch, it goes on as if it had never stopped."""
 
-    model: PASSD
+    model: PASSD | RetinaNet
     optimizer: torch.optim.Optimizer
     average: WeightAverage | None
     epoch: int = 0
@@ -86,9 +86,10 @@ def train(
         if val_set and (run.epoch % preset.evaluate_every == 0 or run.epoch == preset.optim.epochs):
             scored = preset.build(train_set.classes).to(device)
             scored.load_state_dict(run.weights)
-            evaluation = evaluate(TorchEngine(scored), val_set, spec, NmsDefaults(method=preset.nms))
-            line["ap"] = round(evaluation.mean_ap, 5)
-            tqdm.write(f"epoch {run.epoch}: AP50 on {val_set.split} {evaluation.mean_ap:.4f} ({evaluation.summary})")
+            evaluation = evaluate(TorchEngine(scored), val_set, spec, preset.nms_defaults)
+            name, value = evaluation.headline
+            line["ap"] = round(value, 5)
+            tqdm.write(f"epoch {run.epoch}: {name} on {val_set.split} {value:.4f} ({evaluation.summary})")
         is_best = val_set is None or ("ap" in line and (line["ap"] > run.best_ap or not best.exists()))
         run.best_ap = max(run.best_ap, line.get("ap", -1.0))
         line["seconds"] = round(time.perf_counter() - started, 2)

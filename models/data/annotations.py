@@ -53,6 +53,15 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class CocoSource:
+    """Where a split of MS COCO came from, as its own evaluation needs it: category_ids by class, image_ids by sample."""
+
+    annotations: Path
+    category_ids: tuple[int, ...]
+    image_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class DataSet:
     """The pictures of one split. `num_dropped` counts boxes without area, which no detector can learn."""
 
@@ -61,3 +70,4 @@ class DataSet:
     classes: tuple[str, ...]
     samples: tuple[Sample, ...]
     num_dropped: int
+    coco: CocoSource | None = None

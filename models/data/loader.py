@@ -10,11 +10,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from models.data.annotations import DataError, DataSet
-from models.data.scale_jitter import ScaleJitterConfig, jitter, pad
+from models.data.coco import is_coco, read_coco
+from models.data.scale_jitter import jitter, pad
 from models.data.transforms import augment
 from models.data.voc import is_voc, read_voc
 from models.detector import Targets
-from models.presets import AugmentConfig
+from models.presets import AugmentConfig, ScaleJitterConfig
 from service.bundle import InputSpec
 
 
@@ -22,8 +23,11 @@ def open_data_set(root: Path, split: str, classes: tuple[str, ...] | None = None
     """The split of the data set in `root`, whose layout says what it is."""
     if is_voc(root):
         return read_voc(root, split, classes)
+    if is_coco(root):
+        return read_coco(root, split, classes)
     raise DataError(
-        f"{root}: not a data set; expected a Pascal VOC tree with Annotations/, JPEGImages/ and ImageSets/Main/{split}.txt"
+        f"{root}: not a data set; expected a Pascal VOC tree with Annotations/, JPEGImages/ and ImageSets/Main/{split}.txt, "
+        f"or MS COCO with annotations/instances_{split}.json"
     )
 
 

@@ -153,7 +153,7 @@ def test_an_annotation_of_a_picture_before_its_exif_rotation_is_an_error(voc_tre
 
 
 def test_a_folder_that_is_no_data_set_says_what_was_expected(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"not a data set; expected a Pascal VOC tree"):
+    with pytest.raises(DataError, match=r"not a data set; expected a Pascal VOC tree .*or MS COCO"):
         open_data_set(tmp_path, "train")
 
 

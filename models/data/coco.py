@@ -1,0 +1,84 @@
+"""The MS COCO layout: annotations/instances_SPLIT.json, and the pictures in SPLIT/, images/SPLIT/ or images/."""
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.data.annotations import CocoSource, DataError, DataSet, Sample
+
+
+def is_coco(root: Path) -> bool:
+    """Whether `root` is laid out like MS COCO."""
+    return any((root / "annotations").glob("instances_*.json"))
+
+
+def read_coco(root: Path, split: str, classes: tuple[str, ...] | None = None) -> DataSet:
+    """Read one split. The classes are its categories in the order of their ids, which may have gaps, unless they are given.
+
+    Pictures without objects stay in. A crowd is an object marked difficult: neither learnt nor counted. Boxes (x, y, width,
+    height) become xyxy, clipped to the picture; those without area are dropped.
+    """
+    path = root / "annotations" / f"instances_{split}.json"
+    content = _read(path)
+    try:
+        names = {category["id"]: str(category["name"]) for category in sorted(content["categories"], key=lambda c: c["id"])}
+        classes = classes or tuple(names.values())
+        of_image: dict[int, list[dict[str, Any]]] = defaultdict(list)
+        for annotation in content["annotations"]:
+            of_image[annotation["image_id"]].append(annotation)
+        unknown = sorted({names[a["category_id"]] for a in content["annotations"]} - set(classes))
+        if unknown:
+            raise DataError(f"{path}: class {unknown[0]!r} is not one of {', '.join(classes)}")
+        label_of = {id_: classes.index(name) for id_, name in names.items() if name in classes}
+        if not content["images"]:
+            raise ValueError("it has no images")
+        folder = _picture_folder(root, split, content["images"][0]["file_name"])
+        samples, num_dropped = [], 0
+        for image in content["images"]:
+            annotations = of_image[image["id"]]
+            samples.append(_sample(image, annotations, folder, label_of))
+            num_dropped += len(annotations) - len(samples[-1].boxes)
+    except (KeyError, TypeError, ValueError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise DataError(f"{path}: not an annotation file of MS COCO: {reason}") from error
+    category_ids = tuple(next((id_ for id_, label in label_of.items() if label == k), -1) for k in range(len(classes)))
+    source = CocoSource(path, category_ids, tuple(image["id"] for image in content["images"]))
+    return DataSet(root.resolve().name, split, classes, tuple(samples), num_dropped, source)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        there = ", ".join(sorted(p.stem.removeprefix("instances_") for p in path.parent.glob("instances_*.json")))
+        raise DataError(f"{path}: no such split; there are: {there}")
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise DataError(f"{path}: not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise DataError(f"{path}: not an annotation file of MS COCO: it holds a {type(content).__name__}")
+    return content
+
+
+def _picture_folder(root: Path, split: str, file_name: str) -> Path:
+    """The first of the usual folders that has the split's first picture."""
+    folders = [root / split, root / "images" / split, root / "images", root]
+    for folder in folders:
+        if (folder / file_name).is_file():
+            return folder
+    raise DataError(
+        f"{folders[0] / file_name}: annotated, but the picture is missing; looked in {', '.join(map(str, folders))}"
+    )
+
+
+def _sample(image: dict[str, Any], annotations: list[dict[str, Any]], folder: Path, label_of: dict[int, int]) -> Sample:
+    height, width = int(image["height"]), int(image["width"])
+    low_high = np.array([a["bbox"] for a in annotations], dtype=np.float64).reshape(-1, 4)
+    low_high[:, 2:] += low_high[:, :2]
+    boxes = low_high.clip(0, [width, height, width, height]).astype(np.float32)
+    has_area = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+    labels = np.array([label_of[a["category_id"]] for a in annotations], dtype=np.int64)
+    is_crowd = np.array([bool(a.get("iscrowd", 0)) for a in annotations], dtype=bool)
+    return Sample(folder / image["file_name"], (height, width), boxes[has_area], labels[has_area], is_crowd[has_area])
