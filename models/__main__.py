@@ -15,7 +15,6 @@ from models.overrides import override
 from models.presets import PRESETS, PresetError, find_preset
 from models.pretrained import PretrainedError
 from models.train import TrainingError, train
-from service.bundle import NmsDefaults
 
 EXAMPLES = """examples:
   python -m models train passd-320-mobilenet --data VOC --split trainval --out runs/mine
@@ -118,8 +117,7 @@ def announce(data_set: DataSet) -> DataSet:
 def run_evaluate(options: argparse.Namespace) -> None:
     trained = load_model(options.checkpoint)
     data_set = announce(open_data_set(options.data, options.split, trained.classes))
-    nms = NmsDefaults(method=trained.preset.nms)
-    print(evaluate(TorchEngine(trained.model), data_set, trained.preset.model.input_spec, nms).table())
+    print(evaluate(TorchEngine(trained.model), data_set, trained.preset.model.input_spec, trained.preset.nms_defaults).table())
 
 
 def run_presets(_: argparse.Namespace) -> None:

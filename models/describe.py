@@ -9,6 +9,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from models.presets import Preset
+from models.retinanet import RetinaNetConfig
 
 MIN_SHARE = 0.001  # of the parameters: smaller parts are not listed
 
@@ -42,12 +43,13 @@ def num_parameters(module: nn.Module) -> int:
 
 def list_presets(presets: Iterable[Preset]) -> str:
     """A line for each preset, with the number of classes of its benchmark."""
-    lines = [f"{'preset':26} {'classes':>7} {'parameters':>12} {'boxes':>7} {'GMAC':>7} {'epochs':>6}  {'starts from'}"]
+    lines = [f"{'preset':36} {'classes':>7} {'parameters':>12} {'boxes':>7} {'GMAC':>7} {'epochs':>6}  {'starts from'}"]
     for preset in presets:
-        num_classes = 80 if preset.name.endswith("-coco") else 20
+        is_coco = preset.name.endswith("-coco") or isinstance(preset.model, RetinaNetConfig)
+        num_classes = 80 if is_coco else 20
         size = size_of(build_on_meta(preset, num_classes), preset)
         lines.append(
-            f"{preset.name:26} {num_classes:7} {size.num_parameters:12,} {size.num_boxes:7,} {size.multiply_adds / 1e9:7.2f} "
+            f"{preset.name:36} {num_classes:7} {size.num_parameters:12,} {size.num_boxes:7,} {size.multiply_adds / 1e9:7.2f} "
             f"{preset.optim.epochs:6}  {'ImageNet' if preset.init == 'imagenet' else 'scratch'}"
         )
     return "\n".join(lines)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from models.passd import PASSD, PASSDConfig
+from models.retinanet import Branches, RetinaNet, RetinaNetConfig
+from service.bundle import NmsDefaults
 from service.soft_nms import Method
 
 
@@ -26,9 +28,21 @@ class AugmentConfig:
     vertical_flip: float = 0.0  # for pictures without an up and a down, such as microscopy
 
 
+Scale = tuple[int, int]  # (short side, longest long side) in pixels
+
+
+@dataclass(frozen=True)
+class ScaleJitterConfig:
+    """RetinaNet's augmentation: the scales of which each picture draws one, and the probabilities of flips."""
+
+    scales: tuple[Scale, ...] = ((800, 1333),)  # FSAF §4.1; the long side as in Detectron
+    flip: float = 0.5
+    vertical_flip: float = 0.0  # for pictures without an up and a down, such as microscopy
+
+
 @dataclass(frozen=True)
 class OptimConfig:
-    """SGD with warm-up and steps (PASSD §6.1, §7.1), or AdamW and a cosine for short runs from scratch."""
+    """SGD with warm-up and steps (PASSD §6.1, §7.1; FSAF §3.4), or AdamW and a cosine for short runs from scratch."""
 
     optimizer: Literal["sgd", "adamw"] = "sgd"
     lr: float = 4e-3
@@ -56,23 +70,36 @@ class Preset:
     """A model, and how it is trained."""
 
     name: str
-    model: PASSDConfig
+    model: PASSDConfig | RetinaNetConfig
     optim: OptimConfig = OptimConfig()
-    augment: AugmentConfig = AugmentConfig()
+    augment: AugmentConfig | ScaleJitterConfig = AugmentConfig()
     evaluate_every: int = 5  # epochs
     seed: int = 0
     init: str = "none"  # the base network's weights at the start: imagenet, none or a file
     nms: Method = "gaussian"  # what AP is measured with
+    nms_iou: float = 0.45  # PASSD §6.2
 
-    def build(self, classes: tuple[str, ...]) -> PASSD:
+    def build(self, classes: tuple[str, ...]) -> PASSD | RetinaNet:
         """The model, freshly initialised."""
         try:
+            if isinstance(self.model, RetinaNetConfig):
+                return RetinaNet(self.model, classes)
             return PASSD(self.model, classes)
         except ValueError as error:
             raise PresetError(f"{self.name}: {error}") from error
 
+    @property
+    def nms_defaults(self) -> NmsDefaults:
+        """What AP is measured with."""
+        return NmsDefaults(method=self.nms, iou_threshold=self.nms_iou)
+
     def to_json(self) -> str:
-        return json.dumps(dataclasses.asdict(self))
+        kinds = {name: type(getattr(self, name)).__name__ for name in CONFIGS}
+        return json.dumps(dataclasses.asdict(self) | {"kinds": kinds})
+
+
+CONFIGS: dict[str, tuple[Any, ...]] = {"model": (PASSDConfig, RetinaNetConfig), "augment": (AugmentConfig, ScaleJitterConfig)}
+"""The kinds of value that a preset's fields can have; the first is that of files which do not say."""
 
 
 PASSD_MODELS = {  # PASSD, Tables 4 to 7
@@ -96,12 +123,13 @@ def passd_voc(name: str, model: PASSDConfig) -> Preset:
     return Preset(name, model, OptimConfig(batch_size=24 if model.input_size == 768 else 32), init=init, nms="hard")
 
 
-def passd_coco(preset: Preset) -> Preset:
+def passd_coco(name: str, model: PASSDConfig) -> Preset:
     """The same as it was trained and measured on MS COCO (§6, §7.2)."""
+    preset = passd_voc(name, model)
     return dataclasses.replace(
         preset,
-        name=f"{preset.name}-coco",
-        model=dataclasses.replace(preset.model, box_scales=COCO_SCALES),
+        name=f"{name}-coco",
+        model=dataclasses.replace(model, box_scales=COCO_SCALES),
         optim=dataclasses.replace(preset.optim, lr=2e-3, epochs=120, steps=(80, 100)),
         nms="gaussian",
     )
@@ -128,8 +156,89 @@ PASSD_320_MOBILENET_BCCD = Preset(
     AugmentConfig(expand_probability=0.3, expand_max=1.5, crop_min=0.5, vertical_flip=0.5),
 )
 
+RETINANET_FAMILIES: dict[str, Branches] = {  # FSAF, Table 2
+    "retinanet": "anchor-based",
+    "fsaf": "anchor-free",
+    "retinanet-fsaf": "joint",
+}
+JITTERED_SCALES = tuple((short, 1333) for short in (640, 672, 704, 736, 768, 800))  # FSAF §4.2
+
+
+def retinanet_optim(branches: Branches, epochs: int, steps: tuple[int, ...]) -> OptimConfig:
+    """FSAF §3.4: a batch of 16 and 90k iterations, which are 12.2 epochs of trainval35k, a tenth of the rate from 60k and 80k.
+
+    The warm-up is Detectron's 500 iterations from a third. The paper clips no gradient; that of the anchor-free branch's
+    logarithm has no bound, and mmdetection found the limit necessary.
+    """
+    return OptimConfig(
+        lr=0.01,
+        weight_decay=1e-4,
+        batch_size=16,
+        epochs=epochs,
+        warmup_epochs=0.07,
+        warmup_lr=0.01 / 3,
+        steps=steps,
+        clip_grad_norm=0.0 if branches == "anchor-based" else 10.0,
+    )
+
+
+def retinanet_coco(name: str, model: RetinaNetConfig, augment: ScaleJitterConfig = ScaleJitterConfig()) -> Preset:
+    """RetinaNet or FSAF as it was trained and measured on MS COCO (FSAF §3.4, §4.1)."""
+    optim = retinanet_optim(model.branches, epochs=12, steps=(8, 11))
+    return Preset(name, model, optim, augment, evaluate_every=1, init="imagenet", nms="hard", nms_iou=0.5)
+
+
+def retinanet_multiscale(preset: Preset) -> Preset:
+    """The same with scale jitter and the schedule one and a half times as long (FSAF §4.2)."""
+    return dataclasses.replace(
+        preset,
+        name=f"{preset.name}-multiscale",
+        optim=dataclasses.replace(preset.optim, epochs=18, steps=(12, 16)),
+        augment=ScaleJitterConfig(JITTERED_SCALES),
+    )
+
+
+def retinanet_small(name: str, branches: Branches, size: int) -> Preset:
+    """The same network on letterboxed pictures of 320 or 512 pixels, which a CPU can serve; jitter has the paper's range."""
+    scales = tuple((round(size * short / 800),) * 2 for short, _ in JITTERED_SCALES)
+    return retinanet_coco(name, RetinaNetConfig("resnet50", size, branches), ScaleJitterConfig(scales))
+
+
+def retinanet_mobilenet(name: str, branches: Branches) -> Preset:
+    """A network of a tenth of the multiply-adds, and the recipe from scratch of PASSD_320_MOBILENET_BCCD.
+
+    Without pretraining the norms must learn, and so must all stages.
+    """
+    model = RetinaNetConfig("mobilenet", 320, branches, backbone_norm="batch", channels=128, num_frozen_stages=0)
+    return dataclasses.replace(PASSD_320_MOBILENET_BCCD, name=name, model=model, nms="hard", nms_iou=0.5)
+
+
+def retinanet_family(family: str, branches: Branches) -> list[Preset]:
+    """All sizes of one family."""
+    large = [
+        retinanet_coco(f"{family}-{backbone}", RetinaNetConfig(backbone, 1024, branches))
+        for backbone in ("resnet50", "resnet101", "resnext101")
+    ]
+    small = [retinanet_small(f"{family}-{size}-resnet50", branches, size) for size in (320, 512)]
+    return [*large, *small, retinanet_mobilenet(f"{family}-320-mobilenet", branches)]
+
+
+RETINANETS = [preset for family, branches in RETINANET_FAMILIES.items() for preset in retinanet_family(family, branches)]
+MULTISCALE = [
+    retinanet_multiscale(preset)
+    for preset in RETINANETS
+    if preset.name in ("retinanet-fsaf-resnet101", "retinanet-fsaf-resnext101")
+]
+
 PRESETS = {
-    preset.name: preset for preset in (*PASSD_VOC, *(passd_coco(preset) for preset in PASSD_VOC), PASSD_320_MOBILENET_BCCD)
+    preset.name: preset
+    for preset in (
+        *PASSD_VOC,
+        *(passd_coco(name, model) for name, model in PASSD_MODELS.items()),
+        PASSD_320_MOBILENET_BCCD,
+        *RETINANETS,
+        *MULTISCALE,
+    )
 }
 
 
@@ -143,15 +252,16 @@ def find_preset(name: str) -> Preset:
 def preset_from_json(text: str) -> Preset:
     """The inverse of `Preset.to_json`."""
     fields = json.loads(text)
-    return Preset(
-        **fields
-        | {
-            "model": PASSDConfig(**_tuples(fields["model"])),
-            "optim": OptimConfig(**_tuples(fields["optim"])),
-            "augment": AugmentConfig(**fields["augment"]),
-        }
-    )
+    kinds = fields.pop("kinds", {})
+    for name, configs in CONFIGS.items():
+        kind = next(config for config in configs if config.__name__ == kinds.get(name, configs[0].__name__))
+        fields[name] = kind(**_tuples(fields[name]))
+    return Preset(**fields | {"optim": OptimConfig(**_tuples(fields["optim"]))})
 
 
 def _tuples(fields: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
+    return {key: _tuple(value) for key, value in fields.items()}
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(_tuple(element) for element in value) if isinstance(value, list) else value

@@ -15,7 +15,7 @@ from models.frozen_batch_norm import freeze_batch_norm
 from models.fsaf import AnchorFreeBranch, AnchorFreePredictions, LevelSelection
 from service.bundle import InputSpec
 
-COARSEST_STRIDE = RetinaNetFPN.strides[-1]
+TOP_DOWN_STRIDE = 32  # of C5, from which the pyramid doubles; P6 and P7 may round their sizes up
 
 Branches = Literal["anchor-based", "anchor-free", "joint"]
 
@@ -56,10 +56,8 @@ class RetinaNet(nn.Module):
         super().__init__()
         self.config = config
         self.classes = classes
-        if config.input_size % COARSEST_STRIDE:
-            raise ValueError(
-                f"input_size is {config.input_size}; it must be a multiple of {COARSEST_STRIDE}, the stride of the top level"
-            )
+        if config.input_size % TOP_DOWN_STRIDE:
+            raise ValueError(f"input_size is {config.input_size}; it must be a multiple of {TOP_DOWN_STRIDE}, the stride of C5")
         self.backbone = build_backbone(config.backbone, num_levels=3, new_conv_norm="none")
         if config.backbone_norm == "frozen":
             freeze_batch_norm(self.backbone)
@@ -80,7 +78,7 @@ class RetinaNet(nn.Module):
     anchor_free: AnchorFreeBranch | None
 
     def forward(self, images: Tensor) -> RetinaNetPredictions:
-        """images float (B, 3, H, W), normalised; H and W are multiples of 128."""
+        """images float (B, 3, H, W), normalised; H and W are multiples of 32."""
         levels = self.fpn(self.backbone(images))
         class_maps = [self.class_tower(x) for x in levels]
         box_maps = [self.box_tower(x) for x in levels]

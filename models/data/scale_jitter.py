@@ -4,26 +4,14 @@ An image is uint8 (H, W, 3) RGB; boxes are float32 (M, 4) xyxy in its pixels. Im
 with the grey that fills a letterbox, up to a size that the top level divides.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from models.data.transforms import Boxes, Image, flip, vertical_flip
+from models.presets import Scale, ScaleJitterConfig
 from service.bundle import InputSpec
 from service.preprocess import LETTERBOX_GREY, fit
 
 COARSEST_STRIDE = 128  # of P7
-
-Scale = tuple[int, int]  # (short side, longest long side) in pixels
-
-
-@dataclass(frozen=True)
-class ScaleJitterConfig:
-    """The scales of which each picture draws one, and the probabilities of flips."""
-
-    scales: tuple[Scale, ...] = ((800, 1333),)  # FSAF §4.1; the long side as in Detectron
-    flip: float = 0.5
-    vertical_flip: float = 0.0  # for pictures without an up and a down, such as microscopy
 
 
 def jitter(image: Image, boxes: Boxes, config: ScaleJitterConfig, rng: np.random.Generator) -> tuple[Image, Boxes]:

@@ -227,9 +227,17 @@ def test_odd_objects_have_finite_losses_and_gradients(images: Tensor, branches: 
     assert all(value > 0 for value in boxes) if ODD[odd] else boxes == [0] * len(boxes)
 
 
-def test_an_input_size_that_the_top_level_does_not_divide_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"input_size is 800; it must be a multiple of 128"):
-        RetinaNet(replace(SMALL, input_size=800), names(1))
+def test_an_input_size_that_c5_does_not_divide_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"input_size is 336; it must be a multiple of 32"):
+        RetinaNet(replace(SMALL, input_size=336), names(1))
+
+
+def test_levels_above_c5_round_their_size_up(joint: RetinaNet) -> None:
+    """320 pixels: P6 and P7 have 5 and 3 cells a side, and the branches count the same."""
+    predictions = joint(torch.zeros(1, 3, 320, 160))
+    assert predictions.anchor_free.cells.map_sizes == ((40, 20), (20, 10), (10, 5), (5, 3), (3, 2))
+    boxes, scores = joint.decode(predictions)
+    assert boxes.shape[1] == scores.shape[1] == 10 * (40 * 20 + 20 * 10 + 10 * 5 + 5 * 3 + 3 * 2)
 
 
 @pytest.mark.parametrize("branches", BRANCHES)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from models.data.loader import TrainingImages, training_batches
-from models.data.scale_jitter import Scale, ScaleJitterConfig, jitter, pad_to_top_level, rescale
+from models.data.scale_jitter import jitter, pad_to_top_level, rescale
 from models.data.voc import read_voc
+from models.presets import Scale, ScaleJitterConfig
 from service.bundle import InputSpec
 from service.preprocess import LETTERBOX_GREY
 from tests.models.data.test_transforms import assert_on_objects, scene
