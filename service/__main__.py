@@ -21,6 +21,7 @@ from service.engine import EngineError
 from service.server import Server
 from service.settings import Settings
 
+LINGER_SECONDS = 0.2  # uvicorn would close a connection whose request is still on its way
 EXAMPLE = """\
 --bundle may be given several times; then exactly those bundles are served, and `--bundle default` adds the one that is
 packaged with the server. The first one answers requests that name no model. Every setting is also an environment
@@ -59,7 +60,10 @@ class DrainingServer(uvicorn.Server):
         self._loop.call_soon_threadsafe(self._loop.call_later, grace_seconds, self._finish)
 
     def _finish(self) -> None:
-        self.should_exit = True
+        """Close the door, and a moment later, when what was on its way has arrived, the connections."""
+        for server in self.servers:
+            server.close()
+        self._loop.call_later(LINGER_SECONDS, setattr, self, "should_exit", True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,11 +1,14 @@
 """The real process: `python -m service`."""
 
 import http.client
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +18,7 @@ import pytest
 from service.__main__ import listen, main, read_settings
 from service.bundle import Bundle
 from service.settings import Settings
-from tests.tiny_bundle import golden_image, png
+from tests.tiny_bundle import golden_image, png, write_tiny_bundle
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = png(golden_image())
@@ -23,10 +26,10 @@ SECONDS = 60
 
 
 @contextmanager
-def serving(bundle: Bundle) -> Iterator[tuple[subprocess.Popen[str], str, int]]:
+def serving(bundle: Bundle, **changes: str) -> Iterator[tuple[subprocess.Popen[str], str, int]]:
     """A server on a free port -> the process, the line that it printed, the port."""
     command = [sys.executable, "-m", "service", "--bundle", str(bundle.path), "--port", "0", "--engine", "onnx"]
-    environment = {**os.environ, "SINGLESHOT_MAX_BATCH": "2", "SINGLESHOT_DRAIN_GRACE_SECONDS": "1"}
+    environment = {**os.environ, "SINGLESHOT_MAX_BATCH": "2", "SINGLESHOT_DRAIN_GRACE_SECONDS": "1", **changes}
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -70,6 +73,86 @@ def test_sigterm_turns_readiness_off_then_finishes_what_was_accepted_and_exits_0
         assert process.wait(SECONDS) == 0
         assert process.stderr is not None
         assert process.stderr.read() == ""
+
+
+class Load:
+    """Clients that send one request after another until the server tells them to go elsewhere."""
+
+    def __init__(self, port: int, *, num_clients: int = 6) -> None:
+        self.statuses: Counter[int] = Counter()
+        self.failures: list[str] = []
+        self.is_over = threading.Event()
+        self._port = port
+        self._answered = threading.Semaphore(0)
+        self._threads = [threading.Thread(target=self._ask, args=(number % 2 == 0,)) for number in range(num_clients)]
+        for thread in self._threads:
+            thread.start()
+
+    def wait_for(self, num_answers: int) -> None:
+        for _ in range(num_answers):
+            assert self._answered.acquire(timeout=SECONDS)
+
+    def join(self) -> None:
+        for thread in self._threads:
+            thread.join(SECONDS)
+            assert not thread.is_alive()
+
+    def _ask(self, keeps_connection: bool) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=SECONDS)
+        try:
+            while not self.is_over.is_set():
+                connection.request("POST", "/detect", GOLDEN)
+                response = connection.getresponse()
+                assert b'"red"' in response.read()
+                self.statuses[response.status] += 1
+                self._answered.release()
+                if response.getheader("Connection") == "close":
+                    return
+                if not keeps_connection:
+                    connection.close()
+        except (OSError, AssertionError, http.client.HTTPException) as error:
+            self.failures.append(repr(error))
+        finally:
+            connection.close()
+
+
+def test_sigterm_under_load_loses_nothing(tiny_bundle: Bundle) -> None:
+    with serving(tiny_bundle) as (process, _, port):
+        load = Load(port)
+        load.wait_for(30)
+        process.send_signal(signal.SIGTERM)
+        load.join()
+        assert process.wait(SECONDS) == 0
+        assert load.failures == []
+        assert set(load.statuses) == {200}
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+
+
+def test_a_reload_under_load_loses_nothing(tmp_path: Path) -> None:
+    bundle = write_tiny_bundle(tmp_path / "bundle")
+    with serving(bundle, SINGLESHOT_RELOAD_SECONDS="0.05") as (process, _, port):
+        load = Load(port)
+        load.wait_for(10)
+        for version in ("2", "3"):
+            write_tiny_bundle(bundle.path, version=version)
+            while served_version(port) != version:
+                load.wait_for(1)
+            load.wait_for(10)
+        load.is_over.set()
+        load.join()
+        assert load.failures == []
+        assert set(load.statuses) == {200}
+        process.send_signal(signal.SIGINT)
+        assert process.wait(SECONDS) == 0
+
+
+def served_version(port: int) -> str:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
+    connection.request("GET", "/models")
+    version: str = json.loads(connection.getresponse().read())["models"][0]["version"]
+    connection.close()
+    return version
 
 
 @pytest.mark.parametrize("content", [None, '{"format": 1}'])
