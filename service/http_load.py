@@ -1,0 +1,159 @@
+"""A small HTTP/1.1 client that sends requests at given times: it must not take the cores that the server needs."""
+
+import asyncio
+import gc
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+from urllib.parse import urlsplit
+
+import numpy as np
+from numpy.typing import NDArray
+
+LOST = 0  # in place of a status: no answer, or none that could be read
+MAX_CONNECTIONS = 2000
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the requests go."""
+
+    host: str
+    port: int
+    path: str
+
+    @classmethod
+    def of(cls, url: str, path: str) -> "Target":
+        """The target of an address like http://127.0.0.1:8000, whose own path wins over `path`; raises ValueError."""
+        parts = urlsplit(url)
+        if parts.scheme != "http" or not parts.hostname:
+            raise ValueError(f"{url}: the address should look like http://127.0.0.1:8000")
+        own = parts.path.rstrip("/") + (f"?{parts.query}" if parts.query else "")
+        return cls(parts.hostname, parts.port or 80, own or path)
+
+    def post(self, body: bytes, headers: dict[str, str]) -> bytes:
+        """A whole request."""
+        lines = [f"POST {self.path} HTTP/1.1", f"Host: {self.host}:{self.port}", f"Content-Length: {len(body)}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+@dataclass(frozen=True)
+class Samples:
+    """One row for each request: seconds from the start when it was meant to be sent, was sent, was answered; its status."""
+
+    intended: NDArray[np.float64]
+    sent: NDArray[np.float64]
+    done: NDArray[np.float64]
+    status: NDArray[np.int64]
+
+    @property
+    def latency(self) -> NDArray[np.float64]:
+        """Seconds from the intended time: a client that is late itself does not flatter the server."""
+        return self.done - self.intended
+
+
+class Connection(asyncio.Protocol):
+    """One connection, one request at a time."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._answer: asyncio.Future[int] | None = None
+        self._transport: asyncio.Transport | None = None
+        self.is_usable = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the event loop."""
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's does not inherit from it
+        self.is_usable = True
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the event loop."""
+        self._buffer += data
+        end = self._buffer.find(b"\r\n\r\n")
+        if end < 0 or self._answer is None:
+            return
+        head = bytes(self._buffer[:end]).lower()
+        length = head.partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0]
+        if len(self._buffer) < end + 4 + int(length or 0):
+            return
+        if b"\r\nconnection: close" in head or not length:
+            self.close()
+        answer, self._answer = self._answer, None
+        self._buffer.clear()
+        if not answer.done():
+            answer.set_result(int(head[9:12]))
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 the protocol's name
+        """Called by the event loop."""
+        self.is_usable = False
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(LOST)
+
+    def ask(self, request: bytes) -> asyncio.Future[int]:
+        """Send a request -> the status of its answer, when it is there whole."""
+        assert self._transport is not None
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(request)
+        return self._answer
+
+    def close(self) -> None:
+        """Use it no longer."""
+        self.is_usable = False
+        if self._transport is not None:
+            self._transport.close()
+
+
+async def send_load(
+    target: Target, requests: Sequence[bytes], times: NDArray[np.float64], *, patience_seconds: float = 10.0
+) -> Samples:
+    """Send the requests in turn, one at each of the `times`; wait for an answer until `patience_seconds` after the last."""
+    sent, done = np.full(len(times), np.nan), np.full(len(times), np.nan)
+    status = np.full(len(times), LOST)
+    free: list[Connection] = []
+    num_open = 0
+    gc.disable()  # a collection in the client would look like a slow server
+    start = time.perf_counter()
+
+    async def ask(number: int) -> None:
+        nonlocal num_open
+        connection = None
+        while free and connection is None:
+            candidate = free.pop()
+            connection = candidate if candidate.is_usable else None
+            num_open -= connection is None
+        try:
+            if connection is None:
+                if num_open >= MAX_CONNECTIONS:
+                    return
+                num_open += 1
+                _, connection = await asyncio.get_running_loop().create_connection(Connection, target.host, target.port)
+            sent[number] = time.perf_counter() - start
+            status[number] = await connection.ask(requests[number % len(requests)])
+        except OSError:
+            num_open -= 1
+            return
+        finally:
+            done[number] = time.perf_counter() - start
+        if connection.is_usable:
+            free.append(connection)
+        else:
+            num_open -= 1
+
+    tasks = []
+    for number, due in enumerate(times.tolist()):
+        wait_seconds = due - (time.perf_counter() - start)
+        if wait_seconds > 0:
+            await asyncio.sleep(wait_seconds)
+        tasks.append(asyncio.create_task(ask(number)))
+    if tasks:
+        _, unanswered = await asyncio.wait(tasks, timeout=patience_seconds)
+        for task in unanswered:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for connection in free:
+        connection.close()
+    gc.enable()
+    gc.collect()
+    return Samples(times, sent, done, status)
