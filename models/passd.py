@@ -41,6 +41,7 @@ class PASSDConfig:
     iou_threshold: float = 0.5  # PASSD §5
     force_best_match: bool = True  # SSD's step: each object has at least one box
     offset_grad: float = 0.0  # share of the attending process's gradient that reaches the proposals
+    max_candidates: int = 200  # PASSD §6.2
 
     @property
     def input_spec(self) -> InputSpec:
@@ -103,7 +104,7 @@ class PASSD(nn.Module):
         """images float (B, 3, H, W), normalised, H = W = config.input_size."""
         maps = self.fpn(self.backbone(images))
         objectness = proposals = None
-        adjusted = self.default.expand(len(images), -1, -1)
+        adjusted = self.default.expand(images.shape[0], -1, -1)  # len() would fix the batch of an exported graph
         if self.config.proposing != "none":
             objectness = torch.cat([self.per_box(self.objectness(x)) for x in maps], dim=1).float()
             proposals = self.propose(torch.cat([self.per_box(self.proposals(x)) for x in maps], dim=1).float())
