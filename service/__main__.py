@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import logging
 import signal
 import socket
 import sys
@@ -18,8 +17,10 @@ from service.access import AccessError
 from service.app import create_app
 from service.bundle import BundleError
 from service.engine import EngineError
+from service.logs import write_logs
 from service.server import Server
 from service.settings import Settings
+from service.tracing import TracingError
 
 LINGER_SECONDS = 0.2  # uvicorn would close a connection whose request is still on its way
 EXAMPLE = """\
@@ -68,13 +69,13 @@ class DrainingServer(uvicorn.Server):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the server until it is told to stop -> exit status."""
-    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # a client's broken form is no line in our log
     cv2.setNumThreads(1)  # several images are decoded at once; splitting each up as well only adds switching
     try:
         settings = read_settings(arguments)
     except ValidationError as error:
         first = error.errors()[0]
         return fail(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
+    write_logs(settings.log_level)
     try:
         listener = listen(settings)
     except OSError as error:
@@ -82,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with listener:
         try:
             app = create_app(settings)
-        except (AccessError, BundleError, EngineError, OSError) as error:
+        except (AccessError, BundleError, EngineError, TracingError, OSError) as error:
             return fail(str(error))
         return run(app, settings, listener)
 
@@ -131,7 +132,7 @@ def run(app: FastAPI, settings: Settings, listener: socket.socket) -> int:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     config = uvicorn.Config(
         app,
-        log_level="warning",
+        log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=round(settings.drain_limit_seconds),

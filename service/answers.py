@@ -1,12 +1,13 @@
-"""The answers of /detect: the JSON body and the Server-Timing header."""
+"""The answers of /detect: the JSON body, the Server-Timing header, and the stages for the trace."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from service.errors import problem_of
 from service.image_header import ImageError
 from service.intake import Upload
 from service.served_model import Outcome, ServedModel
+from service.tracing import Stage
 
 
 def answer_of(model: ServedModel, uploads: Sequence[Upload], outcomes: Sequence[Outcome | ImageError]) -> dict[str, Any]:
@@ -44,3 +45,13 @@ def server_timing(outcomes: Sequence[Outcome | ImageError]) -> str:
     timings = [outcome.seconds for outcome in outcomes if isinstance(outcome, Outcome)]
     stages = timings[0] if timings else ()
     return ", ".join(f"{stage};dur={1000 * max(seconds[stage] for seconds in timings):.2f}" for stage in stages)
+
+
+def stages_of(outcomes: Sequence[Outcome | ImageError]) -> Iterator[Stage]:
+    """What each image went through, one stage after the other, for the trace."""
+    for outcome in outcomes:
+        if isinstance(outcome, Outcome):
+            start = outcome.started
+            for name, seconds in outcome.seconds.items():
+                yield Stage(name, start, seconds)
+                start += seconds

@@ -10,7 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic_core import to_json
 from starlette.responses import FileResponse, Response
 
-from service.answers import answer_of, server_timing
+from service.answers import answer_of, server_timing, stages_of
 from service.engine import Engine, open_engine
 from service.errors import RequestError, install_error_handlers
 from service.image_group import detect_group
@@ -57,7 +57,8 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 
 def create_app(settings: Settings, open_engine: Callable[..., Engine] = open_engine) -> FastAPI:
-    """Open the bundles, check their golden images, and return the application; raises AccessError, BundleError and EngineError.
+    """Open the bundles, check their golden images, and return the application; raises AccessError, BundleError, EngineError and
+    TracingError.
 
     `app.state.server` is the `Server`.
     """
@@ -70,7 +71,7 @@ def create_app(settings: Settings, open_engine: Callable[..., Engine] = open_eng
         redoc_url=None,
     )
     app.state.server = server
-    app.add_middleware(RequestContext, metrics=server.metrics, is_draining=lambda: server.is_draining)
+    app.add_middleware(RequestContext, metrics=server.metrics, tracing=server.tracing, is_draining=lambda: server.is_draining)
     install_error_handlers(app)
     add_detect(app, server)
     add_operations(app, server)
@@ -105,6 +106,7 @@ def add_detect(app: FastAPI, server: Server) -> None:
                 outcomes = await detect_group(model, [upload.body for upload in uploads], options, deadline)
                 if len(outcomes) == 1 and isinstance(outcomes[0], ImageError):
                     raise outcomes[0]
+                request.state.stages = stages_of(outcomes)
                 responding = time.monotonic()
                 if query.format == "image" and isinstance(outcomes[0], Outcome):
                     picture = await model.draw(uploads[0].body, outcomes[0].detections)

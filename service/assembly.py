@@ -31,6 +31,7 @@ class Waiting:
     submitted: float = field(compare=False)
     finish: Callable[[Answer], Any] = field(compare=False)
     result: asyncio.Future[Any] = field(compare=False)
+    request_id: str = field(compare=False)
 
 
 class Assembly:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from service.admission import CostModel
 from service.assembly import Answer, Assembly, Waiting
 from service.engine import Candidates, Engine
+from service.logs import request_id
 
 logger = logging.getLogger("singleshot")
 T = TypeVar("T")
@@ -166,7 +167,7 @@ class Batcher:
         """
         now = time.monotonic()
         result: asyncio.Future[T] = self._loop.create_future()
-        waiting = Waiting(place.deadline, place.number, image, now, finish, result)
+        waiting = Waiting(place.deadline, place.number, image, now, finish, result, request_id.get())
         with self._changed:
             self._reservations.remove(place)
             heapq.heappush(self._queue, waiting)
@@ -273,7 +274,8 @@ class Batcher:
             infer_seconds = time.monotonic() - start
             answers = [_row(candidates, row, start - batch[row].submitted, infer_seconds) for row in range(len(batch))]
         except Exception as error:  # whatever it is, it concerns this batch only
-            logger.exception("the engine failed on a batch of %d", len(batch))
+            request_ids = [waiting.request_id for waiting in batch]
+            logger.exception("the engine failed on a batch of %d", len(batch), extra={"request_ids": request_ids})
             answers = BatchFailedError(f"the engine failed: {type(error).__name__}")
         seconds = time.monotonic() - start
         assembly.members = []

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from starlette.responses import JSONResponse, Response
 
+from service.answers import stages_of
 from service.errors import RequestError
 from service.image_group import detect_group
 from service.image_header import ImageError
@@ -107,6 +108,7 @@ def add_inference_protocol(app: FastAPI, server: Server) -> None:
             seconds = timeout_of(wanted) or (x_request_timeout_ms or 0) / 1000 or server.settings.default_deadline_seconds
             async with cancelled_on_departure(request):
                 outcomes = await detect_group(model, images, options, start + seconds)
+        request.state.stages = stages_of(outcomes)
         head = {"model_name": model.name, "model_version": model.version}
         if wanted.id is not None:
             head["id"] = wanted.id

@@ -29,11 +29,12 @@ from service.settings import Settings
 
 @dataclass(frozen=True)
 class Outcome:
-    """One image's detections, the picture's size, and the seconds spent in each stage."""
+    """One image's detections, the picture's size, when it began (time.monotonic()), and the seconds spent in each stage."""
 
     detections: Detections
     height: int
     width: int
+    started: float
     seconds: dict[str, float]
 
 
@@ -176,7 +177,7 @@ class ServedModel:
                 prepared = await self._prepare(image, num_bytes, deadline)
                 decode_seconds = time.monotonic() - start
                 return await self._batcher.submit(
-                    prepared.pixels, place, lambda answer: self._finish(answer, prepared, options, decode_seconds)
+                    prepared.pixels, place, lambda answer: self._finish(answer, prepared, options, start, decode_seconds)
                 )
         except RejectedError as error:
             self._metrics.rejected.labels(error.reason).inc()
@@ -239,7 +240,7 @@ class ServedModel:
         self._metrics.rejected.labels("pixels").inc()
         return busy(f"the server is busy: {error}", self.finish_seconds())
 
-    def _finish(self, answer: Answer, prepared: _Prepared, options: Options, decode_seconds: float) -> Outcome:
+    def _finish(self, answer: Answer, prepared: _Prepared, options: Options, started: float, decode_seconds: float) -> Outcome:
         start = time.monotonic()
         candidates = answer.boxes, answer.scores, answer.labels
         detections = postprocess(*candidates, options, self._pipeline.spec, prepared.size)
@@ -250,7 +251,7 @@ class ServedModel:
             "postprocess": time.monotonic() - start,
         }
         self._observe(detections, seconds)
-        return Outcome(detections, *prepared.size, seconds)
+        return Outcome(detections, *prepared.size, started, seconds)
 
     def _observe(self, detections: Detections, seconds: dict[str, float]) -> None:
         for stage, duration in seconds.items():

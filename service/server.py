@@ -17,16 +17,18 @@ from service.metrics import Metrics
 from service.repository import Repository
 from service.served_model import ServedModel
 from service.settings import Settings
+from service.tracing import open_tracing
 from service.watchdog import Watchdog
 
 
 class Server:
-    """Opens the bundles of `settings`, each with an engine; raises AccessError, BundleError and EngineError."""
+    """Opens the bundles of `settings`, each with an engine; raises AccessError, BundleError, EngineError and TracingError."""
 
     def __init__(self, settings: Settings, open_engine: Callable[..., Engine] = open_engine) -> None:
         self.settings = settings
         self._open_engine = open_engine
         self.metrics = Metrics(CollectorRegistry())
+        self.tracing = open_tracing(settings.otlp_endpoint)
         self.access = Access(settings, self.metrics)
         self.decoders = DecodePool(settings.decode_threads)
         self.budget = PixelBudget(settings.max_pixels_in_flight)
@@ -69,6 +71,8 @@ class Server:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.repository.close()
         self.decoders.close()
+        if self.tracing is not None:
+            await asyncio.to_thread(self.tracing.close)
 
     @asynccontextmanager
     async def admitted(self, model: ServedModel) -> AsyncIterator[None]:

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.cores import num_cores
 from service.engine import EngineName
+from service.logs import Level
 
 DEFAULT_BUNDLES = Path(__file__).parent / "bundles"
 
@@ -53,6 +54,10 @@ class Settings(BaseSettings):
     rate_limit: float | None = Field(None, gt=0, description="requests a second of one key, or of one address without keys")
     rate_burst: int | None = Field(
         None, gt=0, description="requests at once within the rate limit; one second's worth if unset"
+    )
+    log_level: Level = Field("warning", description="the least that is logged; info adds a line for each request")
+    otlp_endpoint: str | None = Field(
+        None, description="where OpenTelemetry traces go, e.g. http://collector:4318; none if unset"
     )
     max_failures: int = Field(3, gt=0, description="batches that fail one after another before readiness ends")
     stuck_seconds: float = Field(30.0, gt=0, description="a batch that is so much later than predicted means a stuck engine")

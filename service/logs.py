@@ -1,0 +1,43 @@
+"""The log: JSON lines on stderr, at most one for a request, each with the id of the request that it is about."""
+
+import json
+import logging
+import sys
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Literal, TextIO
+
+Level = Literal["debug", "info", "warning", "error"]
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+PLAIN_FIELDS = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "color_message"}
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a record: time, level, message, the request's id, what was given as `extra`, the exception."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if current := request_id.get():
+            line["request_id"] = current
+        line |= {name: value for name, value in record.__dict__.items() if name not in PLAIN_FIELDS}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+
+def write_logs(level: Level, stream: TextIO = sys.stderr) -> None:
+    """Send everything from `level` up, of this server and its libraries, to `stream`; requests are told at info."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("singleshot").setLevel(level.upper())
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # a client's broken form is no line in our log
