@@ -8,7 +8,7 @@ import numpy as np
 
 from models.data.annotations import DataSet, Sample
 from models.data.loader import open_data_set
-from models.evaluate import MAX_CANDIDATES, SCORE_THRESHOLD, Evaluation, detect_all, evaluation_options, score
+from models.evaluate import MAX_DETECTIONS, SCORE_THRESHOLD, Evaluation, detect_all, evaluation_options, score
 from service.bundle import Bundle, read_bundle
 from service.engine import EngineName, open_engine
 from service.postprocess import Detections
@@ -45,7 +45,7 @@ def evaluate_server(url: str, model: str | None, root: Path, split: str) -> Eval
 
 def detect_by_http(client: httpx.Client, model: str, data_set: DataSet) -> Iterator[Detections]:
     """The detections that the server gives for each picture's file, in order."""
-    parameters = {"model": model, "score_threshold": str(SCORE_THRESHOLD), "max_detections": str(MAX_CANDIDATES)}
+    parameters = {"model": model, "score_threshold": str(SCORE_THRESHOLD), "max_detections": str(MAX_DETECTIONS)}
     for sample in data_set.samples:
         response = client.post("/detect", params=parameters, content=body_of(sample)).raise_for_status()
         detections = response.json()["results"][0]["detections"]

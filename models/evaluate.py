@@ -19,7 +19,7 @@ from service.engine import Candidates, Engine
 from service.postprocess import Detections, Options, default_options, postprocess
 from service.preprocess import fit
 
-MAX_CANDIDATES = 200  # PASSD §6.2
+MAX_DETECTIONS = 200  # PASSD §6.2
 SCORE_THRESHOLD = 0.01  # PASSD §6.2
 IOU_THRESHOLDS = (0.5, 0.6, 0.7, 0.8)  # PASSD, Table 2
 BATCH_SIZE = 8
@@ -31,9 +31,10 @@ class TorchEngine:
     name = "torch"
     description = "torch, fp32"
 
-    def __init__(self, model: nn.Module, max_candidates: int = MAX_CANDIDATES) -> None:
+    def __init__(self, model: nn.Module) -> None:
         self.model: Any = model.eval()
-        self.max_candidates = max_candidates
+        config: Any = model.config
+        self.max_candidates: int = config.max_candidates
 
     @torch.inference_mode()
     def __call__(self, images: NDArray[np.uint8]) -> Candidates:
@@ -104,7 +105,7 @@ def _per_cent(values: Sequence[float]) -> str:
 
 def evaluation_options(nms: NmsDefaults) -> Options:
     """The bundle's NMS as it is measured: every detection above the paper's 0.01 counts, up to 200."""
-    return default_options(nms.model_copy(update={"score_threshold": SCORE_THRESHOLD, "max_detections": MAX_CANDIDATES}))
+    return default_options(nms.model_copy(update={"score_threshold": SCORE_THRESHOLD, "max_detections": MAX_DETECTIONS}))
 
 
 def evaluate(engine: Engine, data_set: DataSet, spec: InputSpec, nms: NmsDefaults | None = None) -> Evaluation:

@@ -33,6 +33,7 @@ class RetinaNetConfig:
     backbone_norm: Literal["frozen", "batch"] = "frozen"  # Detectron keeps ImageNet's statistics; "batch" is for no pretraining
     channels: int = 256  # of the pyramid and the towers, RetinaNet §4
     tower_depth: int = 4  # RetinaNet §4
+    max_candidates: int = 1000  # FSAF §3.4, of each level; here of all
     num_frozen_stages: int = 2  # Detectron does not train the stem and the first stage of a pretrained ResNet
 
     @property

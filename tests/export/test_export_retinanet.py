@@ -1,0 +1,128 @@
+"""RetinaNet with FSAF as a bundle: letterboxed, both branches in one list of candidates, the same in every engine."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from export.build import Built, build
+from export.graph import fold_batch_norm, round_weights
+from export.parity import difference
+from models.checkpoint import load_model, write_checkpoint
+from models.detector import normalise
+from models.evaluate import TorchEngine
+from models.presets import Preset, find_preset
+from models.retinanet import RetinaNet, RetinaNetConfig
+from service.bundle import InputSpec, NmsDefaults
+from service.engine import open_engine
+from service.pipeline import check_golden
+from service.preprocess import boxes_to_image, boxes_to_input, fit
+from tests.models.pictures import CLASSES, draw
+
+SIZE = 128
+SMALL = RetinaNetConfig("mobilenet", SIZE, channels=32, tower_depth=1, backbone_norm="batch")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of a joint model of 128 pixels whose random heads give some hundred candidates of all scores."""
+    torch.manual_seed(0)
+    preset: Preset = replace(find_preset("retinanet-fsaf-320-mobilenet"), model=SMALL)
+    model = preset.build(CLASSES)
+    assert isinstance(model, RetinaNet)
+    with torch.no_grad():
+        for layer in model.modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.momentum = 1.0
+        noise = torch.randint(0, 256, (1, SIZE, SIZE, 3), dtype=torch.uint8)
+        pictures = normalise(torch.cat([torch.from_numpy(images(3)), noise]))
+        model.train()(pictures)  # gives the norms their statistics
+        found = model.eval()(pictures)
+        assert model.anchor_based
+        assert model.anchor_free
+        for head, output, spread in (
+            (model.anchor_based.scores, found.anchor_based.logits, 1.0),
+            (model.anchor_free.scores, found.anchor_free.logits, 1.0),
+            (model.anchor_based.deltas, found.anchor_based.deltas, 0.1),
+            (model.anchor_free.offsets, found.anchor_free.offsets, 0.1),
+        ):
+            head.weight.mul_(spread / output.std())
+    path = tmp_path_factory.mktemp("runs") / "best.pt"
+    content = {
+        "preset": preset.to_json(),
+        "classes": list(CLASSES),
+        "data_set": "rectangles/train",
+        "golden": torch.from_numpy(fit(draw(0).pixels, SMALL.input_spec)),
+        "epoch": 1,
+        "best_ap": 0.0,
+        "model": model.state_dict(),
+    }
+    write_checkpoint(path, content)
+    return path
+
+
+@pytest.fixture(scope="module")
+def built(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    out = tmp_path_factory.mktemp("bundles") / "joint"
+    nms = NmsDefaults(method="hard", iou_threshold=0.5)
+    return build(checkpoint, out, name="joint", version="1", nms=nms, metrics={})
+
+
+def images(batch: int) -> NDArray[np.uint8]:
+    return np.stack([fit(draw(seed).pixels, SMALL.input_spec) for seed in range(batch)])
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("engine_name", ["onnx", "openvino"])
+def test_engine_agrees_with_torch(checkpoint: Path, built: Built, engine_name: str, batch: int) -> None:
+    if engine_name == "openvino":
+        pytest.importorskip("openvino", reason="OpenVINO is an optional engine: pip install .[cpu]")
+    trained = load_model(checkpoint)
+    fold_batch_norm(trained.model)
+    round_weights(trained.model)
+    reference = TorchEngine(trained.model)(images(batch))
+    engine = open_engine(built.bundle, engine_name, num_threads=1)  # type: ignore[arg-type]
+    found = difference(reference, engine(images(batch)))
+    engine.close()
+    assert 20 * batch < (reference.scores > 0.05).sum() < 1000 * batch  # something to compare, and nothing cut off
+    assert found.num_missing == 0
+    assert found.boxes < 1e-2
+    assert found.scores < 1e-4
+
+
+def test_both_branches_are_in_the_candidates(checkpoint: Path, built: Built) -> None:
+    """A box of each branch, and no other, is among them: anchors reach outside their cell, cells contain their centre."""
+    model = load_model(checkpoint).model
+    fold_batch_norm(model)
+    round_weights(model)
+    with torch.no_grad():
+        predictions = model(normalise(torch.from_numpy(images(1))))
+        of_anchors = model.anchor_based.decode(predictions.anchor_based)[0][0].numpy()
+        of_cells = model.anchor_free.decode(predictions.anchor_free)[0][0].numpy()
+    found = open_engine(built.bundle, "onnx", num_threads=1)(images(1))
+    boxes = found.boxes[0][found.scores[0] > 0.05]
+    near = [np.abs(boxes[:, None] - own[None]).max(axis=2).min(axis=1) < 0.02 for own in (of_anchors, of_cells)]
+    assert near[0].any()
+    assert near[1].any()
+    assert (near[0] | near[1]).all()
+
+
+def test_manifest_letterboxes_and_keeps_a_thousand_candidates(built: Built) -> None:
+    manifest = built.bundle.manifest
+    assert manifest.input == InputSpec(height=SIZE, width=SIZE, resize="letterbox")
+    assert manifest.max_candidates == 1000
+    check_golden(built.bundle, open_engine(built.bundle, "onnx", num_threads=1))
+
+
+@pytest.mark.parametrize("size", [(480, 640), (640, 480), (1, 500), (333, 77)])
+def test_letterboxed_boxes_map_back_exactly(built: Built, size: tuple[int, int]) -> None:
+    spec = built.bundle.manifest.input
+    height, width = size
+    boxes = np.array([[0, 0, width, height], [width * 0.25, height * 0.5, width * 0.75, height]], np.float32)
+    inside = boxes_to_input(boxes, spec, size)
+    assert (inside <= SIZE).all()
+    np.testing.assert_allclose(boxes_to_image(inside, spec, size), boxes, rtol=1e-5)
