@@ -17,8 +17,9 @@ from service.image_group import detect_group
 from service.image_header import ImageError
 from service.inference_protocol import add_inference_protocol
 from service.intake import cancelled_on_departure, read_uploads
+from service.openapi_document import install_document
 from service.request_context import RequestContext
-from service.schemas import DetectQuery, DetectResponse, ModelList, ProblemDetails, Status, TimeoutHeader
+from service.schemas import DetectQuery, DetectResponse, ModelList, Status, TimeoutHeader
 from service.served_model import Outcome
 from service.server import Server
 from service.settings import Settings
@@ -39,7 +40,7 @@ DETECT_BODY = {
     },
 }
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    code: {"model": ProblemDetails, "description": description}
+    code: {"description": description}
     for code, description in {
         400: "The body is empty or is no valid multipart form",
         401: "An API key is needed",
@@ -54,6 +55,8 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         504: "No answer before the request's deadline",
     }.items()
 }
+
+ANSWERS = {200: {"description": "The detections, or the picture with them", "content": {"image/jpeg": {}}}, **PROBLEMS}
 
 
 def create_app(settings: Settings, open_engine: Callable[..., Engine] = open_engine) -> FastAPI:
@@ -76,13 +79,14 @@ def create_app(settings: Settings, open_engine: Callable[..., Engine] = open_eng
     add_detect(app, server)
     add_operations(app, server)
     add_inference_protocol(app, server)
+    install_document(app)
     return app
 
 
 def add_detect(app: FastAPI, server: Server) -> None:
     """POST /detect."""
 
-    @app.post("/detect", response_model=DetectResponse, responses=PROBLEMS, openapi_extra={"requestBody": DETECT_BODY})
+    @app.post("/detect", response_model=DetectResponse, responses=ANSWERS, openapi_extra={"requestBody": DETECT_BODY})
     async def detect(
         request: Request,
         query: Annotated[DetectQuery, Query()],

@@ -39,6 +39,14 @@ OUTPUTS = [
 ]
 OUTPUT_NAMES = [str(output["name"]) for output in OUTPUTS]
 EXTENSIONS = ["binary_tensor_data", "model_repository", "model_repository(unload_dependents)"]
+BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+INFER = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/InferRequest"}}, **BINARY},
+    },
+    "responses": {"200": {"description": "The output tensors", "content": {"application/json": {"schema": {}}, **BINARY}}},
+}
 # what Triton's clients may send and what has no meaning here
 RESERVED = frozenset(["binary_data_output", "timeout", "priority", "sequence_id", "sequence_start", "sequence_end"])
 
@@ -46,12 +54,12 @@ RESERVED = frozenset(["binary_data_output", "timeout", "priority", "sequence_id"
 def add_inference_protocol(app: FastAPI, server: Server) -> None:
     """Health, metadata, inference and, where it is allowed, loading and unloading."""
 
-    @app.get("/v2/health/live")
+    @app.get("/v2/health/live", response_class=Response)
     async def live() -> Response:
         """The process lives."""
         return Response()
 
-    @app.get("/v2/health/ready")
+    @app.get("/v2/health/ready", response_class=Response)
     async def ready() -> Response:
         """The server takes work."""
         if server.trouble is not None:
@@ -63,8 +71,8 @@ def add_inference_protocol(app: FastAPI, server: Server) -> None:
         """What this server is."""
         return {"name": "singleshot", "version": "1", "extensions": EXTENSIONS}
 
-    @app.get("/v2/models/{name}/ready")
-    @app.get("/v2/models/{name}/versions/{version}/ready", name="version_ready")
+    @app.get("/v2/models/{name}/ready", response_class=Response)
+    @app.get("/v2/models/{name}/versions/{version}/ready", name="version_ready", response_class=Response)
     async def model_ready(name: str, version: str | None = None) -> Response:
         """The model takes work."""
         trouble = server.repository.choose(name, version).trouble
@@ -86,8 +94,8 @@ def add_inference_protocol(app: FastAPI, server: Server) -> None:
             "outputs": OUTPUTS,
         }
 
-    @app.post("/v2/models/{name}/infer")
-    @app.post("/v2/models/{name}/versions/{version}/infer", name="version_infer")
+    @app.post("/v2/models/{name}/infer", response_class=Response, openapi_extra=INFER)
+    @app.post("/v2/models/{name}/versions/{version}/infer", name="version_infer", response_class=Response, openapi_extra=INFER)
     async def infer(
         request: Request,
         name: str,
@@ -134,14 +142,14 @@ def add_inference_protocol(app: FastAPI, server: Server) -> None:
             ]
         )
 
-    @app.post("/v2/repository/models/{name}/load")
+    @app.post("/v2/repository/models/{name}/load", response_class=Response)
     async def load(request: Request, name: str) -> Response:
         """Load the bundle of that name anew from where it lies."""
         check_control(request)
         await server.repository.load(name)
         return Response()
 
-    @app.post("/v2/repository/models/{name}/unload")
+    @app.post("/v2/repository/models/{name}/unload", response_class=Response)
     async def unload(request: Request, name: str) -> Response:
         """Serve the model no longer."""
         check_control(request)

@@ -61,13 +61,16 @@ async def _read_multipart(request: Request, settings: Settings) -> list[Upload]:
     parser.spool_max_size = settings.max_body_bytes + 1  # in memory: the body is bounded, and a disk may be read-only
     try:
         form = await parser.parse()
+        parts = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
+        uploads = [Upload(part.filename, await part.read()) for part in parts]
     except MultiPartException as error:
         raise RequestError(400, f"the multipart body cannot be read: {error.message}") from error
-    uploads = []
-    for _, part in form.multi_items():
-        if isinstance(part, UploadFile):
-            uploads.append(Upload(part.filename, await part.read()))
-    await form.close()
+    finally:
+        files = parser._files_to_close_on_error  # the form does not know those whose parts did not end
+        for file in files:
+            file.close()
+    if len(files) > len(uploads):
+        raise RequestError(400, "the multipart body ends inside a file")
     if not uploads:
         raise RequestError(400, "the multipart body holds no file; send one or more, e.g. curl -F image=@photo.jpg URL/detect")
     return uploads

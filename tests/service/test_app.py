@@ -245,6 +245,12 @@ def test_a_form_without_a_file_is_a_400(client: AsgiClient, body: bytes, content
     assert "multipart" in problem(client.post("/detect", content=body, headers={"Content-Type": content_type}), 400).lower()
 
 
+def test_a_form_that_ends_inside_a_file_is_a_400(client: AsgiClient) -> None:
+    part = b'--x\r\nContent-Disposition: form-data; name="f"; filename="a.png"\r\n\r\n' + GOLDEN + b"\r\n"
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    assert "ends inside" in problem(client.post("/detect", content=part + part, headers=headers), 400)
+
+
 def test_too_many_files_are_a_400(client: AsgiClient) -> None:
     files = [("f", (f"{i}.png", GOLDEN)) for i in range(5)]
     assert "Maximum number of files is 4" in problem(client.post("/detect", files=files), 400)
