@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import FastAPI, Query, Request
+from fastapi import FastAPI, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic_core import to_json
 from starlette.responses import FileResponse, Response
@@ -17,9 +17,9 @@ from service.image_group import detect_group
 from service.image_header import ImageError
 from service.inference_protocol import add_inference_protocol
 from service.intake import cancelled_on_departure, read_uploads
-from service.openapi_document import install_document
+from service.openapi_document import QUERY_PARAMETERS, TIMEOUT_PARAMETER, install_document
 from service.request_context import RequestContext
-from service.schemas import DetectQuery, DetectResponse, ModelList, Status, TimeoutHeader
+from service.schemas import DetectResponse, ModelList, Status, read_query, read_timeout
 from service.served_model import Outcome
 from service.server import Server
 from service.settings import Settings
@@ -86,24 +86,23 @@ def create_app(settings: Settings, open_engine: Callable[..., Engine] = open_eng
 def add_detect(app: FastAPI, server: Server) -> None:
     """POST /detect."""
 
-    @app.post("/detect", response_model=DetectResponse, responses=ANSWERS, openapi_extra={"requestBody": DETECT_BODY})
-    async def detect(
-        request: Request,
-        query: Annotated[DetectQuery, Query()],
-        x_request_timeout_ms: TimeoutHeader = None,
-    ) -> Response:
+    description = {"requestBody": DETECT_BODY, "parameters": [*QUERY_PARAMETERS, TIMEOUT_PARAMETER]}
+
+    @app.post("/detect", response_model=DetectResponse, responses=ANSWERS, openapi_extra=description)
+    async def detect(request: Request) -> Response:
         """Find objects in the image that is the body, or in each file of a multipart body."""
         start = time.monotonic()
         server.access.check(request)
+        query = read_query(request.query_params)
+        timeout = read_timeout(request.headers)
         model = server.repository.choose(query.model, query.version)
         options = model.options(query)
         async with server.admitted(model):
             uploads = await read_uploads(request, server.settings)
             received = time.monotonic()
             server.metrics.stage_duration.labels("receive").observe(received - start)
-            deadline = received + server.settings.default_deadline_seconds
-            if x_request_timeout_ms is not None:  # the client's own patience began when it began to send
-                deadline = start + x_request_timeout_ms / 1000
+            # a client's own patience began when it began to send
+            deadline = start + timeout if timeout else received + server.settings.default_deadline_seconds
             if query.format == "image" and len(uploads) > 1:
                 raise RequestError(422, "format=image takes one image a request")
             async with cancelled_on_departure(request):

@@ -8,10 +8,10 @@ label -1. The query parameters of /detect are request parameters here, and `time
 
 import time
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from fastapi import FastAPI, Header, Request
+from fastapi import FastAPI, Request
 from numpy.typing import NDArray
 from pydantic import ValidationError
 from starlette.responses import JSONResponse, Response
@@ -21,7 +21,8 @@ from service.errors import RequestError
 from service.image_group import detect_group
 from service.image_header import ImageError
 from service.intake import cancelled_on_departure, read_body
-from service.schemas import MAX_TIMEOUT_MS, DetectQuery, TimeoutHeader
+from service.openapi_document import TIMEOUT_PARAMETER
+from service.schemas import MAX_TIMEOUT_MS, DetectQuery, read_timeout
 from service.served_model import Outcome, ServedModel
 from service.server import Server
 from service.tensors import InferRequest, format_response, parse_request
@@ -41,6 +42,10 @@ OUTPUT_NAMES = [str(output["name"]) for output in OUTPUTS]
 EXTENSIONS = ["binary_tensor_data", "model_repository", "model_repository(unload_dependents)"]
 BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 INFER = {
+    "parameters": [
+        {"name": "Inference-Header-Content-Length", "in": "header", "schema": {"type": "integer", "minimum": 0}},
+        TIMEOUT_PARAMETER,
+    ],
     "requestBody": {
         "required": True,
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/InferRequest"}}, **BINARY},
@@ -96,24 +101,20 @@ def add_inference_protocol(app: FastAPI, server: Server) -> None:
 
     @app.post("/v2/models/{name}/infer", response_class=Response, openapi_extra=INFER)
     @app.post("/v2/models/{name}/versions/{version}/infer", name="version_infer", response_class=Response, openapi_extra=INFER)
-    async def infer(
-        request: Request,
-        name: str,
-        version: str | None = None,
-        inference_header_content_length: Annotated[str | None, Header()] = None,
-        x_request_timeout_ms: TimeoutHeader = None,
-    ) -> Response:
+    async def infer(request: Request, name: str, version: str | None = None) -> Response:
         """Find objects."""
         start = time.monotonic()
         server.access.check(request)
+        timeout = read_timeout(request.headers)
+        header_length = request.headers.get("inference-header-content-length")
         model = server.repository.choose(name, version)
         async with server.admitted(model):
             body = await read_body(request, server.settings)
-            wanted, values = await server.decoders.run(0, lambda: parse_request(body, inference_header_content_length))
+            wanted, values = await server.decoders.run(0, lambda: parse_request(body, header_length))
             images = images_of(wanted, values, server.settings.max_files, server.settings.max_pixels)
             options = model.options(query_of(wanted))
             outputs_wanted = outputs_of(wanted)
-            seconds = timeout_of(wanted) or (x_request_timeout_ms or 0) / 1000 or server.settings.default_deadline_seconds
+            seconds = timeout_of(wanted) or timeout or server.settings.default_deadline_seconds
             async with cancelled_on_departure(request):
                 outcomes = await detect_group(model, images, options, start + seconds)
         request.state.stages = stages_of(outcomes)

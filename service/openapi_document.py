@@ -5,9 +5,19 @@ from typing import Any
 from fastapi import FastAPI
 
 from service.errors import PROBLEM_JSON
-from service.schemas import ProblemDetails
+from service.schemas import MAX_TIMEOUT_MS, DetectQuery, ProblemDetails
 from service.tensors import InferRequest
 
+TIMEOUT_PARAMETER = {
+    "name": "X-Request-Timeout-Ms",
+    "in": "header",
+    "description": "ms until the answer is of no use",
+    "schema": {"type": "integer", "minimum": 1, "maximum": MAX_TIMEOUT_MS},
+}
+QUERY_PARAMETERS = [
+    {"name": name, "in": "query", "description": schema.pop("description"), "schema": schema}
+    for name, schema in DetectQuery.model_json_schema()["properties"].items()
+]
 PROBLEM = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
 
 

@@ -271,9 +271,11 @@ def test_several_images_that_cannot_be_in_time_are_one_problem(client: AsgiClien
     problem(response, response.status_code)
 
 
-@pytest.mark.parametrize("value", ["0", "-5", "soon"])
+@pytest.mark.parametrize("value", ["0", "-5", "soon", "600001", "9" * 5000])
 def test_a_senseless_deadline_is_a_422(client: AsgiClient, value: str) -> None:
-    assert "timeout" in problem(client.post("/detect", content=GOLDEN, headers={"X-Request-Timeout-Ms": value}), 422)
+    assert "X-Request-Timeout-Ms" in problem(
+        client.post("/detect", content=GOLDEN, headers={"X-Request-Timeout-Ms": value}), 422
+    )
 
 
 def test_unknown_paths_and_methods_are_problems_too(client: AsgiClient) -> None:
