@@ -6,18 +6,20 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from export.build import ExportError, build
+from export.build import ExportError, at_size, build
 from export.evaluate import ServerError, evaluate_bundle, evaluate_server
 from models.checkpoint import CheckpointError, load_model
 from models.data.annotations import DataError
 from models.data.loader import open_data_set
 from models.evaluate import TorchEngine, evaluate
+from models.presets import Preset
 from service.bundle import BundleError, NmsDefaults
 from service.engine import EngineError
 
 EXAMPLES = """examples:
   python -m export build runs/mine/best.pt --out bundles/mine
   python -m export build runs/mine/best.pt --out bundles/mine --data VOC --split test      (records its AP in the manifest)
+  python -m export build runs/joint/best.pt --out bundles/joint --size 512
   python -m export evaluate bundles/mine --data VOC --split test --engine onnx
   python -m export evaluate http://localhost:8000 --model mine --data VOC --split test
 """
@@ -46,7 +48,8 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--out", type=Path, required=True, help="the bundle's directory")
     verb.add_argument("--name", help="what the server calls the model (default: the last part of --out)")
     verb.add_argument("--version", default="1", help="default: 1")
-    verb.add_argument("--nms", choices=("gaussian", "linear", "hard"), default="gaussian", help="default: gaussian soft-NMS")
+    verb.add_argument("--size", type=int, help="side of the input in pixels (default: the preset's)")
+    verb.add_argument("--nms", choices=("gaussian", "linear", "hard"), help="what the server does (default: the preset's)")
     verb.add_argument("--score-threshold", type=float, default=0.3, help="what a request gets unless it asks (default: 0.3)")
     verb.add_argument("--data", type=Path, help="measure AP on this data set and record it in the manifest")
     verb.add_argument("--split", default="test", help="default: test")
@@ -64,9 +67,9 @@ def parser() -> argparse.ArgumentParser:
 
 def run_build(options: argparse.Namespace) -> None:
     metrics = {}
-    nms = nms_of(options)
+    trained = at_size(load_model(options.checkpoint), options.size)
+    nms = nms_of(options, trained.preset)
     if options.data:
-        trained = load_model(options.checkpoint)
         data_set = open_data_set(options.data, options.split, trained.classes)
         evaluation = evaluate(TorchEngine(trained.model), data_set, trained.model.config.input_spec, nms)
         metrics = {f"{data_set.name}/{data_set.split} AP50": round(evaluation.mean_ap, 5)}
@@ -77,15 +80,18 @@ def run_build(options: argparse.Namespace) -> None:
         version=options.version,
         nms=nms,
         metrics=metrics,
+        input_size=options.size,
     )
     size = sum(path.stat().st_size for path in options.out.iterdir()) / 1e6
     print(f"{options.out}: {size:.1f} MB, {len(built.bundle.manifest.classes)} classes, agrees with torch to {built.parity}")
     print(f"serve it with: python -m service --bundle {options.out}")
 
 
-def nms_of(options: argparse.Namespace) -> NmsDefaults:
+def nms_of(options: argparse.Namespace, preset: Preset) -> NmsDefaults:
     try:
-        return NmsDefaults(method=options.nms, score_threshold=options.score_threshold)
+        return NmsDefaults(
+            method=options.nms or preset.nms, iou_threshold=preset.nms_iou, score_threshold=options.score_threshold
+        )
     except ValidationError as error:
         raise ExportError(f"--score-threshold {options.score_threshold}: {error.errors()[0]['msg']}") from error
 

@@ -1,11 +1,12 @@
 """From a checkpoint to a bundle."""
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from export.graph import ExportGraph, fold_batch_norm, round_weights
@@ -13,6 +14,7 @@ from export.parity import Difference, difference
 from export.to_onnx import to_onnx
 from models.checkpoint import TrainedModel, load_model
 from models.evaluate import TorchEngine
+from models.presets import PresetError
 from service.bundle import (
     GOLDEN,
     MODEL,
@@ -29,6 +31,7 @@ from service.bundle import (
 from service.engine import Engine
 from service.onnx_engine import OnnxEngine
 from service.postprocess import default_options, postprocess
+from service.preprocess import fit
 
 BOX_TOLERANCE = 1e-2  # pixels
 SCORE_TOLERANCE = 1e-4
@@ -47,9 +50,18 @@ class Built:
     parity: Difference
 
 
-def build(checkpoint: Path, out: Path, *, name: str, version: str, nms: NmsDefaults, metrics: dict[str, float]) -> Built:
+def build(
+    checkpoint: Path,
+    out: Path,
+    *,
+    name: str,
+    version: str,
+    nms: NmsDefaults,
+    metrics: dict[str, float],
+    input_size: int | None = None,
+) -> Built:
     """Export `checkpoint` as the bundle `out`, or raise ExportError and leave nothing behind."""
-    trained = load_model(checkpoint)
+    trained = at_size(load_model(checkpoint), input_size)
     spec = trained.model.config.input_spec
     fold_batch_norm(trained.model)
     round_weights(trained.model)
@@ -76,6 +88,21 @@ def build(checkpoint: Path, out: Path, *, name: str, version: str, nms: NmsDefau
         engine.close()
     manifest = manifest.model_copy(update={"golden": expected})
     return Built(write_bundle(out, manifest, {MODEL: model, GOLDEN: png(golden)}), parity)
+
+
+def at_size(trained: TrainedModel, input_size: int | None) -> TrainedModel:
+    """The same weights for a square input of another size; None keeps it."""
+    if input_size is None:
+        return trained
+    preset = replace(trained.preset, model=replace(trained.preset.model, input_size=input_size))
+    try:
+        model = preset.build(trained.classes)
+    except PresetError as error:
+        raise ExportError(str(error)) from error
+    model.load_state_dict(trained.model.state_dict())
+    square = InputSpec(height=input_size, width=input_size, resize="stretch")
+    golden = torch.from_numpy(fit(trained.golden.numpy(), square))
+    return replace(trained, model=model.eval(), preset=preset, golden=golden)
 
 
 def check_parity(trained: TrainedModel, engine: Engine, spec: InputSpec) -> Difference:

@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from export.build import Built, build
+from export.__main__ import nms_of, parser
+from export.build import Built, ExportError, at_size, build
 from export.graph import fold_batch_norm, round_weights
 from export.parity import difference
 from models.checkpoint import load_model, write_checkpoint
@@ -126,3 +127,25 @@ def test_letterboxed_boxes_map_back_exactly(built: Built, size: tuple[int, int])
     inside = boxes_to_input(boxes, spec, size)
     assert (inside <= SIZE).all()
     np.testing.assert_allclose(boxes_to_image(inside, spec, size), boxes, rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [64, 160, 256])
+def test_the_same_weights_serve_an_input_of_another_size(checkpoint: Path, size: int) -> None:
+    trained = load_model(checkpoint)
+    resized = at_size(trained, size)
+    assert resized.model.config.input_spec == InputSpec(height=size, width=size, resize="letterbox")
+    assert resized.golden.shape == (size, size, 3)
+    for name, tensor in resized.model.state_dict().items():
+        assert torch.equal(tensor, trained.model.state_dict()[name])
+
+
+def test_an_input_size_that_does_not_fit_is_refused(checkpoint: Path) -> None:
+    with pytest.raises(ExportError, match="input_size is 100; it must be a multiple of 32"):
+        at_size(load_model(checkpoint), 100)
+
+
+@pytest.mark.parametrize(("flags", "method"), [([], "hard"), (["--nms", "gaussian"], "gaussian")])
+def test_bundles_have_the_nms_of_their_preset_unless_told(flags: list[str], method: str) -> None:
+    options = parser().parse_args(["build", "best.pt", "--out", "bundle", *flags])
+    nms = nms_of(options, find_preset("retinanet-fsaf-resnet50"))
+    assert (nms.method, nms.iou_threshold, nms.score_threshold) == (method, 0.5, 0.3)
