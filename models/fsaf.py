@@ -76,16 +76,15 @@ class AnchorFreeBranch(nn.Module):
         """
         boxes = self.boxes(predictions)
         class_loss, box_loss = predictions.logits.new_zeros(()), predictions.logits.new_zeros(())
-        num_positive = 0
+        positives = []
         for logits, own_boxes, target in zip(predictions.logits, boxes, targets, strict=True):
             levels = self.select_levels(logits, own_boxes, target, predictions.cells)
             wanted = supervise(target, levels, predictions.cells, self.num_classes)
             class_loss = class_loss + focal(logits, wanted.classes).masked_fill(wanted.is_ignored, 0).sum()
-            if len(target.boxes):
-                matched = target.boxes[wanted.instance[wanted.is_positive]]
-                box_loss = box_loss + iou_loss(own_boxes[wanted.is_positive], matched).sum()
-                num_positive += len(matched)
-        scale = self.weight / max(num_positive, 1)
+            matched = target.boxes[wanted.instance[wanted.is_positive]]
+            box_loss = box_loss + iou_loss(own_boxes[wanted.is_positive], matched).sum()
+            positives.append(wanted.is_positive)
+        scale = self.weight / torch.stack(positives).sum().clamp(min=1)
         return {"cell_scores": class_loss * scale, "cell_boxes": box_loss * scale}
 
     def select_levels(self, logits: Tensor, boxes: Tensor, target: Targets, cells: Cells) -> Tensor:
