@@ -22,16 +22,24 @@ class Answer:
 
 
 @dataclass(frozen=True, order=True)
-class Waiting:
-    """An image that waits for the engine, in the order of the deadlines. `finish` makes of its Answer what is asked for."""
+class Place:
+    """What was taken on, in the order of the deadlines. Its image should be decoded at `due`; `result` is what is awaited."""
 
     deadline: float
     number: int
+    due: float = field(compare=False)
+    result: asyncio.Future[Any] = field(compare=False)
+    request_id: str = field(compare=False)
+
+
+@dataclass(frozen=True, order=True)
+class Waiting:
+    """A decoded image in its place. `finish` makes of its Answer what is asked for."""
+
+    place: Place
     image: NDArray[np.uint8] = field(compare=False)
     submitted: float = field(compare=False)
     finish: Callable[[Answer], Any] = field(compare=False)
-    result: asyncio.Future[Any] = field(compare=False)
-    request_id: str = field(compare=False)
 
 
 class Assembly:

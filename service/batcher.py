@@ -14,19 +14,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.admission import CostModel
-from service.assembly import Answer, Assembly, Waiting
+from service.assembly import Answer, Assembly, Place, Waiting
 from service.engine import Candidates, Engine
 from service.logs import request_id
 
 logger = logging.getLogger("singleshot")
-T = TypeVar("T")
 
 LOOK_AHEAD = 0.5  # of the time that a larger batch saves is what an idle engine waits for an image being decoded
 
@@ -48,15 +47,6 @@ class BatchFailedError(Exception):
     """The engine threw; the other batches are not touched."""
 
 
-@dataclass(frozen=True, order=True)
-class Reservation:
-    """A place in the queue for an image that is being decoded; `due` is when it should be ready."""
-
-    deadline: float
-    number: int
-    due: float = field(compare=False)
-
-
 @dataclass(frozen=True)
 class Run:
     """A batch on a stream of the engine: when it began, and when it should be done."""
@@ -66,7 +56,9 @@ class Run:
 
 
 class Batcher:
-    """The queue before one engine and the threads that run it. `start`, `reserve` and `submit` belong to one event loop.
+    """The queue before one engine and the threads that run it; all but `submit` and `fail` belong to one event loop.
+
+    The way of an image: `reserve` takes it on, a thread that decodes it calls `submit`, `answer` waits for what comes of it.
 
     batch_sizes are the sizes that the engine runs, None for any: a batch between two of them is padded.
     on_batch is called after each batch with its size and its seconds.
@@ -95,7 +87,7 @@ class Batcher:
         self._changed = threading.Condition()  # guards all below
         self._queue: list[Waiting] = []  # a heap
         self._assembly = Assembly(max_batch)
-        self._reservations: set[Reservation] = set()
+        self._expected: set[Place] = set()  # taken on, not decoded yet
         self._runs: dict[int, Run] = {}  # by thread
         self._is_closing = False
         self._failures_in_a_row = 0
@@ -121,7 +113,7 @@ class Batcher:
     @property
     def depth(self) -> int:
         """Images that wait."""
-        return len(self._queue) + sum(not waiting.result.done() for waiting in self._assembly.members)
+        return len(self._queue) + sum(not waiting.place.result.done() for waiting in self._assembly.members)
 
     @property
     def failures_in_a_row(self) -> int:
@@ -137,60 +129,64 @@ class Batcher:
     def finish_seconds(self) -> float:
         """When an image would be answered that came now, behind all others."""
         with self._changed:
-            return self._predict(len(self._reservations) + self.depth, time.monotonic())
+            return self._predict(len(self._expected) + self.depth, time.monotonic())
 
     @contextmanager
-    def reserve(self, deadline: float, ready_seconds: float = 0.0) -> Iterator[Reservation]:
+    def reserve(self, deadline: float, ready_seconds: float = 0.0) -> Iterator[Place]:
         """Take an image on that will be ready in `ready_seconds` and wanted until `deadline` (time.monotonic()).
 
         Raises RejectedError at once where the queue is full or the answer would come too late. With nothing else in the
-        batcher an image is always taken on: the costs may have been learnt in worse times.
+        batcher an image is always taken on: the costs may have been learnt in worse times. Whoever leaves the context
+        without an answer leaves the queue.
         """
         now = time.monotonic()
-        place = Reservation(deadline, next(self._numbers), now + ready_seconds)
+        place = Place(deadline, next(self._numbers), now + ready_seconds, self._loop.create_future(), request_id.get())
         with self._changed:
             self._admit(place, now)
-            self._reservations.add(place)
+            self._expected.add(place)
         try:
             yield place
         finally:
+            if not place.result.cancel() and not place.result.cancelled():
+                place.result.exception()  # told or not, nobody asks for it any longer
             with self._changed:
-                if place in self._reservations:  # nothing came of it: nobody need wait for it
-                    self._reservations.remove(place)
-                    self._changed.notify()
+                self._forget(place)
 
-    async def submit(self, image: NDArray[np.uint8], place: Reservation, finish: Callable[[Answer], T]) -> T:
-        """Run image uint8 [h, w, 3] with the next batch, `finish` its Answer in a thread, and wait for that until the deadline.
-
-        Raises ExpiredError at the deadline, BatchFailedError where the engine threw, and what `finish` raises. Whoever is
-        cancelled here leaves the queue.
-        """
-        now = time.monotonic()
-        result: asyncio.Future[T] = self._loop.create_future()
-        waiting = Waiting(place.deadline, place.number, image, now, finish, result, request_id.get())
+    def submit(self, place: Place, image: NDArray[np.uint8], finish: Callable[[Answer], object]) -> None:
+        """Run image uint8 [h, w, 3] with the next batch; what `finish` makes of its Answer, in a thread, goes to the place."""
+        waiting = Waiting(place, image, time.monotonic(), finish)
         with self._changed:
-            self._reservations.remove(place)
-            heapq.heappush(self._queue, waiting)
-            self._changed.notify()
-        try:
-            async with asyncio.timeout(place.deadline - now):
-                return await result
-        except TimeoutError:
-            raise ExpiredError(f"no answer within {place.deadline - now:.3g} s") from None
-        finally:
-            if not result.done() or result.cancelled():
-                self._forget(waiting)
+            if place in self._expected:  # else its client has departed
+                self._expected.remove(place)
+                heapq.heappush(self._queue, waiting)
+                self._changed.notify()
 
-    def _admit(self, place: Reservation, now: float) -> None:
-        num_taken = self.depth + len(self._reservations)
+    def fail(self, place: Place, error: Exception) -> None:
+        """Nothing will be submitted: `answer` raises this error."""
+        self._loop.call_soon_threadsafe(_deliver, [place], [error])
+
+    async def answer(self, place: Place) -> Any:
+        """What `finish` made of the place's Answer.
+
+        Raises ExpiredError at the deadline, BatchFailedError where the engine threw, and what `finish` or `fail` raised.
+        """
+        seconds = place.deadline - time.monotonic()
+        try:
+            async with asyncio.timeout(seconds):
+                return await place.result
+        except TimeoutError:
+            raise ExpiredError(f"no answer within {seconds:.3g} s") from None
+
+    def _admit(self, place: Place, now: float) -> None:
+        num_taken = self.depth + len(self._expected)
         if self._is_closing or num_taken >= self._max_queue:
             # the next batch that ends makes room
             retry_seconds = min((run.done - now for run in self._runs.values()), default=0.0)
             raise RejectedError("queue_full", f"{num_taken} images are waiting already", max(0.0, retry_seconds))
         if not num_taken and not self._runs:
             return
-        others: list[Waiting | Reservation] = [*self._queue, *self._assembly.members, *self._reservations]
-        num_ahead = sum((other.deadline, other.number) < (place.deadline, place.number) for other in others)
+        num_ahead = sum(waiting.place < place for waiting in itertools.chain(self._queue, self._assembly.members))
+        num_ahead += sum(other < place for other in self._expected)
         finish = max(self._predict(num_ahead, now), place.due - now + self._cost.seconds(1))
         if now + finish > place.deadline:
             detail = f"the answer would take {finish:.3g} s, the request's deadline is in {place.deadline - now:.3g} s"
@@ -202,10 +198,14 @@ class Batcher:
         streams = done + [0.0] * (self._num_streams - len(done))
         return self._cost.finish_seconds(num_ahead, self._max_batch, streams)
 
-    def _forget(self, waiting: Waiting) -> None:
-        with self._changed:
-            if waiting in self._queue:
-                self._queue.remove(waiting)
+    def _forget(self, place: Place) -> None:
+        if place in self._expected:
+            self._expected.remove(place)
+            self._changed.notify()  # somebody may wait for it
+        else:
+            kept = [waiting for waiting in self._queue if waiting.place is not place]
+            if len(kept) < len(self._queue):
+                self._queue[:] = kept
                 heapq.heapify(self._queue)
 
     def _work(self) -> None:
@@ -239,7 +239,7 @@ class Batcher:
                             return True
                         wait_seconds = hold_until - now
                     elif not assembly.members:
-                        if self._is_closing and not self._reservations:
+                        if self._is_closing and not self._expected:
                             return False
                         was_idle, held_since = is_free, None
                     self._changed.wait(wait_seconds)
@@ -247,10 +247,10 @@ class Batcher:
 
     def _drop_useless(self, assembly: Assembly, now: float) -> None:
         """Leave out whoever departed, expired or cannot be in time. If nobody can, run them: else no cost would be learnt."""
-        assembly.keep(lambda waiting: not waiting.result.done() and waiting.deadline > now)
+        assembly.keep(lambda waiting: not waiting.place.result.done() and waiting.place.deadline > now)
         seconds = self._cost.seconds(1)
-        if any(waiting.deadline >= now + seconds for waiting in assembly.members):
-            assembly.keep(lambda waiting: waiting.deadline >= now + seconds)
+        if any(waiting.place.deadline >= now + seconds for waiting in assembly.members):
+            assembly.keep(lambda waiting: waiting.place.deadline >= now + seconds)
 
     def _hold_until(self, assembly: Assembly, held_since: float) -> float:
         """How long an idle stream waits for one more image: for a fraction of what a joint batch saves, if one is due by then.
@@ -258,11 +258,11 @@ class Batcher:
         Where a batch costs as much as its images alone, as on a CPU with one thread a stream, it does not wait at all.
         """
         size = len(assembly.members)
-        due = min((place.due for place in self._reservations), default=np.inf)
+        due = min((place.due for place in self._expected), default=np.inf)
         if size >= self._max_batch or len(self._runs) < self._num_streams - 1:  # another stream is free for what comes
             return held_since
         saved = self._cost.seconds(size) + self._cost.seconds(1) - self._cost.seconds(size + 1)
-        latest_start = min(waiting.deadline for waiting in assembly.members) - self._cost.seconds(size + 1)
+        latest_start = min(waiting.place.deadline for waiting in assembly.members) - self._cost.seconds(size + 1)
         until = min(held_since + LOOK_AHEAD * saved, latest_start)
         return until if due <= until else held_since
 
@@ -274,7 +274,7 @@ class Batcher:
             infer_seconds = time.monotonic() - start
             answers = [_row(candidates, row, start - batch[row].submitted, infer_seconds) for row in range(len(batch))]
         except Exception as error:  # whatever it is, it concerns this batch only
-            request_ids = [waiting.request_id for waiting in batch]
+            request_ids = [waiting.place.request_id for waiting in batch]
             logger.exception("the engine failed on a batch of %d", len(batch), extra={"request_ids": request_ids})
             answers = BatchFailedError(f"the engine failed: {type(error).__name__}")
         seconds = time.monotonic() - start
@@ -287,8 +287,8 @@ class Batcher:
             del self._runs[threading.get_ident()]
             self._changed.notify()
         self._on_batch(len(batch), seconds)
-        results = answers if isinstance(answers, BatchFailedError) else _finish(batch, answers)
-        self._loop.call_soon_threadsafe(_deliver, batch, results)
+        results = [answers] * len(batch) if isinstance(answers, BatchFailedError) else _finish(batch, answers)
+        self._loop.call_soon_threadsafe(_deliver, [waiting.place for waiting in batch], results)
 
 
 def _row(candidates: Candidates, row: int, queue_seconds: float, infer_seconds: float) -> Answer:
@@ -300,18 +300,17 @@ def _finish(batch: Sequence[Waiting], answers: Sequence[Answer]) -> list[Any]:
     results: list[Any] = []
     for waiting, answer in zip(batch, answers, strict=True):
         try:
-            results.append(None if waiting.result.done() else waiting.finish(answer))
+            results.append(None if waiting.place.result.done() else waiting.finish(answer))
         except Exception as error:
             results.append(error)
     return results
 
 
-def _deliver(batch: Sequence[Waiting], results: list[Any] | BatchFailedError) -> None:
-    for row, waiting in enumerate(batch):
-        if waiting.result.done():  # departed or expired meanwhile
+def _deliver(places: Sequence[Place], results: Sequence[Any]) -> None:
+    for place, result in zip(places, results, strict=True):
+        if place.result.done():  # departed or expired meanwhile
             continue
-        result = results if isinstance(results, BatchFailedError) else results[row]
         if isinstance(result, Exception):
-            waiting.result.set_exception(result)
+            place.result.set_exception(result)
         else:
-            waiting.result.set_result(result)
+            place.result.set_result(result)

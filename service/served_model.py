@@ -170,15 +170,27 @@ class ServedModel:
         Raises ImageError, and RequestError 500, 503, 504.
         """
         start = time.monotonic()
+
+        def prepare() -> None:
+            try:
+                prepared = self._prepare(image)
+                seconds = time.monotonic() - start
+                self._batcher.submit(
+                    place, prepared.pixels, lambda answer: self._finish(answer, prepared, options, start, seconds)
+                )
+            except Exception as error:  # whatever it is, its request is to know
+                self._batcher.fail(place, error)
+
         # a picture that is decoded already is only resized, which costs about as much as decoding a file of a tenth its size
         num_bytes = len(image) if isinstance(image, bytes) else image.nbytes // 10
         try:
             with self._batcher.reserve(deadline, self._decoders.ready_seconds(num_bytes)) as place:
-                prepared = await self._prepare(image, num_bytes, deadline)
-                decode_seconds = time.monotonic() - start
-                return await self._batcher.submit(
-                    prepared.pixels, place, lambda answer: self._finish(answer, prepared, options, start, decode_seconds)
-                )
+                decoding = self._decoders.start(num_bytes, prepare)
+                try:
+                    outcome: Outcome = await self._batcher.answer(place)
+                    return outcome
+                finally:
+                    decoding.cancel()
         except RejectedError as error:
             self._metrics.rejected.labels(error.reason).inc()
             raise busy(f"the server is busy: {error}", error.retry_after_seconds) from error
@@ -215,15 +227,7 @@ class ServedModel:
             metrics=manifest.metrics,
         )
 
-    async def _prepare(self, image: bytes | NDArray[np.uint8], num_bytes: int, deadline: float) -> _Prepared:
-        seconds = deadline - time.monotonic()
-        try:
-            async with asyncio.timeout(seconds):
-                return await self._decoders.run(num_bytes, lambda: self._decode(image))
-        except TimeoutError:
-            raise ExpiredError(f"the image was not decoded within {seconds:.3g} s") from None
-
-    def _decode(self, image: bytes | NDArray[np.uint8]) -> _Prepared:
+    def _prepare(self, image: bytes | NDArray[np.uint8]) -> _Prepared:
         with self._reserved(image) if isinstance(image, bytes) else nullcontext():
             return _Prepared(*self._pipeline.prepare(image))
 

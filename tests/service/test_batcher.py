@@ -99,7 +99,8 @@ def submit(batcher: Batcher, number: int, deadline: float = FAR) -> asyncio.Task
 
     async def score() -> float:
         with batcher.reserve(time.monotonic() + deadline) as place:
-            return await batcher.submit(image(number), place, first_score)
+            batcher.submit(place, image(number), first_score)
+            return float(await batcher.answer(place))
 
     return asyncio.create_task(score())
 
@@ -310,7 +311,8 @@ def test_an_idle_engine_waits_for_an_image_that_is_due_and_saves_a_batch() -> No
             task = submit(batcher, 1)
             await asyncio.sleep(0)
             engine.permits.release()
-            assert await batcher.submit(image(2), place, first_score) == 2
+            batcher.submit(place, image(2), first_score)
+            assert await batcher.answer(place) == 2
         assert await task == 1
         assert sorted(await started(engine)) == [1, 2]
 
@@ -373,14 +375,13 @@ def test_what_cannot_be_in_time_gives_way_to_what_can() -> None:
         with batcher.reserve(time.monotonic() + 30) as late, batcher.reserve(time.monotonic() + FAR) as timely:
             for _ in range(40):  # since they were taken on, batches have become slow
                 batcher._cost.observe(1, 40.0)
-            tasks = [asyncio.create_task(batcher.submit(image(n), p, first_score)) for n, p in ((2, late), (3, timely))]
-            await asyncio.sleep(0)
+            batcher.submit(late, image(2), first_score)
+            batcher.submit(timely, image(3), first_score)
             engine.permits.release(2)
             assert await started(engine) == [3]
             assert await first == 1
-            assert await tasks[1] == 3
-            tasks[0].cancel()
-            await asyncio.gather(tasks[0], return_exceptions=True)
+            assert await batcher.answer(timely) == 3
+            assert not late.result.done()
 
     with_batcher(test, seconds=1)
 
@@ -395,11 +396,35 @@ def test_a_result_that_cannot_be_finished_fails_alone() -> None:
         with batcher.reserve(time.monotonic() + FAR) as place:
             second = submit(batcher, 2)
             engine.permits.release(3)
+            batcher.submit(place, image(3), unlucky)
             with pytest.raises(ZeroDivisionError):
-                await batcher.submit(image(3), place, unlucky)
+                await batcher.answer(place)
         assert await asyncio.gather(first, second) == [1, 2]
 
     with_batcher(test)
+
+
+def test_an_image_that_cannot_be_decoded_says_so_to_whoever_waits() -> None:
+    async def test(batcher: Batcher, _: GatedEngine) -> None:
+        with batcher.reserve(time.monotonic() + FAR) as place:
+            await asyncio.to_thread(batcher.fail, place, ValueError("no image"))
+            with pytest.raises(ValueError, match="no image"):
+                await batcher.answer(place)
+
+    assert with_batcher(test) == []
+
+
+def test_what_is_decoded_after_its_client_departed_is_left_out() -> None:
+    async def test(batcher: Batcher, engine: GatedEngine) -> None:
+        with batcher.reserve(time.monotonic() + FAR) as place:
+            pass
+        batcher.submit(place, image(1), first_score)
+        assert batcher.depth == 0
+        engine.permits.release()
+        assert await submit(batcher, 2) == 2
+        assert await started(engine) == [2]
+
+    assert with_batcher(test) == [1]
 
 
 def test_failures_are_counted_until_a_batch_goes_well(caplog: pytest.LogCaptureFixture) -> None:

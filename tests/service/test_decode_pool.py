@@ -17,16 +17,28 @@ def test_the_wait_grows_with_the_backlog() -> None:
             await pool.run(100, lambda: None)
             alone = pool.ready_seconds(100)
             assert alone > 0
-            running = asyncio.create_task(pool.run(400, gate.wait))
-            await asyncio.sleep(0)
+            running = pool.start(400, gate.wait)
             assert pool.ready_seconds(100) == pytest.approx(3 * alone)
         finally:
             gate.set()
-        assert await running
-        assert pool.ready_seconds(0) == 0
+        assert running.result(60)
         pool.close()
+        assert pool.ready_seconds(0) == 0
 
     asyncio.run(run())
+
+
+def test_what_nobody_waits_for_any_longer_is_not_decoded() -> None:
+    pool = DecodePool(1)
+    gate = threading.Event()
+    decoded: list[int] = []
+    first = pool.start(1, gate.wait)
+    departed = pool.start(1, lambda: decoded.append(1))
+    assert departed.cancel()
+    gate.set()
+    assert first.result(60)
+    pool.close()
+    assert decoded == []
 
 
 def test_an_image_that_fails_leaves_no_backlog() -> None:
@@ -35,7 +47,7 @@ def test_an_image_that_fails_leaves_no_backlog() -> None:
         await pool.run(100, lambda: None)
         with pytest.raises(ZeroDivisionError):
             await pool.run(100, lambda: 1 / 0)
-        assert pool.ready_seconds(0) == 0
         pool.close()
+        assert pool.ready_seconds(0) == 0
 
     asyncio.run(run())
