@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from export.__main__ import nms_of, parser
-from export.build import Built, ExportError, at_size, build
+from export.build import Built, ExportError, at_size, build, golden_detections
 from export.graph import fold_batch_norm, round_weights
 from export.parity import difference
 from models.checkpoint import load_model, write_checkpoint
@@ -19,7 +19,7 @@ from models.evaluate import TorchEngine
 from models.presets import Preset, find_preset
 from models.retinanet import RetinaNet, RetinaNetConfig
 from service.bundle import InputSpec, NmsDefaults
-from service.engine import open_engine
+from service.engine import Candidates, open_engine
 from service.pipeline import check_golden
 from service.preprocess import boxes_to_image, boxes_to_input, fit
 from tests.models.pictures import CLASSES, draw
@@ -149,3 +149,23 @@ def test_bundles_have_the_nms_of_their_preset_unless_told(flags: list[str], meth
     options = parser().parse_args(["build", "best.pt", "--out", "bundle", *flags])
     nms = nms_of(options, find_preset("retinanet-fsaf-resnet50"))
     assert (nms.method, nms.iou_threshold, nms.score_threshold) == (method, 0.5, 0.3)
+
+
+class Beside:
+    """An engine that finds an object beside the picture and one in it."""
+
+    name = "beside"
+    description = "for the golden detections"
+
+    def __call__(self, images: NDArray[np.uint8]) -> Candidates:
+        boxes = np.array([[[-50, -50, -10, -10], [10, 10, 50, 50]]], np.float32)
+        return Candidates(boxes, np.array([[0.9, 0.8]], np.float32), np.zeros((1, 2), np.int32))
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_box_beside_the_picture_is_no_golden_detection() -> None:
+    golden = np.zeros((SIZE, SIZE, 3), np.uint8)
+    found = golden_detections(Beside(), golden, SMALL.input_spec, NmsDefaults())
+    assert [detection.box for detection in found] == [(10, 10, 50, 50)]
