@@ -158,8 +158,9 @@ class Beside:
     description = "for the golden detections"
 
     def __call__(self, images: NDArray[np.uint8]) -> Candidates:
-        boxes = np.array([[[-50, -50, -10, -10], [10, 10, 50, 50]]], np.float32)
-        return Candidates(boxes, np.array([[0.9, 0.8]], np.float32), np.zeros((1, 2), np.int32))
+        count = len(images)
+        boxes = np.array([[[-50, -50, -10, -10], [10, 10, 50, 50]]] * count, np.float32)
+        return Candidates(boxes, np.array([[0.9, 0.8]] * count, np.float32), np.zeros((count, 2), np.int32))
 
     def close(self) -> None:
         pass

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from models.boxes import cxcywh_to_xyxy, iou
 from models.detector import Targets, best_candidates, normalise
@@ -70,6 +71,15 @@ def test_number_of_parameters(backbone: str, num_classes: int) -> None:
         model = on_meta(RetinaNetConfig(backbone, 512, branches), num_classes)  # type: ignore[arg-type]
         counts.append(num_parameters(model))
     assert tuple(counts) == COUNTS[backbone, num_classes]
+
+
+@pytest.mark.parametrize(("branches", "multiply_adds"), [*zip(BRANCHES, (238.54, 205.51, 242.66), strict=True)])
+def test_multiply_adds_of_resnet50_at_1280_by_800(branches: Branches, multiply_adds: float) -> None:
+    """mmdetection counts 239.32 for RetinaNet, norms and ReLUs included."""
+    model = on_meta(RetinaNetConfig("resnet50", 512, branches), 80)
+    with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(torch.zeros(1, 3, 800, 1280))
+    assert counter.get_total_flops() / 2e9 == pytest.approx(multiply_adds, abs=0.005)
 
 
 def test_what_learns_is_what_detectron_trains() -> None:
