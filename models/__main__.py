@@ -6,11 +6,13 @@ from pathlib import Path
 
 import torch
 
+from models import analyse, multi_scale
 from models.checkpoint import CheckpointError, load_model
 from models.data.annotations import DataError, DataSet
 from models.data.loader import open_data_set
 from models.describe import describe, list_presets
-from models.evaluate import TorchEngine, evaluate
+from models.evaluate import TorchEngine, evaluate, score
+from models.level_figure import FigureError
 from models.overrides import override
 from models.presets import PRESETS, PresetError, find_preset
 from models.pretrained import PretrainedError
@@ -20,6 +22,8 @@ EXAMPLES = """examples:
   python -m models train passd-320-mobilenet --data VOC --split trainval --out runs/mine
   python -m models train passd-320-mobilenet --data VOC --out runs/mine --resume
   python -m models evaluate runs/mine/best.pt --data VOC --split test
+  python -m models evaluate runs/joint/best.pt --data COCO --split val2017 --scales multi
+  python -m models analyse levels runs/joint/best.pt --data VOC --out levels
   python -m models presets
   python -m models describe passd-320-mobilenet --classes 20
 """
@@ -29,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         options.run(options)
-    except (CheckpointError, DataError, PresetError, PretrainedError, TrainingError) as error:
+    except (CheckpointError, DataError, FigureError, PresetError, PretrainedError, TrainingError) as error:
         print(f"models: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -65,6 +69,13 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("checkpoint", type=Path)
     verb.add_argument("--data", type=Path, required=True, help="a Pascal VOC tree")
     verb.add_argument("--split", default="test", help="default: test")
+    verb.add_argument(
+        "--scales",
+        choices=("served", "single", "multi"),
+        default="served",
+        help="pictures as the server fits them, or in their own shape at FSAF's test scale or at its eight scales with flips "
+        "(default: served)",
+    )
     verb.set_defaults(run=run_evaluate)
 
     verb = verbs.add_parser("presets", help="list the presets")
@@ -77,6 +88,8 @@ def parser() -> argparse.ArgumentParser:
         "--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting, e.g. model.dilation=2"
     )
     verb.set_defaults(run=run_describe)
+
+    analyse.add_verbs(verbs, default_device())
     return top
 
 
@@ -117,7 +130,13 @@ def announce(data_set: DataSet) -> DataSet:
 def run_evaluate(options: argparse.Namespace) -> None:
     trained = load_model(options.checkpoint)
     data_set = announce(open_data_set(options.data, options.split, trained.classes))
-    print(evaluate(TorchEngine(trained.model), data_set, trained.preset.model.input_spec, trained.preset.nms_defaults).table())
+    engine, preset = TorchEngine(trained.model), trained.preset
+    if options.scales == "served":
+        print(evaluate(engine, data_set, preset.model.input_spec, preset.nms_defaults).table())
+        return
+    is_multi = options.scales == "multi"
+    scales = multi_scale.multi_scale(preset) if is_multi else multi_scale.single_scale(preset)
+    print(score(data_set, multi_scale.detect_all(engine, data_set.samples, scales, flip=is_multi)).table())
 
 
 def run_presets(_: argparse.Namespace) -> None:

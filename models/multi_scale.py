@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from models.data.annotations import Sample
 from models.data.scale_jitter import pad_to_top_level, rescale
 from models.data.transforms import Boxes, Image
-from models.presets import Preset, Scale, ScaleJitterConfig
+from models.presets import Preset, PresetError, Scale, ScaleJitterConfig
+from models.retinanet import RetinaNetConfig
 from service.bundle import InputSpec
 from service.engine import Engine
 from service.postprocess import Detections, Options, postprocess
@@ -20,6 +21,8 @@ OPTIONS = Options("hard", sigma=0.5, iou_threshold=0.5, score_threshold=0.05, ma
 
 def single_scale(preset: Preset) -> tuple[Scale, ...]:
     """The scale of a preset's test: the largest that it is trained at, 800 by 1333 in the paper."""
+    if not isinstance(preset.model, RetinaNetConfig):
+        raise PresetError(f"{preset.name} takes pictures of one size; only RetinaNet and FSAF are tested at several scales")
     if isinstance(preset.augment, ScaleJitterConfig):
         return (max(preset.augment.scales),)
     return ((preset.model.input_size, preset.model.input_size),)
