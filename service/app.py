@@ -18,6 +18,7 @@ from service.image_header import ImageError
 from service.inference_protocol import add_inference_protocol
 from service.intake import cancelled_on_departure, read_uploads
 from service.openapi_document import QUERY_PARAMETERS, TIMEOUT_PARAMETER, install_document
+from service.repository_protocol import add_repository_protocol
 from service.request_context import RequestContext
 from service.schemas import DetectResponse, ModelList, Status, read_query, read_timeout
 from service.served_model import Outcome
@@ -79,6 +80,7 @@ def create_app(settings: Settings, open_engine: Callable[..., Engine] = open_eng
     add_detect(app, server)
     add_operations(app, server)
     add_inference_protocol(app, server)
+    add_repository_protocol(app, server)
     install_document(app)
     return app
 

@@ -14,7 +14,7 @@ import numpy as np
 from fastapi import FastAPI, Request
 from numpy.typing import NDArray
 from pydantic import ValidationError
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from service.answers import stages_of
 from service.errors import RequestError
@@ -57,7 +57,14 @@ RESERVED = frozenset(["binary_data_output", "timeout", "priority", "sequence_id"
 
 
 def add_inference_protocol(app: FastAPI, server: Server) -> None:
-    """Health, metadata, inference and, where it is allowed, loading and unloading."""
+    """Health, metadata and inference."""
+    add_health(app, server)
+    add_metadata(app, server)
+    add_inference(app, server)
+
+
+def add_health(app: FastAPI, server: Server) -> None:
+    """Whether the server and its models take work; without a key."""
 
     @app.get("/v2/health/live", response_class=Response)
     async def live() -> Response:
@@ -71,11 +78,6 @@ def add_inference_protocol(app: FastAPI, server: Server) -> None:
             raise RequestError(503, server.trouble)
         return Response()
 
-    @app.get("/v2")
-    async def server_metadata() -> dict[str, Any]:
-        """What this server is."""
-        return {"name": "singleshot", "version": "1", "extensions": EXTENSIONS}
-
     @app.get("/v2/models/{name}/ready", response_class=Response)
     @app.get("/v2/models/{name}/versions/{version}/ready", name="version_ready", response_class=Response)
     async def model_ready(name: str, version: str | None = None) -> Response:
@@ -84,6 +86,15 @@ def add_inference_protocol(app: FastAPI, server: Server) -> None:
         if trouble is not None:
             raise RequestError(503, trouble)
         return Response()
+
+
+def add_metadata(app: FastAPI, server: Server) -> None:
+    """What the server is, and what its models take and give."""
+
+    @app.get("/v2")
+    async def server_metadata() -> dict[str, Any]:
+        """What this server is."""
+        return {"name": "singleshot", "version": "1", "extensions": EXTENSIONS}
 
     @app.get("/v2/models/{name}")
     @app.get("/v2/models/{name}/versions/{version}", name="version_metadata")
@@ -98,6 +109,10 @@ def add_inference_protocol(app: FastAPI, server: Server) -> None:
             "inputs": INPUTS,
             "outputs": OUTPUTS,
         }
+
+
+def add_inference(app: FastAPI, server: Server) -> None:
+    """POST …/infer."""
 
     @app.post("/v2/models/{name}/infer", response_class=Response, openapi_extra=INFER)
     @app.post("/v2/models/{name}/versions/{version}/infer", name="version_infer", response_class=Response, openapi_extra=INFER)
@@ -126,43 +141,6 @@ def add_inference_protocol(app: FastAPI, server: Server) -> None:
             return Response(text, media_type="application/json")
         headers = {"Inference-Header-Content-Length": str(json_length)}
         return Response(text, media_type="application/octet-stream", headers=headers)
-
-    @app.post("/v2/repository/index")
-    async def index(request: Request) -> Response:
-        """All bundles that this server knows, loaded or not."""
-        server.access.check(request)
-        return JSONResponse(
-            [
-                {
-                    "name": slot.name,
-                    "version": slot.model.version if slot.model else "",
-                    "state": "READY" if slot.model else "UNAVAILABLE",
-                    "reason": slot.reason,
-                }
-                for slot in server.repository.slots
-            ]
-        )
-
-    @app.post("/v2/repository/models/{name}/load", response_class=Response)
-    async def load(request: Request, name: str) -> Response:
-        """Load the bundle of that name anew from where it lies."""
-        check_control(request)
-        await server.repository.load(name)
-        return Response()
-
-    @app.post("/v2/repository/models/{name}/unload", response_class=Response)
-    async def unload(request: Request, name: str) -> Response:
-        """Serve the model no longer."""
-        check_control(request)
-        await server.repository.unload(name)
-        return Response()
-
-    def check_control(request: Request) -> None:
-        server.access.check(request)
-        if not server.settings.model_control:
-            raise RequestError(
-                403, "clients may not load and unload models here; set SINGLESHOT_MODEL_CONTROL=true to allow it"
-            )
 
 
 def images_of(

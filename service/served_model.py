@@ -260,10 +260,10 @@ class ServedModel:
     def _observe(self, detections: Detections, seconds: dict[str, float]) -> None:
         for stage, duration in seconds.items():
             self._metrics.stage_duration.labels(stage).observe(duration)
-        scores = self._metrics.detection_score.labels(self.name)
-        for label, score in zip(detections.labels.tolist(), detections.scores.tolist(), strict=True):
-            self._metrics.detections.labels(self.name, self.classes[label]).inc()
-            scores.observe(score)
+        self._metrics.detection_scores.observe(self.name, detections.scores)
+        for label, count in enumerate(np.bincount(detections.labels).tolist()):
+            if count:
+                self._metrics.detections.labels(self.name, self.classes[label]).inc(count)
 
 
 def listed(items: Sequence[str]) -> list[str]:

@@ -321,6 +321,8 @@ def test_metrics_count_requests_stages_batches_and_detections(client: AsgiClient
         'singleshot_request_duration_seconds_bucket{code="200",le="0.0005",route="/detect"}',
         'singleshot_stage_duration_seconds_count{stage="infer"}',
         'singleshot_detections_total{label="red",model="tiny"}',
+        'singleshot_detection_score_bucket{le="1",model="tiny"}',
+        'singleshot_detection_score_sum{model="tiny"}',
         'singleshot_model_info{description="cpu, fp32",engine="onnx",model="tiny",version="1"} 1.0',
         'singleshot_queue_depth{model="tiny"} 0.0',
         'singleshot_batch_size_count{model="tiny"}',
