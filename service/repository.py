@@ -115,7 +115,10 @@ class Repository:
         """Poll for ever."""
         while True:
             await asyncio.sleep(interval_seconds)
-            await self.poll()
+            try:
+                await self.poll()
+            except Exception:  # this look failed; the next one must come all the same
+                logger.exception("cannot look for changed bundles")
 
     async def close(self) -> None:
         """Finish what was taken on and free all engines."""

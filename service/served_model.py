@@ -78,6 +78,7 @@ class ServedModel:
             on_batch=metrics.observe_batch(manifest.name),
         )
         self._info_labels = manifest.name, manifest.version, engine.name, engine.description
+        self._golden = bundle.golden_path.read_bytes()  # now: the directory may hold another bundle later
         self._num_users = 0
         self._is_unused = asyncio.Event()
 
@@ -111,9 +112,8 @@ class ServedModel:
 
     async def probe(self) -> None:
         """Run the golden image, so that an engine that works again is known to."""
-        body = self._pipeline.bundle.golden_path.read_bytes()
         with contextlib.suppress(RequestError, ImageError):
-            await self.detect(body, self._pipeline.options, time.monotonic() + self._settings.default_deadline_seconds)
+            await self.detect(self._golden, self._pipeline.options, time.monotonic() + self._settings.default_deadline_seconds)
 
     def start(self) -> None:
         """Start the engine's threads, on the event loop that will serve."""

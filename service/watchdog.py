@@ -19,7 +19,10 @@ class Watchdog:
         """Look for ever."""
         while True:
             await asyncio.sleep(interval_seconds)
-            await self.look()
+            try:
+                await self.look()
+            except Exception:  # this look failed; the next one must come all the same
+                logger.exception("cannot look after the engines")
 
     async def look(self) -> None:
         """Report what has changed. A failing model gets its golden image to detect: traffic no longer comes by itself."""
