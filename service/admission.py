@@ -15,6 +15,7 @@ from service.engine import Engine
 
 NEW_SHARE = 0.2  # of each new measurement in the running mean: a change of speed is learnt within a dozen batches
 NEW_SHARE_OF_OTHERS = 0.05  # the same for the sizes that were not measured this time
+WORTHLESS_GAIN = 0.05  # in images a second: so much is not worth the wait for a larger batch
 MAX_SURPRISE = 3.0  # one batch counts as at most so many times what was predicted: a hiccup is no change of speed
 
 
@@ -28,6 +29,16 @@ class CostModel:
         """The predicted time of a batch of `size` images: between the sizes seen so far, on a line."""
         known = self._seconds.get(size)
         return float(np.interp(size, list(self._seconds), list(self._seconds.values()))) if known is None else known
+
+    def best_size(self, max_batch: int) -> int:
+        """The smallest batch, of those seen so far, that does nearly as many images a second as the best one.
+
+        On a GPU that is a large one. With one thread of a CPU the time grows with the images: there a batch gains nothing,
+        and all its images would wait for its last.
+        """
+        each = {size: seconds / size for size, seconds in self._seconds.items() if size <= max_batch}
+        enough = (1 + WORTHLESS_GAIN) * min(each.values(), default=0.0)
+        return next((size for size, seconds in each.items() if seconds <= enough), max_batch)
 
     def observe(self, size: int, seconds: float) -> None:
         """Learn from a batch. The other sizes follow a little, for what slows one size down slows all of them down."""

@@ -51,15 +51,15 @@ class Assembly:
         self._sizes = sorted(sizes) if sizes else None
         self._buffer: NDArray[np.uint8] | None = None
 
-    def take(self, queue: list[Waiting]) -> dict[int, Waiting]:
-        """Move images out of the heap `queue` -> those that `place` must copy, by slot.
+    def take(self, queue: list[Waiting], limit: int) -> dict[int, Waiting]:
+        """Move images out of the heap `queue`, up to `limit` of them -> those that `place` must copy, by slot.
 
         Where the batch is full, the most urgent image of the queue takes the place of the least urgent member.
         """
         moved: dict[int, Waiting] = {}
         while queue:
             slot = len(self.members)
-            if slot < self._max_batch:
+            if slot < limit:
                 self.members.append(heapq.heappop(queue))
             else:
                 slot = max(range(slot), key=self.members.__getitem__)

@@ -60,7 +60,8 @@ class Batcher:
 
     The way of an image: `reserve` takes it on, a thread that decodes it calls `submit`, `answer` waits for what comes of it.
 
-    batch_sizes are the sizes that the engine runs, None for any: a batch between two of them is padded.
+    A batch has at most max_batch images, and not more than pay. batch_sizes are the sizes that the engine runs, None for
+    any: a batch between two of them is padded.
     on_batch is called after each batch with its size and its seconds.
     """
 
@@ -89,6 +90,7 @@ class Batcher:
         self._assembly = Assembly(max_batch)
         self._expected: set[Place] = set()  # taken on, not decoded yet
         self._runs: dict[int, Run] = {}  # by thread
+        self._limit = cost.best_size(max_batch)  # images in a batch, as long as the costs are what they are
         self._is_closing = False
         self._failures_in_a_row = 0
 
@@ -196,7 +198,7 @@ class Batcher:
     def _predict(self, num_ahead: int, now: float) -> float:
         done = [max(0.0, run.done - now) for run in self._runs.values()]
         streams = done + [0.0] * (self._num_streams - len(done))
-        return self._cost.finish_seconds(num_ahead, self._max_batch, streams)
+        return self._cost.finish_seconds(num_ahead, self._limit, streams)
 
     def _forget(self, place: Place) -> None:
         if place in self._expected:
@@ -226,7 +228,7 @@ class Batcher:
             with self._changed:
                 now = time.monotonic()
                 self._drop_useless(assembly, now)
-                moved = assembly.take(self._queue)
+                moved = assembly.take(self._queue, self._limit)
                 if not moved:
                     is_free = len(self._runs) < self._num_streams
                     wait_seconds = None
@@ -259,7 +261,7 @@ class Batcher:
         """
         size = len(assembly.members)
         due = min((place.due for place in self._expected), default=np.inf)
-        if size >= self._max_batch or len(self._runs) < self._num_streams - 1:  # another stream is free for what comes
+        if size >= self._limit or len(self._runs) < self._num_streams - 1:  # another stream is free for what comes
             return held_since
         saved = self._cost.seconds(size) + self._cost.seconds(1) - self._cost.seconds(size + 1)
         latest_start = min(waiting.place.deadline for waiting in assembly.members) - self._cost.seconds(size + 1)
@@ -284,6 +286,7 @@ class Batcher:
             self._failures_in_a_row = self._failures_in_a_row + 1 if has_failed else 0
             if not has_failed:
                 self._cost.observe(len(batch), seconds)
+                self._limit = self._cost.best_size(self._max_batch)
             del self._runs[threading.get_ident()]
             self._changed.notify()
         self._on_batch(len(batch), seconds)

@@ -36,7 +36,7 @@ class Settings(BaseSettings):
         num_cores(), gt=0, description="batches that the engine runs at once; one per core, each on one thread, unless set"
     )
     engine_threads: int | None = Field(None, gt=0, description="threads that one batch may use; an even share of the cores")
-    max_batch: int = Field(8, gt=0, description="images in one batch at most")
+    max_batch: int = Field(8, gt=0, description="images in one batch at most; fewer where more gain nothing, as on most CPUs")
     max_queue: int = Field(256, gt=0, description="images of one model that may wait for the engine")
     max_requests: int = Field(256, gt=0, description="detect requests that may be in the server at once, bodies included")
     default_deadline_seconds: float = Field(

@@ -33,6 +33,20 @@ def test_all_sizes_follow_when_one_slows_down() -> None:
     assert 1.1 < cost.seconds(1) < 2.0
 
 
+@pytest.mark.parametrize(
+    ("costs", "size"),
+    [
+        ({n: n + 5.0 for n in (1, 2, 4, 8, 16)}, 16),
+        ({1: 10.0, 2: 19.8, 4: 39.0, 8: 78.0}, 1),
+        ({1: 10.0, 2: 15.0, 4: 28.0, 8: 55.0}, 4),
+        ({1: 6.0, 32: 37.0}, 1),
+    ],
+    ids=["as on a GPU", "as on a CPU", "in between", "beyond what is allowed"],
+)
+def test_a_batch_is_as_large_as_pays(costs: dict[int, float], size: int) -> None:
+    assert CostModel(costs).best_size(16) == size
+
+
 def test_a_hiccup_is_no_change_of_speed() -> None:
     cost = CostModel({1: 1.0})
     cost.observe(1, 1000.0)

@@ -142,6 +142,18 @@ def test_a_batch_is_never_larger_than_max_batch() -> None:
     assert with_batcher(test) == [1, 4, 2]
 
 
+def test_images_run_one_by_one_where_a_batch_gains_nothing() -> None:
+    async def test(batcher: Batcher, engine: GatedEngine) -> None:
+        tasks = [submit(batcher, 1)]
+        await started(engine)
+        tasks += [submit(batcher, number) for number in (2, 3)]
+        await asyncio.sleep(0)
+        engine.permits.release(3)
+        assert await asyncio.gather(*tasks) == [1, 2, 3]
+
+    assert with_batcher(test, costs={1: 0.01, 2: 0.02, 4: 0.04}) == [1, 1, 1]
+
+
 def test_the_earliest_deadline_comes_first() -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         submit(batcher, 1)
