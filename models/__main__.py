@@ -11,6 +11,7 @@ from models.checkpoint import CheckpointError, load_model
 from models.data.annotations import DataError, DataSet
 from models.data.loader import open_data_set
 from models.describe import describe, list_presets
+from models.distributed import is_first, process_group
 from models.evaluate import TorchEngine, evaluate, score
 from models.level_figure import FigureError
 from models.overrides import override
@@ -21,6 +22,7 @@ from models.train import TrainingError, train
 EXAMPLES = """examples:
   python -m models train passd-320-mobilenet --data VOC --split trainval --out runs/mine
   python -m models train passd-320-mobilenet --data VOC --out runs/mine --resume
+  torchrun --nproc-per-node 4 -m models train passd-320-vgg16 --data VOC --out runs/vgg
   python -m models evaluate runs/mine/best.pt --data VOC --split test
   python -m models evaluate runs/joint/best.pt --data COCO --split val2017 --scales multi
   python -m models analyse levels runs/joint/best.pt --data VOC --out levels
@@ -49,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
 
     verb = verbs.add_parser("train", help="train a preset on a data set", epilog=EXAMPLES, formatter_class=raw)
     verb.add_argument("preset", help="one of those that `python -m models presets` lists")
-    verb.add_argument("--data", type=Path, required=True, help="a Pascal VOC tree")
+    verb.add_argument("--data", type=Path, required=True, help="a Pascal VOC tree or a COCO directory")
     verb.add_argument("--out", type=Path, required=True, help="folder for checkpoints, log.jsonl and plot.png")
     verb.add_argument("--split", default="trainval", help="what to train on (default: trainval)")
     verb.add_argument(
@@ -67,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
 
     verb = verbs.add_parser("evaluate", help="AP of a checkpoint", epilog=EXAMPLES, formatter_class=raw)
     verb.add_argument("checkpoint", type=Path)
-    verb.add_argument("--data", type=Path, required=True, help="a Pascal VOC tree")
+    verb.add_argument("--data", type=Path, required=True, help="a Pascal VOC tree or a COCO directory")
     verb.add_argument("--split", default="test", help="default: test")
     verb.add_argument(
         "--scales",
@@ -101,22 +103,19 @@ def run_train(options: argparse.Namespace) -> None:
     short = {"optim.epochs": options.epochs, "init": options.init}
     settings = options.set + [f"{name}={value}" for name, value in short.items() if value is not None]
     preset = override(find_preset(options.preset), settings)
-    train_set = announce(open_data_set(options.data, options.split))
-    val_set = announce(open_data_set(options.data, options.val_split, train_set.classes)) if options.val_split else None
-    train(
-        preset,
-        train_set,
-        val_set,
-        options.out,
-        resume=options.resume,
-        num_workers=options.workers,
-        device=options.device,
-    )
-    print(f"done: {options.out / 'best.pt'}; export it with: python -m export build {options.out / 'best.pt'} --out BUNDLE")
+    with process_group(options.device) as device:
+        train_set = announce(open_data_set(options.data, options.split))
+        val_set = announce(open_data_set(options.data, options.val_split, train_set.classes)) if options.val_split else None
+        train(preset, train_set, val_set, options.out, resume=options.resume, num_workers=options.workers, device=device)
+        if is_first():
+            best = options.out / "best.pt"
+            print(f"done: {best}; export it with: python -m export build {best} --out BUNDLE")
 
 
 def announce(data_set: DataSet) -> DataSet:
     """Say what was read, and how many boxes could not be used."""
+    if not is_first():
+        return data_set
     num_objects = sum(len(sample.boxes) for sample in data_set.samples)
     print(
         f"{data_set.name}/{data_set.split}: {len(data_set.samples)} images, {num_objects} objects of {len(data_set.classes)} "

@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models.boxes import paired_iou
+from models.distributed import num_processes, sum_over_processes
 from models.matching import hard_negatives
 
 NEGATIVES_PER_POSITIVE = 3  # PASSD §6.1: "at most 1:3"
@@ -20,7 +21,7 @@ def mined_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
     is_positive = labels > 0
     kept = is_positive | hard_negatives(losses, is_positive, NEGATIVES_PER_POSITIVE)
-    return (losses * kept).sum() / is_positive.sum().clamp(min=1)
+    return (losses * kept).sum() / positives_per_process(is_positive)
 
 
 def box_regression(deltas: Tensor, target_deltas: Tensor, is_positive: Tensor, beta: float = 1.0) -> Tensor:
@@ -29,7 +30,15 @@ def box_regression(deltas: Tensor, target_deltas: Tensor, is_positive: Tensor, b
     deltas and target_deltas (B, N, 4), is_positive (B, N) -> scalar; 0 when the batch has no positives. # PASSD §6.1
     """
     total = F.smooth_l1_loss(deltas[is_positive], target_deltas[is_positive], reduction="sum", beta=beta)
-    return total / is_positive.sum().clamp(min=1)
+    return total / positives_per_process(is_positive)
+
+
+def positives_per_process(is_positive: Tensor) -> Tensor:
+    """What a sum over this process's share of a batch is divided by: the positives of all shares over their number.
+
+    The mean over the processes, which is what their gradients become, is then the whole batch's sum over its positives.
+    """
+    return sum_over_processes(is_positive.sum()).clamp(min=1) / num_processes()
 
 
 def focal(logits: Tensor, targets: Tensor) -> Tensor:

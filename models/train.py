@@ -4,19 +4,23 @@ import json
 import math
 import time
 from collections import defaultdict
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from models.checkpoint import read_checkpoint, write_checkpoint
 from models.data.annotations import DataSet
-from models.data.loader import TrainingImages, training_batches
+from models.data.loader import Batch, TrainingImages, training_batches
 from models.detector import Targets, normalise
+from models.distributed import broadcast, is_first, num_processes, rank, sum_over_processes, synchronise_batch_norm
 from models.evaluate import TorchEngine, evaluate
+from models.mixed_precision import autocast
 from models.passd import PASSD
 from models.plot import plot_run
 from models.presets import OptimConfig, Preset, preset_from_json
@@ -60,18 +64,17 @@ def train(
     """Train `preset` on `train_set`; write checkpoints, log.jsonl and plot.png into `out`.
 
     Every epoch ends in last.pt; the epochs that are evaluated on `val_set` also update best.pt. A run that is resumed from
-    last.pt goes on as if it had not been interrupted.
+    last.pt goes on as if it had not been interrupted. Of several processes the first one alone evaluates and writes.
     """
-    out.mkdir(parents=True, exist_ok=True)
     last, best, log = out / "last.pt", out / "best.pt", out / "log.jsonl"
-    if last.exists() and not resume:
-        raise TrainingError(f"{last} exists: add --resume to go on with that run, or choose another --out")
-    run = new_run(preset, train_set.classes, device)
+    if is_first():
+        out.mkdir(parents=True, exist_ok=True)
+        if last.exists() and not resume:
+            raise TrainingError(f"{last} exists: add --resume to go on with that run, or choose another --out")
+    check_batch(preset.optim, len(train_set.samples))
+    run = new_run(preset, train_set.classes, device, pretrained=is_first() and not resume)
     if resume:
-        restore(run, last, preset)
-    else:
-        initialise(run.model.backbone, preset.model.backbone, preset.init)
-    keep_lines(log, run.epoch)
+        restore(run, broadcast(read_checkpoint(last) if is_first() else None), last, preset)
     spec = preset.model.input_spec
     origin = {
         "preset": preset.to_json(),
@@ -79,10 +82,15 @@ def train(
         "data_set": f"{train_set.name}/{train_set.split}",
         "golden": torch.from_numpy(fit((val_set or train_set).samples[0].read_image(), spec)),
     }
+    forward = parallel(run.model)
+    if is_first():
+        keep_lines(log, run.epoch)
     while run.epoch < preset.optim.epochs:
         started = time.perf_counter()
-        line = train_epoch(run, preset, train_set, num_workers, device)
+        line = train_epoch(run, forward, preset, train_set, num_workers, device, out)
         run.epoch += 1
+        if not is_first():
+            continue
         if val_set and (run.epoch % preset.evaluate_every == 0 or run.epoch == preset.optim.epochs):
             scored = preset.build(train_set.classes).to(device)
             scored.load_state_dict(run.weights)
@@ -99,51 +107,106 @@ def train(
         plot_run(log, out / "plot.png")
 
 
-def new_run(preset: Preset, classes: tuple[str, ...], device: str) -> Run:
-    """A run before its first step."""
+def check_batch(optim: OptimConfig, num_images: int) -> None:
+    """Refuse a batch that has no image for each process and part."""
+    parts = num_processes() * optim.accumulate
+    if min(optim.batch_size, num_images) < parts:
+        raise TrainingError(
+            f"{num_images} images in batches of {optim.batch_size} cannot be shared by {num_processes()} processes in "
+            f"{optim.accumulate} parts; lower optim.accumulate or start fewer processes"
+        )
+
+
+def new_run(preset: Preset, classes: tuple[str, ...], device: str, pretrained: bool) -> Run:
+    """A run before its first step; `pretrained` loads the base network's first weights."""
     torch.manual_seed(preset.seed)
-    model = preset.build(classes).to(device)
+    model = preset.build(classes)
+    if pretrained:
+        initialise(model.backbone, preset.model.backbone, preset.init)
+    model.to(device)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if num_processes() > 1:
+        synchronise_batch_norm(model)
     average = WeightAverage(model, preset.optim.ema) if preset.optim.ema else None
     return Run(model, make_optimizer(preset.optim, model), average)
 
 
-def train_epoch(run: Run, preset: Preset, train_set: DataSet, num_workers: int, device: str) -> dict[str, Any]:
+def parallel(model: nn.Module) -> nn.Module:
+    """The model as each process calls it; it starts from the first one's weights, and gradients become their mean."""
+    return DistributedDataParallel(model, broadcast_buffers=False) if num_processes() > 1 else model
+
+
+def train_epoch(
+    run: Run, forward: nn.Module, preset: Preset, train_set: DataSet, num_workers: int, device: str, out: Path
+) -> dict[str, Any]:
     """One pass over the training set -> the epoch's line of the log."""
-    model, optim = run.model.train(), preset.optim
+    forward.train()
+    optim = preset.optim
     images_of_epoch = TrainingImages(train_set, preset.model.input_spec, preset.augment, preset.seed, run.epoch)
     num_steps = max(len(images_of_epoch) // optim.batch_size, 1)
-    batches = training_batches(images_of_epoch, optim.batch_size, num_workers)
-    amp = torch.autocast(torch.device(device).type, torch.bfloat16, enabled=has_fast_bfloat16(device))
+    batches = training_batches(images_of_epoch, optim.batch_size, num_workers, rank(), num_processes())
     started, num_images, sums = time.perf_counter(), 0, defaultdict[str, float](float)
-    bar = tqdm(batches, f"epoch {run.epoch + 1}/{optim.epochs}", num_steps, unit="batch", dynamic_ncols=True, mininterval=0.5)
-    for step, (images, targets) in enumerate(bar):
+    bar = tqdm(
+        batches,
+        f"epoch {run.epoch + 1}/{optim.epochs}",
+        num_steps,
+        unit="batch",
+        dynamic_ncols=True,
+        mininterval=0.5,
+        disable=not is_first(),
+    )
+    for step, batch in enumerate(bar):
         lr = learning_rate(optim, run.epoch + step / num_steps)
         for group in run.optimizer.param_groups:
             group["lr"] = lr
-        with amp:
-            predictions = model(normalise(images.to(device)).contiguous(memory_format=torch.channels_last))
-        losses = model.loss(predictions, [Targets(t.boxes.to(device), t.labels.to(device)) for t in targets])
-        loss = torch.stack(list(losses.values())).sum()
-        if not math.isfinite(loss.item()):
-            raise TrainingError(
-                f"the loss is {loss.item()} in epoch {run.epoch + 1}, step {step + 1} ({format_losses(losses)}): "
-                f"try a smaller rate (--set optim.lr={optim.lr / 2:g}) or a longer warm-up, then --resume"
-            )
         run.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
+        losses = add_gradients(forward, run.model, batch, optim.accumulate, device)
+        if not all(map(math.isfinite, losses.values())):
+            raise TrainingError(
+                f"the loss is not finite in epoch {run.epoch + 1}, step {step + 1} ({format_losses(losses)}); its batch is in "
+                f"{save_batch(out, batch)}: try a smaller rate (--set optim.lr={optim.lr / 2:g}) or a longer warm-up"
+            )
         if optim.clip_grad_norm:
-            nn.utils.clip_grad_norm_(model.parameters(), optim.clip_grad_norm)
+            nn.utils.clip_grad_norm_(run.model.parameters(), optim.clip_grad_norm)
         run.optimizer.step()
         if run.average:
-            run.average.update(model)
-        num_images += len(images)
+            run.average.update(run.model)
+        num_images += len(batch[0]) * num_processes()
         for name, value in losses.items():
-            sums[name] += value.item()
+            sums[name] += value
         speed = num_images / (time.perf_counter() - started)
         bar.set_postfix_str(f"{format_losses(losses)} lr {lr:.2g} {speed:.1f} images/s")
     mean_losses = {name: round(total / num_steps, 5) for name, total in sums.items()}
     return {"epoch": run.epoch + 1, "lr": lr, "images_per_second": round(speed, 2), "losses": mean_losses}
+
+
+def add_gradients(forward: nn.Module, model: PASSD | RetinaNet, batch: Batch, num_parts: int, device: str) -> dict[str, float]:
+    """Add the gradients of a batch to the parameters', part by part -> its losses, which are means over parts and processes.
+
+    Positives are counted, and batch norm takes its statistics, within each part over all processes.
+    """
+    images, targets = batch
+    sums: dict[str, Tensor] = {}
+    for i, part in enumerate(torch.arange(len(images)).tensor_split(num_parts)):
+        is_last = i == num_parts - 1
+        with forward.no_sync() if isinstance(forward, DistributedDataParallel) and not is_last else nullcontext():
+            with autocast(device):
+                predictions = forward(normalise(images[part].to(device)).contiguous(memory_format=torch.channels_last))
+            own = [Targets(targets[n].boxes.to(device), targets[n].labels.to(device)) for n in part.tolist()]
+            losses = {name: loss / num_parts for name, loss in model.loss(predictions, own).items()}
+            torch.autograd.backward(torch.stack(list(losses.values())).sum())
+        sums = {name: sums.get(name, 0) + loss.detach() for name, loss in losses.items()}
+    values = sum_over_processes(torch.stack(list(sums.values()))) / num_processes()
+    return dict(zip(sums, values.tolist(), strict=True))
+
+
+def save_batch(out: Path, batch: Batch) -> Path:
+    """Write this process's share of a batch beside the checkpoints, to look at."""
+    path = out / f"bad_batch_{rank()}.pt"
+    images, targets = batch
+    out.mkdir(parents=True, exist_ok=True)
+    write_checkpoint(path, {"images": images, "boxes": [t.boxes for t in targets], "labels": [t.labels for t in targets]})
+    return path
 
 
 def save(run: Run, origin: dict[str, Any], last: Path, best: Path | None) -> None:
@@ -156,9 +219,8 @@ def save(run: Run, origin: dict[str, Any], last: Path, best: Path | None) -> Non
     write_checkpoint(last, content | {"optimizer": run.optimizer.state_dict()})
 
 
-def restore(run: Run, path: Path, preset: Preset) -> None:
-    """Load the state of an interrupted run into a new one."""
-    content = read_checkpoint(path)
+def restore(run: Run, content: dict[str, Any], path: Path, preset: Preset) -> None:
+    """Load the state of an interrupted run, the content of the checkpoint at `path`, into a new one."""
     then = preset_from_json(content["preset"])
     if then.model != preset.model:
         raise TrainingError(
@@ -198,20 +260,5 @@ def keep_lines(log: Path, num_lines: int) -> None:
     log.write_text("".join(lines[:num_lines]))
 
 
-def has_fast_bfloat16(device: str) -> bool:
-    """Whether bfloat16 is faster than float32 here; on a CPU without its instructions it is many times slower."""
-    if torch.device(device).type != "cpu":
-        return True
-    return "amx_bf16" in cpu_flags() or "avx512_bf16" in cpu_flags()
-
-
-def cpu_flags() -> set[str]:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return set()
-    return next((set(line.split()) for line in lines if line.startswith("flags")), set())
-
-
-def format_losses(losses: dict[str, Tensor]) -> str:
-    return " ".join(f"{name} {value.item():.3f}" for name, value in losses.items())
+def format_losses(losses: dict[str, float]) -> str:
+    return " ".join(f"{name} {value:.3f}" for name, value in losses.items())

@@ -68,11 +68,17 @@ class TrainingImages(Dataset[Example | DataError]):
         return torch.from_numpy(image), Targets(torch.from_numpy(boxes), torch.from_numpy(labels))
 
 
-def training_batches(images: TrainingImages, batch_size: int, num_workers: int) -> Iterator[Batch]:
-    """One epoch in a random order, in batches of uint8 (B, H, W, 3); what is left over at the end waits for other epochs."""
+def training_batches(
+    images: TrainingImages, batch_size: int, num_workers: int, share: int = 0, num_shares: int = 1
+) -> Iterator[Batch]:
+    """One epoch in a random order, in batches of uint8 (B, H, W, 3); what is left over at the end waits for other epochs.
+
+    Of each batch this gives one of `num_shares` shares, number `share`.
+    """
     order = np.random.default_rng((images.seed, images.epoch)).permutation(len(images)).tolist()
     batch_size = min(batch_size, len(order))
-    batches = [order[start : start + batch_size] for start in range(0, len(order) - batch_size + 1, batch_size)]
+    starts = range(0, len(order) - batch_size + 1, batch_size)
+    batches = [order[start : start + batch_size][share::num_shares] for start in starts]
     for batch in DataLoader(images, batch_sampler=batches, num_workers=num_workers, collate_fn=collate):
         if isinstance(batch, DataError):
             raise batch

@@ -82,3 +82,12 @@ def test_a_broken_picture_is_one_line_that_names_it(voc_tree: Path, num_workers:
     with pytest.raises(DataError, match=r"000004\.png: .*replace the file") as caught:
         list(training_batches(images_of(voc_tree), 2, num_workers))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("batch_size", [4, 5])
+def test_shares_of_a_batch_make_up_the_batch(voc_tree: Path, batch_size: int) -> None:
+    [(whole, _)] = training_batches(images_of(voc_tree), batch_size, 0)
+    shares = [next(iter(training_batches(images_of(voc_tree), batch_size, 0, share, 2)))[0] for share in range(2)]
+    assert [len(share) for share in shares] == [(batch_size + 1) // 2, batch_size // 2]
+    for n in range(batch_size):
+        assert torch.equal(whole[n], shares[n % 2][n // 2])

@@ -1,0 +1,114 @@
+"""Processes that train one model together, started by torchrun: gloo on CPUs, NCCL on GPUs, on one machine or many.
+
+Each takes its share of every batch. Sums over the batch, such as the number of positives and the statistics of batch norm,
+are sums over all of them, so that N processes learn what one would from the same batches.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+PATIENCE = timedelta(hours=2)  # the others wait while the first process evaluates
+
+
+@contextmanager
+def process_group(device: str) -> Iterator[str]:
+    """Join the processes that torchrun started, if it did; gives the device of this one."""
+    if not dist.is_torchelastic_launched():
+        yield device
+        return
+    kind = torch.device(device).type
+    dist.init_process_group("nccl" if kind == "cuda" else "gloo", timeout=PATIENCE)
+    try:
+        if kind == "cuda":
+            device = f"cuda:{dist.get_node_local_rank()}"
+            torch.cuda.set_device(device)
+        yield device
+    finally:
+        dist.destroy_process_group()
+
+
+def rank() -> int:
+    """The number of this process, from 0."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def num_processes() -> int:
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def is_first() -> bool:
+    """Whether this is the process that writes, evaluates and shows its progress."""
+    return rank() == 0
+
+
+class _Sum(torch.autograd.Function):
+    """The sum of a tensor over all processes; so is its gradient."""
+
+    @staticmethod
+    def forward(_: Any, tensor: Tensor) -> Tensor:
+        total = tensor.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(_: Any, *gradients: Tensor) -> Tensor:
+        return _Sum.forward(None, gradients[0])
+
+
+def sum_over_processes(tensor: Tensor) -> Tensor:
+    """The sum of a tensor over all processes, through which gradients flow."""
+    if num_processes() == 1:
+        return tensor
+    apply: Callable[[Tensor], Tensor] = _Sum.apply
+    return apply(tensor)
+
+
+def broadcast(content: Any) -> Any:
+    """What the first process has, in all of them."""
+    if num_processes() == 1:
+        return content
+    box = [content]
+    dist.broadcast_object_list(box)
+    return box[0]
+
+
+class SynchronisedBatchNorm2d(nn.BatchNorm2d):
+    """Batch norm over the shares of all processes, which torch has for GPUs alone."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> the same."""
+        if not self.training:
+            return super().forward(x)
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        assert self.momentum is not None
+        values = x.to(torch.promote_types(x.dtype, torch.float32))
+        count = sum_over_processes(torch.tensor(float(x.numel() // x.shape[1]), device=x.device))
+        mean = sum_over_processes(values.sum(dim=(0, 2, 3))) / count
+        centred = values - mean.view(1, -1, 1, 1)
+        variance = sum_over_processes(centred.square().sum(dim=(0, 2, 3))) / count
+        with torch.no_grad():
+            self.num_batches_tracked += 1
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * count / (count - 1), self.momentum)
+        scale = self.weight * (variance + self.eps).rsqrt()
+        return (centred * scale.view(1, -1, 1, 1) + self.bias.view(1, -1, 1, 1)).to(x.dtype)
+
+
+def synchronise_batch_norm(module: nn.Module) -> None:
+    """Replace each batch norm inside `module` by one over all processes, with its weights and statistics."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.BatchNorm2d):
+            kind = nn.SyncBatchNorm if child.weight.is_cuda else SynchronisedBatchNorm2d
+            synchronised = kind(child.num_features, child.eps, child.momentum).to(child.weight)
+            synchronised.load_state_dict(child.state_dict())
+            setattr(module, name, synchronised)
+        else:
+            synchronise_batch_norm(child)
