@@ -18,17 +18,18 @@ SMALLEST_STORED_AS_FP16 = 256  # elements; below that a Cast node costs more tha
 def to_onnx(graph: ExportGraph, spec: InputSpec) -> onnx.ModelProto:
     """Export `graph` with a dynamic batch axis, its rounded filters stored as fp16."""
     example = torch.zeros(2, spec.height, spec.width, 3, dtype=torch.uint8)
+    batch = {"images": {0: torch.export.Dim("batch", min=1, max=1024)}}
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own deprecations
+        # traced apart from the conversion, which would rather fix the batch's size than fail
+        traced = torch.export.export(graph, (example,), dynamic_shapes=batch, strict=False)
         program = torch.onnx.export(
-            graph,
-            (example,),
+            traced,
             dynamo=True,
             opset_version=OPSET,
             input_names=["images"],
             output_names=["boxes", "scores", "labels"],
-            dynamic_shapes={"images": {0: torch.export.Dim("batch", min=1, max=1024)}},
             verbose=False,
         )
     assert program is not None

@@ -1,0 +1,54 @@
+"""Fixtures of the exporter's tests: a small PASSD with random weights, and the bundle made of it once."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from export.build import Built, build
+from models.checkpoint import write_checkpoint
+from models.presets import Preset, find_preset
+from service.bundle import NmsDefaults
+from service.preprocess import fit
+from tests.models.pictures import CLASSES, draw
+
+SIZE = 128
+
+logging.getLogger("torch.__trace").propagate = False  # pytest would keep every line of the tracer's own journal
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of a PASSD of 128 pixels whose random heads are loud enough to give candidates of all scores."""
+    torch.manual_seed(0)
+    base = find_preset("passd-320-mobilenet")
+    preset: Preset = replace(base, model=replace(base.model, input_size=SIZE))
+    model = preset.build(CLASSES)
+    with torch.no_grad():
+        for layer in model.modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.running_mean.uniform_(-0.2, 0.2)
+                layer.running_var.uniform_(0.5, 1.5)
+        for layer in (model.proposals, model.attending.scores, model.attending.deltas):
+            layer.weight.mul_(20)
+    path = tmp_path_factory.mktemp("runs") / "best.pt"
+    content = {
+        "preset": preset.to_json(),
+        "classes": list(CLASSES),
+        "data_set": "rectangles/train",
+        "golden": torch.from_numpy(fit(draw(0).pixels, model.config.input_spec)),
+        "epoch": 1,
+        "best_ap": 0.0,
+        "model": model.state_dict(),
+    }
+    write_checkpoint(path, content)
+    return path
+
+
+@pytest.fixture(scope="session")
+def built(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    out = tmp_path_factory.mktemp("bundles") / "random"
+    return build(checkpoint, out, name="random", version="7", nms=NmsDefaults(), metrics={"AP50": 0.25})

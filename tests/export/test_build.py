@@ -1,0 +1,160 @@
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from export.build import Built, ExportError, build, check_parity
+from export.graph import fold_batch_norm, round_weights
+from export.parity import difference
+from models.checkpoint import CheckpointError, load_model
+from models.evaluate import TorchEngine
+from service.bundle import NmsDefaults, read_bundle, sha256_of
+from service.engine import Candidates, open_engine
+from service.pipeline import check_golden
+from tests.export.conftest import SIZE
+
+
+def images(batch: int) -> NDArray[np.uint8]:
+    return np.random.default_rng(batch).integers(0, 256, (batch, SIZE, SIZE, 3), dtype=np.uint8)
+
+
+def served_model(checkpoint: Path) -> TorchEngine:
+    """The torch model as the bundle holds it."""
+    trained = load_model(checkpoint)
+    fold_batch_norm(trained.model)
+    round_weights(trained.model)
+    return TorchEngine(trained.model)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("engine_name", ["onnx", "openvino"])
+def test_engine_agrees_with_torch(checkpoint: Path, built: Built, engine_name: str, batch: int) -> None:
+    if engine_name == "openvino":
+        pytest.importorskip("openvino", reason="OpenVINO is an optional engine: pip install .[cpu]")
+    reference = served_model(checkpoint)(images(batch))
+    engine = open_engine(built.bundle, engine_name, num_threads=1)  # type: ignore[arg-type]
+    found = difference(reference, engine(images(batch)))
+    engine.close()
+    assert (reference.scores > 0.05).sum() > 20 * batch  # the comparison has something to compare
+    assert found.num_missing == 0
+    assert found.boxes < 1e-2
+    assert found.scores < 1e-4
+
+
+def test_a_batch_gives_what_its_images_give_alone(built: Built) -> None:
+    engine = open_engine(built.bundle, "onnx", num_threads=1)
+    together = engine(images(3))
+    for row in range(3):
+        alone = engine(images(3)[row : row + 1])
+        np.testing.assert_allclose(together.boxes[row], alone.boxes[0], atol=1e-3)
+        np.testing.assert_allclose(together.scores[row], alone.scores[0], atol=1e-5)
+        np.testing.assert_array_equal(together.labels[row], alone.labels[0])
+
+
+def test_scores_fall_and_rows_have_the_contract_s_types(built: Built) -> None:
+    found = open_engine(built.bundle, "onnx", num_threads=1)(images(2))
+    count = built.bundle.manifest.max_candidates
+    assert (found.boxes.shape, found.scores.shape, found.labels.shape) == ((2, count, 4), (2, count), (2, count))
+    assert (found.boxes.dtype, found.scores.dtype, found.labels.dtype) == (np.float32, np.float32, np.int32)
+    assert (np.diff(found.scores, axis=1) <= 0).all()
+
+
+def test_model_has_the_opset_a_dynamic_batch_and_standard_operators_only(built: Built) -> None:
+    model = onnx.load(built.bundle.model_path)
+    assert [(opset.domain, opset.version) for opset in model.opset_import if opset.domain == ""] == [("", 20)]
+    assert {node.domain for node in model.graph.node} == {""}
+    (images_input,) = model.graph.input
+    assert images_input.name == "images"
+    assert images_input.type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    batch, *rest = images_input.type.tensor_type.shape.dim
+    assert batch.dim_param
+    assert [dim.dim_value for dim in rest] == [SIZE, SIZE, 3]
+
+
+def test_filters_are_stored_in_half_precision(checkpoint: Path, built: Built) -> None:
+    num_parameters = sum(p.numel() for p in load_model(checkpoint).model.parameters())
+    assert built.bundle.model_path.stat().st_size < 2.2 * num_parameters
+
+
+def test_model_names_no_file_of_the_machine_that_made_it(built: Built) -> None:
+    assert b"site-packages" not in built.bundle.model_path.read_bytes()
+    assert str(Path.cwd()).encode() not in built.bundle.model_path.read_bytes()
+
+
+def test_manifest_says_where_the_weights_came_from(checkpoint: Path, built: Built) -> None:
+    manifest = built.bundle.manifest
+    assert (manifest.name, manifest.version) == ("random", "7")
+    assert manifest.source.preset == "passd-320-mobilenet"
+    assert manifest.source.checkpoint_sha256 == sha256_of(checkpoint)
+    assert manifest.source.data_set == "rectangles/train"
+    assert manifest.metrics == {"AP50": 0.25}
+
+
+def test_golden_image_has_detections_even_for_a_weak_model(built: Built) -> None:
+    assert built.bundle.manifest.golden.detections
+    check_golden(built.bundle, open_engine(built.bundle, "onnx", num_threads=1))
+
+
+def test_folding_batch_norm_changes_no_answer(checkpoint: Path) -> None:
+    trained = load_model(checkpoint)
+    before = TorchEngine(trained.model)(images(2))
+    fold_batch_norm(trained.model)
+    assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in trained.model.modules())
+    found = difference(before, TorchEngine(trained.model)(images(2)))
+    assert not found.exceeds(boxes=1e-2, scores=1e-4)
+
+
+class Shifted:
+    """An engine that answers a tenth of a pixel off."""
+
+    name = "shifted"
+    description = "wrong on purpose"
+
+    def __init__(self, engine: TorchEngine) -> None:
+        self.engine = engine
+
+    def __call__(self, images: NDArray[np.uint8]) -> Candidates:
+        found = self.engine(images)
+        return Candidates(found.boxes + np.float32(0.1), found.scores, found.labels)
+
+    def close(self) -> None:
+        pass
+
+
+def test_an_engine_that_differs_from_torch_is_refused(checkpoint: Path) -> None:
+    trained = load_model(checkpoint)
+    check_parity(trained, TorchEngine(trained.model), trained.model.config.input_spec)
+    with pytest.raises(ExportError, match=r"differs from torch by boxes 0\.1 px"):
+        check_parity(trained, Shifted(TorchEngine(trained.model)), trained.model.config.input_spec)
+
+
+def test_what_is_no_checkpoint_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    bad = tmp_path / "best.pt"
+    bad.write_bytes(b"not a checkpoint")
+    with pytest.raises(CheckpointError, match=r"best\.pt"):
+        build(bad, tmp_path / "bundle", name="x", version="1", nms=NmsDefaults(), metrics={})
+    assert [path.name for path in tmp_path.iterdir()] == ["best.pt"]
+
+
+def test_an_export_killed_at_any_time_leaves_no_bundle_behind(checkpoint: Path, tmp_path: Path) -> None:
+    out = tmp_path / "bundles" / "killed"
+    command = [sys.executable, "-m", "export", "build", str(checkpoint), "--out", str(out)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while process.poll() is None and not out.parent.exists():  # the folder appears when writing begins
+            time.sleep(0.001)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert out.parent.exists()
+    if out.exists():  # it was quicker than the signal: then it must be whole
+        assert json.loads((out / "manifest.json").read_text())["name"] == "killed"
+        read_bundle(out)

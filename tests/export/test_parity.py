@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+
+from export.parity import Difference, difference
+from service.engine import Candidates
+
+
+def candidates(*rows: tuple[float, float, int]) -> Candidates:
+    """One image's candidates as (left edge, score, label), each box 10 pixels wide."""
+    boxes = np.array([[[x, 0, x + 10, 10] for x, _, _ in rows]], np.float32)
+    scores = np.array([[s for _, s, _ in rows]], np.float32)
+    return Candidates(boxes, scores, np.array([[k for _, _, k in rows]], np.int32))
+
+
+def test_equal_candidates_do_not_differ() -> None:
+    some = candidates((0, 0.9, 0), (50, 0.4, 1))
+    assert difference(some, some) == Difference(0, 0, 0)
+
+
+def test_order_of_equal_scores_does_not_matter() -> None:
+    assert difference(candidates((0, 0.5, 0), (50, 0.5, 0)), candidates((50, 0.5, 0), (0, 0.5, 0))) == Difference(0, 0, 0)
+
+
+def test_largest_difference_of_boxes_and_of_scores_is_found() -> None:
+    found = difference(candidates((0, 0.9, 0), (50, 0.4, 1)), candidates((0.25, 0.9, 0), (50, 0.3, 1)))
+    assert found.boxes == pytest.approx(0.25)
+    assert found.scores == pytest.approx(0.1)
+    assert found.exceeds(boxes=0.2, scores=1)
+    assert found.exceeds(boxes=1, scores=0.05)
+    assert not found.exceeds(boxes=0.3, scores=0.2)
+
+
+def test_another_label_is_no_counterpart() -> None:
+    found = difference(candidates((0, 0.9, 0)), candidates((0, 0.9, 1)))
+    assert found.num_missing == 1
+    assert found.exceeds(boxes=100, scores=100)
+
+
+def test_candidates_below_the_noise_are_not_compared() -> None:
+    assert difference(candidates((0, 0.9, 0), (50, 0.01, 1)), candidates((0, 0.9, 0))) == Difference(0, 0, 0)
