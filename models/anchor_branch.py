@@ -11,7 +11,7 @@ from models.anchors import anchors
 from models.boxes import cxcywh_to_xyxy, decode, encode, xyxy_to_cxcywh
 from models.convolution import initialise_new
 from models.detector import Targets
-from models.losses import box_regression, focal
+from models.losses import box_regression, focal, positives_per_process
 from models.matching import match_anchors
 
 BOX_SIZE = 4.0  # side of an anchor over its level's stride: 32 to 512 pixels on P3 to P7, RetinaNet §4
@@ -72,7 +72,7 @@ class AnchorBranch(nn.Module):
         classes, deltas, is_positive, is_ignored = self.assign(predictions.anchors, targets)
         class_losses = focal(predictions.logits, classes).masked_fill(is_ignored[..., None], 0)
         return {
-            "anchor_scores": class_losses.sum() / is_positive.sum().clamp(min=1),
+            "anchor_scores": class_losses.sum() / positives_per_process(is_positive),
             "anchor_boxes": box_regression(predictions.deltas, deltas, is_positive, BETA),
         }
 

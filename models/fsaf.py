@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from models.detector import Targets
 from models.fsaf_targets import Cells, cells_of, heuristic_levels, instance_losses, online_levels, supervise
-from models.losses import focal, iou_loss
+from models.losses import focal, iou_loss, positives_per_process
 
 NORMALISATION = 4.0  # FSAF §3.2, S
 PRIOR_SCORE = 0.01  # FSAF §3.4, pi
@@ -84,7 +84,7 @@ class AnchorFreeBranch(nn.Module):
             matched = target.boxes[wanted.instance[wanted.is_positive]]
             box_loss = box_loss + iou_loss(own_boxes[wanted.is_positive], matched).sum()
             positives.append(wanted.is_positive)
-        scale = self.weight / torch.stack(positives).sum().clamp(min=1)
+        scale = self.weight / positives_per_process(torch.stack(positives))
         return {"cell_scores": class_loss * scale, "cell_boxes": box_loss * scale}
 
     def select_levels(self, logits: Tensor, boxes: Tensor, target: Targets, cells: Cells) -> Tensor:
