@@ -4,15 +4,24 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from models.checkpoint import load_model
+from models import fsaf_ablation, passd_ablation
+from models.checkpoint import TrainedModel, load_model
+from models.data.annotations import MAX_PIXELS, DataError
 from models.data.loader import open_data_set
-from models.fsaf_ablation import ablate
-from models.level_figure import write_figures
+from models.level_figure import FigureError, write_figures
+from models.matching_figure import draw_matching
 from models.overrides import override
-from models.presets import find_preset
+from models.passd import PASSD, PASSDConfig
+from models.presets import PresetError, find_preset
+from models.sampling_figure import draw_sampling
+from service.image_header import ImageError
+from service.preprocess import decode_image
 
 EXAMPLES = """examples:
   python -m models analyse levels runs/joint/best.pt --data VOC --split test --out levels
+  python -m models analyse matching runs/mine/best.pt --data VOC --split test --out matching.png
+  python -m models analyse sampling runs/mine/best.pt picture.jpg --out sampling.png
+  python -m models analyse ablation passd-320-mobilenet --data VOC --out runs/ablation --rows conv,clipped,pa --seeds 3
   python -m models analyse ablation retinanet-fsaf-512-resnet50 --data VOC --out runs/ablation --seeds 3
 """
 
@@ -32,8 +41,25 @@ def add_verbs(verbs: Any, device: str) -> None:
     kind.add_argument("--score-threshold", type=float, default=0.3, help="default: 0.3")
     kind.set_defaults(run=run_levels)
 
-    kind = kinds.add_parser("ablation", help="train and measure the rows of FSAF's Table 1")
-    kind.add_argument("preset", help="a retinanet-fsaf preset, whose branches and selection are varied")
+    kind = kinds.add_parser(
+        "matching", help="how many default boxes match an object, before and after proposing (PASSD, Figure 2)"
+    )
+    kind.add_argument("checkpoint", type=Path, help="of a passd preset")
+    kind.add_argument("--data", type=Path, required=True, help="a Pascal VOC tree or a COCO directory")
+    kind.add_argument("--split", default="test", help="default: test")
+    kind.add_argument("--out", type=Path, required=True, help="the PNG to write")
+    kind.set_defaults(run=run_matching)
+
+    kind = kinds.add_parser("sampling", help="where the taps of the best boxes fall on a picture (PASSD, Figure 1)")
+    kind.add_argument("checkpoint", type=Path, help="of a passd preset")
+    kind.add_argument("picture", type=Path)
+    kind.add_argument("--boxes", type=int, default=5, help="how many boxes (default: 5)")
+    kind.add_argument("--out", type=Path, required=True, help="the PNG to write")
+    kind.set_defaults(run=run_sampling)
+
+    kind = kinds.add_parser("ablation", help="train and measure the rows of PASSD's Tables 1 and 3, or of FSAF's Table 1")
+    kind.add_argument("preset", help="a passd or retinanet-fsaf preset, whose prediction module is varied")
+    kind.add_argument("--rows", help=f"of PASSD's tables, some of: {','.join(passd_ablation.ROWS)} (default: all)")
     kind.add_argument("--data", type=Path, required=True, help="a Pascal VOC tree or a COCO directory")
     kind.add_argument("--split", default="train", help="what to train on (default: train)")
     kind.add_argument("--test-split", default="test", help="what to measure AP on (default: test)")
@@ -55,5 +81,39 @@ def run_ablation(options: argparse.Namespace) -> None:
     preset = override(find_preset(options.preset), options.set)
     train_set = open_data_set(options.data, options.split)
     test_set = open_data_set(options.data, options.test_split, train_set.classes)
-    arguments = {"num_seeds": options.seeds, "num_workers": options.workers, "device": options.device}
-    print(ablate(preset, train_set, test_set, options.out, **arguments))
+    how = {"num_seeds": options.seeds, "num_workers": options.workers, "device": options.device}
+    if isinstance(preset.model, PASSDConfig):
+        rows = options.rows.split(",") if options.rows else None
+        print(passd_ablation.ablate(preset, train_set, test_set, options.out, rows=rows, **how))
+    elif options.rows:
+        raise PresetError(f"--rows is of PASSD's tables, and {preset.name} is no PASSD")
+    else:
+        print(fsaf_ablation.ablate(preset, train_set, test_set, options.out, **how))
+
+
+def run_matching(options: argparse.Namespace) -> None:
+    trained = load_passd(options.checkpoint)
+    data_set = open_data_set(options.data, options.split, trained.classes)
+    matches = draw_matching(trained.model, data_set, options.out)
+    print(
+        f"{options.out}: {len(matches.scales)} objects are matched by {matches.before.mean():.2f} default boxes each, "
+        f"by {matches.after.mean():.2f} after the proposing process"
+    )
+
+
+def run_sampling(options: argparse.Namespace) -> None:
+    trained = load_passd(options.checkpoint)
+    try:
+        picture = decode_image(options.picture.read_bytes(), max_pixels=MAX_PIXELS).pixels
+    except (OSError, ImageError) as error:
+        raise DataError(f"{options.picture}: {error}") from error
+    boxes = draw_sampling(trained.model, picture, options.out, options.boxes)
+    print(f"{options.out}: {', '.join(f'{trained.classes[box.label]} {box.score:.2f}' for box in boxes)}")
+
+
+def load_passd(path: Path) -> TrainedModel:
+    """A checkpoint of PASSD, whose two stages the figures show."""
+    trained = load_model(path)
+    if not isinstance(trained.model, PASSD) or trained.model.config.proposing == "none":
+        raise FigureError(f"{path}: the figure is of the proposing process, which {trained.preset.name} has not")
+    return trained

@@ -3,16 +3,14 @@
 import json
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-from matplotlib import pyplot
+from matplotlib.figure import Figure
 
 
 def plot_run(log: Path, path: Path) -> None:
     """Draw losses and AP by epoch from log.jsonl into a PNG."""
     lines = [json.loads(line) for line in log.read_text().splitlines()]
-    figure, (top, bottom) = pyplot.subplots(2, 1, figsize=(8, 7), sharex=True, layout="constrained")
+    figure = Figure(figsize=(8, 7), layout="constrained")
+    top, bottom = figure.subplots(2, 1, sharex=True)
     epochs = [line["epoch"] for line in lines]
     for name in lines[0]["losses"]:
         top.plot(epochs, [line["losses"][name] for line in lines], label=name)
@@ -25,4 +23,3 @@ def plot_run(log: Path, path: Path) -> None:
     for axes in (top, bottom):
         axes.grid(alpha=0.3)
     figure.savefig(path, dpi=100)
-    pyplot.close(figure)

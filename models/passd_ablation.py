@@ -1,0 +1,100 @@
+"""PASSD's ablations (Tables 1 to 3): each prediction module trained and measured under one budget."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import mean, stdev
+
+from models.checkpoint import load_model
+from models.data.annotations import DataSet
+from models.describe import build_on_meta, num_parameters
+from models.evaluate import IOU_THRESHOLDS, TorchEngine, evaluate
+from models.overrides import override
+from models.presets import Preset, PresetError
+from models.train import train
+
+CONV = ("model.proposing=none", "model.attending=conv")
+ROWS: dict[str, tuple[str, ...]] = {  # Table 1, then the rest of Table 3: what each changes in a preset
+    "conv": CONV,
+    "unclipped": ("model.proposing=unclipped", "model.attending=conv"),
+    "clipped": ("model.attending=conv",),
+    "dilation2": ("model.attending=conv", "model.dilation=2"),
+    "dilation3": ("model.attending=conv", "model.dilation=3"),
+    "deformable": ("model.attending=deformable",),
+    "pa": (),
+    "conv1-conv": (*CONV, "model.tower_depth=1"),
+    "conv2-conv": (*CONV, "model.tower_depth=2"),
+    "resblock1-conv": (*CONV, "model.tower=resblock", "model.tower_depth=1"),
+    "resblock2-conv": (*CONV, "model.tower=resblock", "model.tower_depth=2"),
+}
+MEASURES = ("AP", "S", "M", "L", *(f"AP.{round(10 * threshold)}" for threshold in IOU_THRESHOLDS[1:]))
+
+Result = dict[str, float]
+
+
+def variant(preset: Preset, row: str, seed: int) -> Preset:
+    """The preset with the prediction module of a row and a seed."""
+    return dataclasses.replace(override(preset, list(ROWS[row])), seed=seed)
+
+
+def run_row(preset: Preset, train_set: DataSet, test_set: DataSet, out: Path, num_workers: int, device: str) -> Result:
+    """Train one variant in `out`, going on where an earlier call stopped, and measure its last epoch on `test_set`."""
+    path = out / "result.json"
+    if path.is_file():
+        result: Result = json.loads(path.read_text())
+        return result
+    train(preset, train_set, None, out, resume=(out / "last.pt").exists(), num_workers=num_workers, device=device)
+    trained = load_model(out / "last.pt")
+    engine = TorchEngine(trained.model.to(device))
+    evaluation = evaluate(engine, test_set, preset.model.input_spec, preset.nms_defaults)
+    by_iou = evaluation.by_iou()
+    result = dict(zip(MEASURES, [by_iou[0], *evaluation.by_size(), *by_iou[1:]], strict=True))
+    path.write_text(json.dumps(result) + "\n")
+    return result
+
+
+def ablate(
+    preset: Preset,
+    train_set: DataSet,
+    test_set: DataSet,
+    out: Path,
+    *,
+    rows: Sequence[str] | None,
+    num_seeds: int,
+    num_workers: int,
+    device: str,
+) -> str:
+    """Train and measure each row, or those named, with seeds 0, 1, … into folders of `out` -> the table in Markdown.
+
+    table.md grows row by row; what is finished is not repeated.
+    """
+    results: dict[str, list[Result]] = {}
+    text = ""
+    for row in rows or ROWS:
+        if row not in ROWS:
+            raise PresetError(f"--rows: no row {row!r}; there are: {', '.join(ROWS)}")
+        results[row] = []
+        for seed in range(num_seeds):
+            own = variant(preset, row, seed)
+            results[row].append(run_row(own, train_set, test_set, out / row / str(seed), num_workers, device))
+        text = table(preset, results, len(train_set.classes))
+        (out / "table.md").write_text(text)
+    return text.rstrip()
+
+
+def table(preset: Preset, results: Mapping[str, Sequence[Result]], num_classes: int) -> str:
+    """The rows in Markdown, in per cent: the mean over the seeds, with ± the deviation where there are several."""
+    lines = [
+        f"| prediction module | parameters | {' | '.join(MEASURES)} |",
+        f"| --- | ---: |{' ---: |' * len(MEASURES)}",
+    ]
+    for row, own in results.items():
+        size = num_parameters(build_on_meta(variant(preset, row, 0), num_classes))
+        cells = [_cell([100 * result[name] for result in own]) for name in MEASURES]
+        lines.append(f"| {row} | {size / 1e6:.2f}M | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(values: Sequence[float]) -> str:
+    return f"{mean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else "")
