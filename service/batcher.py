@@ -236,6 +236,7 @@ class Batcher:
                         held_since = held_since or now
                         hold_until = self._hold_until(assembly, held_since) if was_idle else now
                         if hold_until <= now:
+                            self._put_back_what_delays(assembly, now)
                             self._runs[threading.get_ident()] = Run(now, now + self._cost.seconds(len(assembly.members)))
                             self._assembly = Assembly(self._max_batch)
                             return True
@@ -253,6 +254,20 @@ class Batcher:
         seconds = self._cost.seconds(1)
         if any(waiting.place.deadline >= now + seconds for waiting in assembly.members):
             assembly.keep(lambda waiting: waiting.place.deadline >= now + seconds)
+
+    def _put_back_what_delays(self, assembly: Assembly, now: float) -> None:
+        """Leave the least urgent members for the next batch where with them this one would miss its earliest deadline.
+
+        An image is taken on by the batch that it would be in just then; what comes after it must not make that one late.
+        """
+        by_urgency = sorted(assembly.members)
+        size = len(by_urgency)
+        while size > 1 and now + self._cost.seconds(size) > by_urgency[0].place.deadline:
+            size -= 1
+        if size < len(by_urgency):
+            for waiting in by_urgency[size:]:
+                heapq.heappush(self._queue, waiting)
+            assembly.keep(lambda waiting: waiting <= by_urgency[size - 1])
 
     def _hold_until(self, assembly: Assembly, held_since: float) -> float:
         """How long an idle stream waits for one more image: for a fraction of what a joint batch saves, if one is due by then.

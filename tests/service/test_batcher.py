@@ -398,6 +398,20 @@ def test_what_cannot_be_in_time_gives_way_to_what_can() -> None:
     with_batcher(test, seconds=1)
 
 
+def test_what_came_later_does_not_make_a_batch_late() -> None:
+    async def test(batcher: Batcher, engine: GatedEngine) -> None:
+        first = submit(batcher, 1)
+        await started(engine)
+        tasks = [submit(batcher, 2, deadline=20.5), submit(batcher, 3), submit(batcher, 4)]
+        await asyncio.sleep(0)
+        engine.permits.release(3)
+        batches = [sorted(await started(engine)), await started(engine)]
+        assert batches == [[2, 3], [4]]  # three at once would take 22 s
+        assert await asyncio.gather(first, *tasks) == [1, 2, 3, 4]
+
+    with_batcher(test, costs={1: 10.0, 2: 16.0, 3: 22.0, 4: 28.0})
+
+
 def test_a_result_that_cannot_be_finished_fails_alone() -> None:
     def unlucky(answer: Answer) -> float:
         return first_score(answer) / 0
