@@ -6,12 +6,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from export.build import ExportError, at_size, build
+from export.build import ExportError, build
 from export.evaluate import ServerError, evaluate_bundle, evaluate_server
 from models.checkpoint import CheckpointError, load_model
 from models.data.annotations import DataError
 from models.data.loader import open_data_set
-from models.evaluate import TorchEngine, evaluate
 from models.presets import Preset
 from service.bundle import BundleError, NmsDefaults
 from service.engine import EngineError
@@ -66,20 +65,14 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run_build(options: argparse.Namespace) -> None:
-    metrics = {}
-    trained = at_size(load_model(options.checkpoint), options.size)
-    nms = nms_of(options, trained.preset)
-    if options.data:
-        data_set = open_data_set(options.data, options.split, trained.classes)
-        evaluation = evaluate(TorchEngine(trained.model), data_set, trained.model.config.input_spec, nms)
-        metrics = {f"{data_set.name}/{data_set.split} AP50": round(evaluation.mean_ap, 5)}
+    trained = load_model(options.checkpoint)
     built = build(
         options.checkpoint,
         options.out,
         name=options.name or options.out.name,
         version=options.version,
-        nms=nms,
-        metrics=metrics,
+        nms=nms_of(options, trained.preset),
+        data_set=open_data_set(options.data, options.split, trained.classes) if options.data else None,
         input_size=options.size,
     )
     size = sum(path.stat().st_size for path in options.out.iterdir()) / 1e6

@@ -13,7 +13,8 @@ from export.graph import ExportGraph, fold_batch_norm, round_weights
 from export.parity import Difference, difference
 from export.to_onnx import to_onnx
 from models.checkpoint import TrainedModel, load_model
-from models.evaluate import TorchEngine
+from models.data.annotations import DataSet
+from models.evaluate import TorchEngine, evaluate
 from models.presets import PresetError
 from service.bundle import (
     GOLDEN,
@@ -57,10 +58,13 @@ def build(
     name: str,
     version: str,
     nms: NmsDefaults,
-    metrics: dict[str, float],
+    data_set: DataSet | None = None,
     input_size: int | None = None,
 ) -> Built:
-    """Export `checkpoint` as the bundle `out`, or raise ExportError and leave nothing behind."""
+    """Export `checkpoint` as the bundle `out`, or raise ExportError and leave nothing behind.
+
+    The manifest records the AP of the exported graph on `data_set`, whose classes are the checkpoint's.
+    """
     trained = at_size(load_model(checkpoint), input_size)
     spec = trained.model.config.input_spec
     fold_batch_norm(trained.model)
@@ -76,7 +80,6 @@ def build(
         nms=nms,
         files={},
         source=Source(preset=trained.preset.name, checkpoint_sha256=sha256_of(checkpoint), data_set=trained.data_set),
-        metrics=metrics,
         golden=Golden(detections=()),
     )
     with tempfile.TemporaryDirectory() as folder:
@@ -85,8 +88,11 @@ def build(
         engine = OnnxEngine(draft)
         parity = check_parity(trained, engine, spec)
         expected = Golden(detections=golden_detections(engine, golden, spec, nms))
+        metrics = {}
+        if data_set:
+            metrics[f"{data_set.name}/{data_set.split} AP50"] = round(evaluate(engine, data_set, spec, nms).mean_ap, 5)
         engine.close()
-    manifest = manifest.model_copy(update={"golden": expected})
+    manifest = manifest.model_copy(update={"golden": expected, "metrics": metrics})
     return Built(write_bundle(out, manifest, {MODEL: model, GOLDEN: png(golden)}), parity)
 
 

@@ -59,7 +59,10 @@ class TrainedModel:
     classes: tuple[str, ...]
     data_set: str
     golden: torch.Tensor
-    """A picture that the model was not trained on: uint8 (H, W, 3) RGB at the input's size."""
+    """The first picture of the validation set, or of the training set where there was none.
+
+    uint8 (H, W, 3) RGB at the input's size.
+    """
 
 
 def load_model(path: Path) -> TrainedModel:

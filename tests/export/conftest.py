@@ -10,10 +10,11 @@ from torch import nn
 
 from export.build import Built, build
 from models.checkpoint import write_checkpoint
+from models.data.voc import read_voc
 from models.presets import Preset, find_preset
 from service.bundle import NmsDefaults
 from service.preprocess import fit
-from tests.models.pictures import CLASSES, draw
+from tests.models.pictures import CLASSES, draw, write_voc
 
 SIZE = 128
 
@@ -50,5 +51,6 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def built(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    tree = write_voc(tmp_path_factory.mktemp("data") / "rectangles", {"test": 3})
     out = tmp_path_factory.mktemp("bundles") / "random"
-    return build(checkpoint, out, name="random", version="7", nms=NmsDefaults(), metrics={"AP50": 0.25})
+    return build(checkpoint, out, name="random", version="7", nms=NmsDefaults(), data_set=read_voc(tree, "test", CLASSES))

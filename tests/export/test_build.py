@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from export.build import Built, ExportError, build, check_parity
+from export.evaluate import evaluate_bundle
 from export.graph import fold_batch_norm, round_weights
 from export.parity import difference
 from models.checkpoint import CheckpointError, load_model
@@ -20,6 +21,7 @@ from service.bundle import NmsDefaults, read_bundle, sha256_of
 from service.engine import Candidates, open_engine
 from service.pipeline import check_golden
 from tests.export.conftest import SIZE
+from tests.models.pictures import write_voc
 
 
 def images(batch: int) -> NDArray[np.uint8]:
@@ -95,7 +97,12 @@ def test_manifest_says_where_the_weights_came_from(checkpoint: Path, built: Buil
     assert manifest.source.preset == "passd-320-mobilenet"
     assert manifest.source.checkpoint_sha256 == sha256_of(checkpoint)
     assert manifest.source.data_set == "rectangles/train"
-    assert manifest.metrics == {"AP50": 0.25}
+
+
+def test_manifest_records_what_evaluate_prints(built: Built, tmp_path: Path) -> None:
+    tree = write_voc(tmp_path / "rectangles", {"test": 3})
+    _, evaluation = evaluate_bundle(built.bundle.path, tree, "test", "onnx")
+    assert built.bundle.manifest.metrics == {"rectangles/test AP50": round(evaluation.mean_ap, 5)}
 
 
 def test_golden_image_has_detections_even_for_a_weak_model(built: Built) -> None:
@@ -140,7 +147,7 @@ def test_what_is_no_checkpoint_is_refused_and_nothing_is_written(tmp_path: Path)
     bad = tmp_path / "best.pt"
     bad.write_bytes(b"not a checkpoint")
     with pytest.raises(CheckpointError, match=r"best\.pt"):
-        build(bad, tmp_path / "bundle", name="x", version="1", nms=NmsDefaults(), metrics={})
+        build(bad, tmp_path / "bundle", name="x", version="1", nms=NmsDefaults())
     assert [path.name for path in tmp_path.iterdir()] == ["best.pt"]
 
 

@@ -70,7 +70,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def built(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
     out = tmp_path_factory.mktemp("bundles") / "joint"
     nms = NmsDefaults(method="hard", iou_threshold=0.5)
-    return build(checkpoint, out, name="joint", version="1", nms=nms, metrics={})
+    return build(checkpoint, out, name="joint", version="1", nms=nms)
 
 
 def images(batch: int) -> NDArray[np.uint8]:
