@@ -1,9 +1,10 @@
 """How far two engines' answers to the same images lie apart."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from service.bundle import InputSpec
 from service.engine import Candidates
 
 COMPARED_SCORE = 0.05  # candidates below are noise: near the cut-off their order, and so their presence, is a toss-up
@@ -22,6 +23,15 @@ class Difference:
 
     def exceeds(self, boxes: float, scores: float) -> bool:
         return self.boxes > boxes or self.scores > scores or self.num_missing > 0
+
+
+def clipped(candidates: Candidates, spec: InputSpec) -> Candidates:
+    """The part of each box inside the input, which is all that a server answers with.
+
+    A model at the start of its training makes boxes of thousands of pixels, whose far edges float32 holds less finely.
+    """
+    corner = np.array([spec.width, spec.height] * 2, np.float32)
+    return replace(candidates, boxes=candidates.boxes.clip(np.float32(0), corner))
 
 
 def difference(reference: Candidates, other: Candidates) -> Difference:

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from export.parity import Difference, difference
+from export.parity import Difference, clipped, difference
+from service.bundle import InputSpec
 from service.engine import Candidates
 
 
@@ -38,3 +39,12 @@ def test_another_label_is_no_counterpart() -> None:
 
 def test_candidates_below_the_noise_are_not_compared() -> None:
     assert difference(candidates((0, 0.9, 0), (50, 0.01, 1)), candidates((0, 0.9, 0))) == Difference(0, 0, 0)
+
+
+def test_what_lies_outside_the_input_does_not_count() -> None:
+    spec = InputSpec(height=64, width=64, resize="stretch")
+    some = candidates((-5, 0.9, 0), (60, 0.8, 0))
+    other = Candidates(some.boxes + np.array([[[-1, 0, 0, 0], [0, 0, 1, 0]]], np.float32), some.scores, some.labels)
+    np.testing.assert_array_equal(clipped(some, spec).boxes[0], [[0, 0, 5, 10], [60, 0, 64, 10]])
+    assert difference(some, other).boxes == 1
+    assert difference(clipped(some, spec), clipped(other, spec)) == Difference(0, 0, 0)
