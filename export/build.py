@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from export.graph import ExportGraph, fold_batch_norm, round_weights
-from export.parity import Difference, clipped, difference
+from export.parity import Difference, difference
 from export.to_onnx import to_onnx
 from models.checkpoint import TrainedModel, load_model
 from models.data.annotations import DataSet
@@ -119,7 +119,7 @@ def check_parity(trained: TrainedModel, engine: Engine, spec: InputSpec) -> Diff
     worst = Difference(0.0, 0.0, 0)
     for batch in ([golden], [golden[:, ::-1], noise, golden]):
         images = np.stack(batch)
-        found = difference(clipped(reference(images), spec), clipped(engine(images), spec))
+        found = difference(reference(images), engine(images), inside=spec)
         worst = Difference(
             max(worst.boxes, found.boxes), max(worst.scores, found.scores), worst.num_missing + found.num_missing
         )

@@ -1,6 +1,6 @@
 """How far two engines' answers to the same images lie apart."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -25,20 +25,15 @@ class Difference:
         return self.boxes > boxes or self.scores > scores or self.num_missing > 0
 
 
-def clipped(candidates: Candidates, spec: InputSpec) -> Candidates:
-    """The part of each box inside the input, which is all that a server answers with.
-
-    A model at the start of its training makes boxes of thousands of pixels, whose far edges float32 holds less finely.
-    """
-    corner = np.array([spec.width, spec.height] * 2, np.float32)
-    return replace(candidates, boxes=candidates.boxes.clip(np.float32(0), corner))
-
-
-def difference(reference: Candidates, other: Candidates) -> Difference:
+def difference(reference: Candidates, other: Candidates, inside: InputSpec | None = None) -> Difference:
     """Pair each candidate of `reference` above COMPARED_SCORE with the nearest box of the same label in `other`.
 
-    Candidates are paired by place and not by rank: two engines may order equal scores differently.
+    Candidates are paired by place and not by rank: two engines may order equal scores differently. With `inside`, only the
+    part of a box inside that input counts, which is all that a server answers with: a model at the start of its training
+    makes boxes of thousands of pixels, whose far edges float32 holds less finely.
     """
+    corner = np.array([inside.width, inside.height] * 2 if inside else [np.inf] * 4, np.float32)
+    low = np.float32(0 if inside else -np.inf)
     boxes = scores = 0.0
     num_missing = 0
     for image in range(len(reference.scores)):
@@ -49,8 +44,8 @@ def difference(reference: Candidates, other: Candidates) -> Difference:
             if not is_peer.any():
                 num_missing += 1
                 continue
-            distances = np.abs(other.boxes[image][is_peer] - box).max(axis=1)
-            nearest = int(distances.argmin())
-            boxes = max(boxes, float(distances[nearest]))
-            scores = max(scores, float(abs(other.scores[image][is_peer][nearest] - score)))
+            peers, peer_scores = other.boxes[image][is_peer], other.scores[image][is_peer]
+            nearest = int(np.abs(peers - box).max(axis=1).argmin())
+            boxes = max(boxes, float(np.abs(peers[nearest].clip(low, corner) - box.clip(low, corner)).max()))
+            scores = max(scores, float(abs(peer_scores[nearest] - score)))
     return Difference(boxes, scores, num_missing)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from export.parity import Difference, clipped, difference
+from export.parity import Difference, difference
 from service.bundle import InputSpec
 from service.engine import Candidates
 
@@ -45,6 +45,13 @@ def test_what_lies_outside_the_input_does_not_count() -> None:
     spec = InputSpec(height=64, width=64, resize="stretch")
     some = candidates((-5, 0.9, 0), (60, 0.8, 0))
     other = Candidates(some.boxes + np.array([[[-1, 0, 0, 0], [0, 0, 1, 0]]], np.float32), some.scores, some.labels)
-    np.testing.assert_array_equal(clipped(some, spec).boxes[0], [[0, 0, 5, 10], [60, 0, 64, 10]])
     assert difference(some, other).boxes == 1
-    assert difference(clipped(some, spec), clipped(other, spec)) == Difference(0, 0, 0)
+    assert difference(some, other, inside=spec) == Difference(0, 0, 0)
+    larger = InputSpec(height=64, width=71, resize="stretch")
+    assert difference(some, other, inside=larger).boxes == 1
+
+
+def test_boxes_that_cover_the_whole_input_are_told_apart_by_what_lies_outside() -> None:
+    spec = InputSpec(height=10, width=4, resize="stretch")
+    some = candidates((-1, 0.9, 0), (-2, 0.3, 0))
+    assert difference(some, candidates((-2, 0.3, 0), (-1, 0.9, 0)), inside=spec) == Difference(0, 0, 0)
