@@ -9,7 +9,7 @@ import torch
 from models import analyse, multi_scale
 from models.checkpoint import CheckpointError, load_model
 from models.data.annotations import DataError, DataSet
-from models.data.loader import open_data_set
+from models.data.loader import open_data_set, open_data_sets
 from models.describe import describe, list_presets
 from models.distributed import is_first, process_group
 from models.evaluate import TorchEngine, evaluate, score
@@ -22,6 +22,7 @@ from models.train import TrainingError, train
 EXAMPLES = """examples:
   python -m models train passd-320-mobilenet --data VOC --split trainval --out runs/mine
   python -m models train passd-320-mobilenet --data VOC --out runs/mine --resume
+  python -m models train passd-320-vgg16 --data VOC2007 --data VOC2012 --val-split test --out runs/voc
   torchrun --nproc-per-node 4 -m models train passd-320-vgg16 --data VOC --out runs/vgg
   python -m models evaluate runs/mine/best.pt --data VOC --split test
   python -m models evaluate runs/joint/best.pt --data COCO --split val2017 --scales multi
@@ -51,7 +52,14 @@ def parser() -> argparse.ArgumentParser:
 
     verb = verbs.add_parser("train", help="train a preset on a data set", epilog=EXAMPLES, formatter_class=raw)
     verb.add_argument("preset", help="one of those that `python -m models presets` lists")
-    verb.add_argument("--data", type=Path, required=True, help="a Pascal VOC tree or a COCO directory")
+    verb.add_argument(
+        "--data",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="DIR",
+        help="a Pascal VOC tree or a COCO directory; given twice the training splits are joined, the first has the --val-split",
+    )
     verb.add_argument("--out", type=Path, required=True, help="folder for checkpoints, log.jsonl and plot.png")
     verb.add_argument("--split", default="trainval", help="what to train on (default: trainval)")
     verb.add_argument(
@@ -78,6 +86,7 @@ def parser() -> argparse.ArgumentParser:
         help="pictures as the server fits them, or in their own shape at FSAF's test scale or at its eight scales with flips "
         "(default: served)",
     )
+    verb.add_argument("--device", default=default_device(), help="cpu or cuda (default here: %(default)s)")
     verb.set_defaults(run=run_evaluate)
 
     verb = verbs.add_parser("presets", help="list the presets")
@@ -104,8 +113,9 @@ def run_train(options: argparse.Namespace) -> None:
     settings = options.set + [f"{name}={value}" for name, value in short.items() if value is not None]
     preset = override(find_preset(options.preset), settings)
     with process_group(options.device) as device:
-        train_set = announce(open_data_set(options.data, options.split))
-        val_set = announce(open_data_set(options.data, options.val_split, train_set.classes)) if options.val_split else None
+        train_set, val_set = announce(open_data_sets(options.data, options.split)), None
+        if options.val_split:
+            val_set = announce(open_data_set(options.data[0], options.val_split, train_set.classes))
         train(preset, train_set, val_set, options.out, resume=options.resume, num_workers=options.workers, device=device)
         if is_first():
             best = options.out / "best.pt"
@@ -129,7 +139,7 @@ def announce(data_set: DataSet) -> DataSet:
 def run_evaluate(options: argparse.Namespace) -> None:
     trained = load_model(options.checkpoint)
     data_set = announce(open_data_set(options.data, options.split, trained.classes))
-    engine, preset = TorchEngine(trained.model), trained.preset
+    engine, preset = TorchEngine(trained.model.to(options.device)), trained.preset
     if options.scales == "served":
         print(evaluate(engine, data_set, preset.model.input_spec, preset.nms_defaults).table())
         return

@@ -66,7 +66,10 @@ def test_train_and_evaluate(voc_tree: Path, tmp_path: Path, capsys: pytest.Captu
     ]
     assert main([*run, *short]) == 0
     assert "voc/train: 6 images, 12 objects of 2 classes (green, red)" in capsys.readouterr().out
-    assert main(["evaluate", str(tmp_path / "run" / "best.pt"), "--data", str(voc_tree), "--split", "test"]) == 0
+    assert (
+        main(["evaluate", str(tmp_path / "run" / "best.pt"), "--data", str(voc_tree), "--split", "test", "--device", "cpu"])
+        == 0
+    )
     table = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in table[1:]] == ["class", "green", "red", "mean", "mean", "mean"]
     assert len(table[-2].split(": ")[1].split()) == 4  # IoU .5 .6 .7 .8

@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from models.data.annotations import DataError
-from models.data.loader import Example, TrainingImages, training_batches
+from models.data.loader import Example, TrainingImages, open_data_sets, training_batches
 from models.data.voc import read_voc
 from models.presets import AugmentConfig
 from service.bundle import InputSpec
+from tests.models.pictures import write_voc
 
 SPEC = InputSpec(height=64, width=64, resize="stretch")
 
@@ -82,6 +83,18 @@ def test_a_broken_picture_is_one_line_that_names_it(voc_tree: Path, num_workers:
     with pytest.raises(DataError, match=r"000004\.png: .*replace the file") as caught:
         list(training_batches(images_of(voc_tree), 2, num_workers))
     assert "\n" not in str(caught.value)
+
+
+def test_several_trees_are_one_set_with_the_classes_of_all(tmp_path: Path) -> None:
+    roots = [write_voc(tmp_path / name, {"train": 2}) for name in ("first", "second")]
+    for path in (roots[1] / "Annotations").iterdir():
+        path.write_text(path.read_text().replace("red", "blue").replace("green", "blue"))
+    joined = open_data_sets(roots, "train")
+    assert (joined.name, joined.split, joined.classes) == ("first+second", "train", ("blue", "green", "red"))
+    assert [sample.image_path.parent.parent.name for sample in joined.samples] == ["first"] * 2 + ["second"] * 2
+    assert {label for sample in joined.samples[2:] for label in sample.labels.tolist()} == {0}
+    assert {label for sample in joined.samples[:2] for label in sample.labels.tolist()} <= {1, 2}
+    assert open_data_sets(roots[:1], "train").classes == read_voc(roots[0], "train").classes
 
 
 @pytest.mark.parametrize("batch_size", [4, 5])
