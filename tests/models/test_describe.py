@@ -9,10 +9,8 @@ from models.presets import PRESETS, find_preset
 SIZES = {  # parameters and boxes of the papers' models, and the multiply-adds of their convolutions in 10^9
     "passd-320-vgg16": (24_866_205, 6_375, 35.89),
     "passd-512-vgg16": (24_866_205, 16_320, 91.87),
-    "passd-320-vgg16-coco": (25_281_105, 6_375, 36.77),
     "passd-512-vgg16-coco": (25_281_105, 16_320, 94.13),
     "passd-320-resnet101-coco": (47_477_329, 6_375, 18.92),
-    "passd-512-resnet101-coco": (47_477_329, 16_320, 48.44),
     "passd-768-resnet101-coco": (48_152_145, 36_828, 109.03),
     "passd-320-mobilenet-coco": (6_735_697, 6_375, 3.93),
 }
