@@ -93,7 +93,7 @@ def run_evaluate(options: argparse.Namespace) -> None:
     if options.target.startswith(("http://", "https://")):
         evaluation = evaluate_server(options.target, options.model, options.data, options.split)
     else:
-        _, evaluation = evaluate_bundle(Path(options.target), options.data, options.split, options.engine)
+        evaluation = evaluate_bundle(Path(options.target), options.data, options.split, options.engine)
     print(evaluation.table())
 
 

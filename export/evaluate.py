@@ -6,10 +6,10 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from models.data.annotations import DataSet, Sample
+from models.data.annotations import DataSet
 from models.data.loader import open_data_set
-from models.evaluate import MAX_DETECTIONS, SCORE_THRESHOLD, Evaluation, detect_all, evaluation_options, score
-from service.bundle import Bundle, read_bundle
+from models.evaluate import MAX_DETECTIONS, SCORE_THRESHOLD, Evaluation, evaluate, score
+from service.bundle import read_bundle
 from service.engine import EngineName, open_engine
 from service.postprocess import Detections
 
@@ -18,13 +18,11 @@ class ServerError(Exception):
     """A server that cannot be measured; the message names it and what it said."""
 
 
-def evaluate_bundle(path: Path, root: Path, split: str, engine_name: EngineName) -> tuple[Bundle, Evaluation]:
+def evaluate_bundle(path: Path, root: Path, split: str, engine_name: EngineName) -> Evaluation:
     """AP of the bundle in `path` on a data set."""
     bundle = read_bundle(path)
     data_set = open_data_set(root, split, bundle.manifest.classes)
-    engine = open_engine(bundle, engine_name)
-    found = detect_all(engine, data_set.samples, bundle.manifest.input, evaluation_options(bundle.manifest.nms))
-    return bundle, score(data_set, found)
+    return evaluate(open_engine(bundle, engine_name), data_set, bundle.manifest.input, bundle.manifest.nms)
 
 
 def evaluate_server(url: str, model: str | None, root: Path, split: str) -> Evaluation:
@@ -47,7 +45,7 @@ def detect_by_http(client: httpx.Client, model: str, data_set: DataSet) -> Itera
     """The detections that the server gives for each picture's file, in order."""
     parameters = {"model": model, "score_threshold": str(SCORE_THRESHOLD), "max_detections": str(MAX_DETECTIONS)}
     for sample in data_set.samples:
-        response = client.post("/detect", params=parameters, content=body_of(sample)).raise_for_status()
+        response = client.post("/detect", params=parameters, content=sample.image_path.read_bytes()).raise_for_status()
         detections = response.json()["results"][0]["detections"]
         boxes = [[d["box"][side] for side in ("x1", "y1", "x2", "y2")] for d in detections]
         yield Detections(
@@ -55,7 +53,3 @@ def detect_by_http(client: httpx.Client, model: str, data_set: DataSet) -> Itera
             np.array([d["score"] for d in detections], dtype=np.float32),
             np.array([d["class_id"] for d in detections], dtype=np.int32),
         )
-
-
-def body_of(sample: Sample) -> bytes:
-    return sample.image_path.read_bytes()

@@ -111,15 +111,6 @@ class Repository:
                 if slot.model is not None and signature and signature != slot.signature:
                     await self._reload(slot)
 
-    async def watch(self, interval_seconds: float) -> None:
-        """Poll for ever."""
-        while True:
-            await asyncio.sleep(interval_seconds)
-            try:
-                await self.poll()
-            except Exception:  # this look failed; the next one must come all the same
-                logger.exception("cannot look for changed bundles")
-
     async def close(self) -> None:
         """Finish what was taken on and free all engines."""
         for model in self.models:

@@ -1,7 +1,8 @@
 """What one application holds: the models, the threads and budgets that they share, and whether it is ready."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -19,6 +20,8 @@ from service.served_model import ServedModel
 from service.settings import Settings
 from service.tracing import open_tracing
 from service.watchdog import Watchdog
+
+logger = logging.getLogger("singleshot")
 
 
 class Server:
@@ -60,9 +63,9 @@ class Server:
         """Ready from start-up to shutdown; then finish what was taken on."""
         for model in self.repository.models:
             model.start()
-        tasks = [asyncio.create_task(self.watchdog.watch(self.settings.watchdog_seconds))]
+        tasks = [asyncio.create_task(repeat(self.watchdog.look, self.settings.watchdog_seconds))]
         if self.settings.reload_seconds:
-            tasks.append(asyncio.create_task(self.repository.watch(self.settings.reload_seconds)))
+            tasks.append(asyncio.create_task(repeat(self.repository.poll, self.settings.reload_seconds)))
         self.is_running = True
         yield
         self.is_draining = True
@@ -97,3 +100,13 @@ class Server:
         except Exception:
             engine.close()
             raise
+
+
+async def repeat(look: Callable[[], Awaitable[None]], interval_seconds: float) -> None:
+    """Look for ever; a look that fails is logged, and the next one comes all the same."""
+    while True:
+        await asyncio.sleep(interval_seconds)
+        try:
+            await look()
+        except Exception:
+            logger.exception("cannot look after bundles and engines")

@@ -1,6 +1,5 @@
 """Notices models whose engine fails or hangs, says so in the log, and asks a failing one whether it works again."""
 
-import asyncio
 import logging
 
 from service.repository import Repository
@@ -9,20 +8,11 @@ logger = logging.getLogger("singleshot")
 
 
 class Watchdog:
-    """Whether a model is in trouble is the model's to say; this one looks regularly."""
+    """Whether a model is in trouble is the model's to say; this one looks, regularly called by the server."""
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
         self._troubles: dict[str, str] = {}
-
-    async def watch(self, interval_seconds: float) -> None:
-        """Look for ever."""
-        while True:
-            await asyncio.sleep(interval_seconds)
-            try:
-                await self.look()
-            except Exception:  # this look failed; the next one must come all the same
-                logger.exception("cannot look after the engines")
 
     async def look(self) -> None:
         """Report what has changed. A failing model gets its golden image to detect: traffic no longer comes by itself."""

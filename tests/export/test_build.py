@@ -101,7 +101,7 @@ def test_manifest_says_where_the_weights_came_from(checkpoint: Path, built: Buil
 
 def test_manifest_records_what_evaluate_prints(built: Built, tmp_path: Path) -> None:
     tree = write_voc(tmp_path / "rectangles", {"test": 3})
-    _, evaluation = evaluate_bundle(built.bundle.path, tree, "test", "onnx")
+    evaluation = evaluate_bundle(built.bundle.path, tree, "test", "onnx")
     assert built.bundle.manifest.metrics == {"rectangles/test AP50": round(evaluation.mean_ap, 5)}
 
 
