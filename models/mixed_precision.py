@@ -1,14 +1,19 @@
 """bfloat16 where it is faster than float32."""
 
 from functools import cache
-from pathlib import Path
+from typing import Literal
 
 import torch
 
+from service.cores import cpu_flags
 
-def autocast(device: str) -> torch.autocast:
-    """Mixed precision where it pays."""
-    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=has_fast_bfloat16(device))
+Precision = Literal["auto", "fp32", "bf16"]  # auto is bf16 where it is faster
+
+
+def autocast(device: str, precision: Precision) -> torch.autocast:
+    """Mixed precision: convolutions in bfloat16, the rest in float32; or all in float32."""
+    enabled = has_fast_bfloat16(device) if precision == "auto" else precision == "bf16"
+    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=enabled)
 
 
 @cache
@@ -16,12 +21,4 @@ def has_fast_bfloat16(device: str) -> bool:
     """Whether bfloat16 is faster than float32 here; on a CPU without its instructions it is many times slower."""
     if torch.device(device).type != "cpu":
         return True
-    return "amx_bf16" in cpu_flags() or "avx512_bf16" in cpu_flags()
-
-
-def cpu_flags() -> set[str]:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return set()
-    return next((set(line.split()) for line in lines if line.startswith("flags")), set())
+    return not cpu_flags().isdisjoint({"amx_bf16", "avx512_bf16"})

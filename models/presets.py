@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from models.mixed_precision import Precision
 from models.passd import PASSD, PASSDConfig
 from models.retinanet import Branches, RetinaNet, RetinaNetConfig
 from service.bundle import NmsDefaults
@@ -56,6 +57,7 @@ class OptimConfig:
     schedule: Literal["step", "cosine"] = "step"
     steps: tuple[int, ...] = (150, 200)  # epochs at which the rate is divided by 10
     clip_grad_norm: float = 0.0  # 0 turns it off
+    precision: Precision = "auto"
     ema: float = 0.0  # decay of an average of the weights, which is then what is evaluated and exported; 0 turns it off
 
     def __post_init__(self) -> None:

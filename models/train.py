@@ -160,7 +160,7 @@ def train_epoch(
         for group in run.optimizer.param_groups:
             group["lr"] = lr
         run.optimizer.zero_grad(set_to_none=True)
-        losses = add_gradients(forward, run.model, batch, optim.accumulate, device)
+        losses = add_gradients(forward, run.model, batch, optim, device)
         if not all(map(math.isfinite, losses.values())):
             raise TrainingError(
                 f"the loss is not finite in epoch {run.epoch + 1}, step {step + 1} ({format_losses(losses)}); its batch is in "
@@ -180,17 +180,20 @@ def train_epoch(
     return {"epoch": run.epoch + 1, "lr": lr, "images_per_second": round(speed, 2), "losses": mean_losses}
 
 
-def add_gradients(forward: nn.Module, model: PASSD | RetinaNet, batch: Batch, num_parts: int, device: str) -> dict[str, float]:
+def add_gradients(
+    forward: nn.Module, model: PASSD | RetinaNet, batch: Batch, optim: OptimConfig, device: str
+) -> dict[str, float]:
     """Add the gradients of a batch to the parameters', part by part -> its losses, which are means over parts and processes.
 
     Positives are counted, and batch norm takes its statistics, within each part over all processes.
     """
     images, targets = batch
     sums: dict[str, Tensor] = {}
+    num_parts = optim.accumulate
     for i, part in enumerate(torch.arange(len(images)).tensor_split(num_parts)):
         is_last = i == num_parts - 1
         with forward.no_sync() if isinstance(forward, DistributedDataParallel) and not is_last else nullcontext():
-            with autocast(device):
+            with autocast(device, optim.precision):
                 predictions = forward(normalise(images[part].to(device)).contiguous(memory_format=torch.channels_last))
             own = [Targets(targets[n].boxes.to(device), targets[n].labels.to(device)) for n in part.tolist()]
             losses = {name: loss / num_parts for name, loss in model.loss(predictions, own).items()}

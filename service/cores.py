@@ -1,9 +1,10 @@
-"""How many processor cores this process may use."""
+"""What the processor offers: how many cores this process may use, and whether they have matrix units."""
 
 import os
 from pathlib import Path
 
 CGROUP_LIMIT = Path("/sys/fs/cgroup/cpu.max")
+CPU_INFO = Path("/proc/cpuinfo")
 
 
 def num_cores(limit_file: Path = CGROUP_LIMIT) -> int:
@@ -14,3 +15,17 @@ def num_cores(limit_file: Path = CGROUP_LIMIT) -> int:
         return max(1, min(cores, int(quota) // int(period)))
     except (OSError, ValueError):  # no cgroup v2, or the quota is the word "max"
         return cores
+
+
+def has_amx(cpu_info: Path = CPU_INFO) -> bool:
+    """Whether the cores have matrix units for bf16 (Intel's AMX)."""
+    return "amx_bf16" in cpu_flags(cpu_info)
+
+
+def cpu_flags(cpu_info: Path = CPU_INFO) -> set[str]:
+    """The processor's extensions by the kernel's names; none where nothing says so, as on Windows."""
+    try:
+        lines = cpu_info.read_text().splitlines()
+    except OSError:
+        return set()
+    return next((set(line.split()) for line in lines if line.startswith("flags")), set())
