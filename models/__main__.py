@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         options.run(options)
-    except (CheckpointError, DataError, FigureError, PresetError, PretrainedError, TrainingError) as error:
+    except (CheckpointError, DataError, FigureError, PresetError, PretrainedError, TrainingError, OSError) as error:
         print(f"models: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -4,15 +4,15 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from models import fsaf_ablation, passd_ablation
+from models.ablation import FSAF_ROWS, PASSD_ROWS, ablate
 from models.checkpoint import TrainedModel, load_model
 from models.data.annotations import MAX_PIXELS, DataError
 from models.data.loader import open_data_set
 from models.level_figure import FigureError, write_figures
 from models.matching_figure import draw_matching
 from models.overrides import override
-from models.passd import PASSD, PASSDConfig
-from models.presets import PresetError, find_preset
+from models.passd import PASSD
+from models.presets import find_preset
 from models.sampling_figure import draw_sampling
 from service.image_header import ImageError
 from service.preprocess import decode_image
@@ -59,11 +59,12 @@ def add_verbs(verbs: Any, device: str) -> None:
 
     kind = kinds.add_parser("ablation", help="train and measure the rows of PASSD's Tables 1 and 3, or of FSAF's Table 1")
     kind.add_argument("preset", help="a passd or retinanet-fsaf preset, whose prediction module is varied")
-    kind.add_argument("--rows", help=f"of PASSD's tables, some of: {','.join(passd_ablation.ROWS)} (default: all)")
+    names = f"for passd: {','.join(PASSD_ROWS)}; for retinanet-fsaf: {','.join(FSAF_ROWS)}"
+    kind.add_argument("--rows", help=f"some of the table's rows (default: all); {names}")
     kind.add_argument("--data", type=Path, required=True, help="a Pascal VOC tree or a COCO directory")
     kind.add_argument("--split", default="train", help="what to train on (default: train)")
     kind.add_argument("--test-split", default="test", help="what to measure AP on (default: test)")
-    kind.add_argument("--out", type=Path, required=True, help="folder for the runs and table.txt")
+    kind.add_argument("--out", type=Path, required=True, help="folder for the runs and table.md")
     kind.add_argument("--seeds", type=int, default=1, help="runs of each row (default: 1)")
     kind.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting of all rows")
     kind.add_argument("--workers", type=int, default=1, help="processes that prepare images (default: 1)")
@@ -81,14 +82,9 @@ def run_ablation(options: argparse.Namespace) -> None:
     preset = override(find_preset(options.preset), options.set)
     train_set = open_data_set(options.data, options.split)
     test_set = open_data_set(options.data, options.test_split, train_set.classes)
+    rows = options.rows.split(",") if options.rows else None
     how = {"num_seeds": options.seeds, "num_workers": options.workers, "device": options.device}
-    if isinstance(preset.model, PASSDConfig):
-        rows = options.rows.split(",") if options.rows else None
-        print(passd_ablation.ablate(preset, train_set, test_set, options.out, rows=rows, **how))
-    elif options.rows:
-        raise PresetError(f"--rows is of PASSD's tables, and {preset.name} is no PASSD")
-    else:
-        print(fsaf_ablation.ablate(preset, train_set, test_set, options.out, **how))
+    print(ablate(preset, train_set, test_set, options.out, names=rows, **how))
 
 
 def run_matching(options: argparse.Namespace) -> None:

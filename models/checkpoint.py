@@ -63,6 +63,8 @@ class TrainedModel:
 
     uint8 (H, W, 3) RGB at the input's size.
     """
+    path: Path
+    """The checkpoint's file."""
 
 
 def load_model(path: Path) -> TrainedModel:
@@ -79,4 +81,4 @@ def load_model(path: Path) -> TrainedModel:
             f"{path}: written by another version of this package ({reason}); use that or train again"
         ) from error
     detector: Detector = model.eval()
-    return TrainedModel(detector, preset, classes, content["data_set"], content["golden"])
+    return TrainedModel(detector, preset, classes, content["data_set"], content["golden"], path)

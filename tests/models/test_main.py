@@ -26,6 +26,7 @@ from models.__main__ import main
             "{tmp}/w: no such file",
         ),
         (["evaluate", "{tmp}/best.pt", "--data", "{voc}"], "best.pt: no such file"),
+        (["train", "passd-320-mobilenet", "--data", "{voc}", "--split", "train", "--out", "/dev/null/run"], "Not a directory"),
     ],
 )
 def test_an_error_is_one_line_and_status_1(

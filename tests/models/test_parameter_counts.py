@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 import torch
 
+from models.ablation import PASSD_ROWS, variant
 from models.backbones import BackboneName, ResNet, build_backbone
 from models.describe import build_on_meta, num_parameters
 from models.passd import PASSD, PASSDConfig
-from models.passd_ablation import ROWS, variant
 from models.presets import find_preset
 
 VGG = PASSDConfig("vgg16", 320)
@@ -52,10 +52,10 @@ def count(config: PASSDConfig, num_classes: int) -> int:
         return num_parameters(PASSD(config, tuple(str(i) for i in range(num_classes))))
 
 
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("row", PASSD_ROWS)
 def test_each_prediction_module_of_tables_1_and_3(row: str) -> None:
     bases = [find_preset(f"passd-320-{backbone}") for backbone in ("vgg16", "resnet101", "mobilenet")]
-    assert tuple(num_parameters(build_on_meta(variant(base, row, 0), 20)) for base in bases) == ROW_COUNTS[row]
+    assert tuple(num_parameters(build_on_meta(variant(base, PASSD_ROWS[row], 0), 20)) for base in bases) == ROW_COUNTS[row]
     assert f"{ROW_COUNTS[row][0] / 1e6:.2f}" == TABLE_1_AND_3[row]
 
 

@@ -1,4 +1,4 @@
-"""PASSD's ablations (Tables 1 to 3): each prediction module trained and measured under one budget."""
+"""The papers' ablations: each row's model trained and measured under one budget."""
 
 import dataclasses
 import json
@@ -11,11 +11,14 @@ from models.data.annotations import DataSet
 from models.describe import build_on_meta, num_parameters
 from models.evaluate import IOU_THRESHOLDS, TorchEngine, evaluate
 from models.overrides import override
+from models.passd import PASSDConfig
 from models.presets import Preset, PresetError
 from models.train import train
 
+Rows = Mapping[str, tuple[str, ...]]  # what each changes in a preset
+
 CONV = ("model.proposing=none", "model.attending=conv")
-ROWS: dict[str, tuple[str, ...]] = {  # Table 1, then the rest of Table 3: what each changes in a preset
+PASSD_ROWS: Rows = {  # PASSD, Table 1, then the rest of Table 3
     "conv": CONV,
     "unclipped": ("model.proposing=unclipped", "model.attending=conv"),
     "clipped": ("model.attending=conv",),
@@ -28,14 +31,30 @@ ROWS: dict[str, tuple[str, ...]] = {  # Table 1, then the rest of Table 3: what 
     "resblock1-conv": (*CONV, "model.tower=resblock", "model.tower_depth=1"),
     "resblock2-conv": (*CONV, "model.tower=resblock", "model.tower_depth=2"),
 }
+FSAF_ROWS: Rows = {  # FSAF, Table 1, in its order
+    "anchor-based": ("model.branches=anchor-based",),
+    "anchor-free-heuristic": ("model.branches=anchor-free", "model.level_selection=heuristic"),
+    "anchor-free-online": ("model.branches=anchor-free", "model.level_selection=online"),
+    "joint-heuristic": ("model.branches=joint", "model.level_selection=heuristic"),
+    "joint-online": ("model.branches=joint", "model.level_selection=online"),
+}
 MEASURES = ("AP", "S", "M", "L", *(f"AP.{round(10 * threshold)}" for threshold in IOU_THRESHOLDS[1:]))
 
 Result = dict[str, float]
 
 
-def variant(preset: Preset, row: str, seed: int) -> Preset:
-    """The preset with the prediction module of a row and a seed."""
-    return dataclasses.replace(override(preset, list(ROWS[row])), seed=seed)
+def rows_of(preset: Preset, names: Sequence[str] | None = None) -> Rows:
+    """The rows of the paper that a preset's model is from, all or those named."""
+    rows = PASSD_ROWS if isinstance(preset.model, PASSDConfig) else FSAF_ROWS
+    for name in names or ():
+        if name not in rows:
+            raise PresetError(f"--rows: {preset.name} has no row {name!r}; there are: {', '.join(rows)}")
+    return {name: rows[name] for name in names or rows}
+
+
+def variant(preset: Preset, changes: Sequence[str], seed: int) -> Preset:
+    """The preset with what a row changes and a seed."""
+    return dataclasses.replace(override(preset, list(changes)), seed=seed)
 
 
 def run_row(preset: Preset, train_set: DataSet, test_set: DataSet, out: Path, num_workers: int, device: str) -> Result:
@@ -60,24 +79,22 @@ def ablate(
     test_set: DataSet,
     out: Path,
     *,
-    rows: Sequence[str] | None,
+    names: Sequence[str] | None,
     num_seeds: int,
     num_workers: int,
     device: str,
 ) -> str:
     """Train and measure each row, or those named, with seeds 0, 1, … into folders of `out` -> the table in Markdown.
 
-    table.md grows row by row; what is finished is not repeated.
+    table.md grows row by row; what is finished is not repeated, so several processes may share the rows of one folder.
     """
     results: dict[str, list[Result]] = {}
     text = ""
-    for row in rows or ROWS:
-        if row not in ROWS:
-            raise PresetError(f"--rows: no row {row!r}; there are: {', '.join(ROWS)}")
-        results[row] = []
+    for name, changes in rows_of(preset, names).items():
+        results[name] = []
         for seed in range(num_seeds):
-            own = variant(preset, row, seed)
-            results[row].append(run_row(own, train_set, test_set, out / row / str(seed), num_workers, device))
+            own = variant(preset, changes, seed)
+            results[name].append(run_row(own, train_set, test_set, out / name / str(seed), num_workers, device))
         text = table(preset, results, len(train_set.classes))
         (out / "table.md").write_text(text)
     return text.rstrip()
@@ -86,13 +103,14 @@ def ablate(
 def table(preset: Preset, results: Mapping[str, Sequence[Result]], num_classes: int) -> str:
     """The rows in Markdown, in per cent: the mean over the seeds, with ± the deviation where there are several."""
     lines = [
-        f"| prediction module | parameters | {' | '.join(MEASURES)} |",
+        f"| row | parameters | {' | '.join(MEASURES)} |",
         f"| --- | ---: |{' ---: |' * len(MEASURES)}",
     ]
-    for row, own in results.items():
-        size = num_parameters(build_on_meta(variant(preset, row, 0), num_classes))
-        cells = [_cell([100 * result[name] for result in own]) for name in MEASURES]
-        lines.append(f"| {row} | {size / 1e6:.2f}M | {' | '.join(cells)} |")
+    rows = rows_of(preset)
+    for name, own in results.items():
+        size = num_parameters(build_on_meta(variant(preset, rows[name], 0), num_classes))
+        cells = [_cell([100 * result[measure] for result in own]) for measure in MEASURES]
+        lines.append(f"| {name} | {size / 1e6:.2f}M | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
