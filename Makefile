@@ -1,5 +1,7 @@
 # make serve [PORT=8000]   serve the default bundle on the CPU          make test    run the whole suite
 # make check               lint, types, import layers                  make clean   remove what these made
+# make test-engines        build TensorRT engines for several GPUs, without one (Linux on x86_64; minutes)
+# make develop             install what training, export and the tests need, which `make test` does too
 #
 # Each does the set-up that it needs. PYTHON is any Python 3.11 or later. PIP_FLAGS goes to pip: on Linux without an NVIDIA
 # GPU, PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu" spares `make test` torch's gigabytes of CUDA.
@@ -11,7 +13,7 @@ PIP_FLAGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet $(PIP_FLAGS) --constraint constraints.txt
 
-.PHONY: serve test check format clean
+.PHONY: serve develop test test-engines check format clean
 .DEFAULT_GOAL := help
 
 help:
@@ -20,8 +22,13 @@ help:
 serve: .venv/serves
 	@$(BIN)/python -m service --host $(HOST) --port $(PORT)
 
+develop: .venv/develops
+
 test: .venv/develops
 	$(BIN)/python -m pytest
+
+test-engines: .venv/develops
+	$(BIN)/python -m pytest -m engines
 
 check: .venv/develops
 	$(BIN)/ruff check .
@@ -44,7 +51,7 @@ format: .venv/develops
 
 .venv/develops: .venv/serves
 	@echo "installing what training, export and the tests need (once, some minutes of downloads)"
-	@$(PIP) --editable '.[cpu,train,dev]'
+	@$(PIP) --editable '.[cpu,train,engine,dev]'
 	@touch $@
 
 clean:

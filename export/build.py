@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from export.graph import ExportGraph, fold_batch_norm, round_weights
 from export.parity import Difference, difference
 from export.to_onnx import to_onnx
-from models.checkpoint import TrainedModel, load_model
+from models.checkpoint import TrainedModel
 from models.data.annotations import DataSet
 from models.evaluate import TorchEngine, evaluate
 from models.presets import PresetError
@@ -52,7 +52,7 @@ class Built:
 
 
 def build(
-    checkpoint: Path,
+    trained: TrainedModel,
     out: Path,
     *,
     name: str,
@@ -61,14 +61,12 @@ def build(
     data_set: DataSet | None = None,
     input_size: int | None = None,
 ) -> Built:
-    """Export `checkpoint` as the bundle `out`, or raise ExportError and leave nothing behind.
+    """Export a checkpoint's model as the bundle `out`, or raise ExportError and leave nothing behind.
 
-    The manifest records the AP of the exported graph on `data_set`, whose classes are the checkpoint's.
+    `trained` is rounded in place. The manifest records the AP of the exported graph on `data_set`, of the same classes.
     """
-    trained = at_size(load_model(checkpoint), input_size)
+    trained = as_exported(at_size(trained, input_size))
     spec = trained.model.config.input_spec
-    fold_batch_norm(trained.model)
-    round_weights(trained.model)
     model = to_onnx(ExportGraph(trained.model, trained.model.config.max_candidates), spec).SerializeToString()
     golden = trained.golden.numpy()
     manifest = Manifest(
@@ -79,7 +77,7 @@ def build(
         max_candidates=trained.model.config.max_candidates,
         nms=nms,
         files={},
-        source=Source(preset=trained.preset.name, checkpoint_sha256=sha256_of(checkpoint), data_set=trained.data_set),
+        source=Source(preset=trained.preset.name, checkpoint_sha256=sha256_of(trained.path), data_set=trained.data_set),
         golden=Golden(detections=()),
     )
     with tempfile.TemporaryDirectory() as folder:
@@ -109,6 +107,13 @@ def at_size(trained: TrainedModel, input_size: int | None) -> TrainedModel:
     square = InputSpec(height=input_size, width=input_size, resize="stretch")
     golden = torch.from_numpy(fit(trained.golden.numpy(), square))
     return replace(trained, model=model.eval(), preset=preset, golden=golden)
+
+
+def as_exported(trained: TrainedModel) -> TrainedModel:
+    """The same model, changed in place to what a bundle holds: batch norm folded, filters rounded to fp16."""
+    fold_batch_norm(trained.model)
+    round_weights(trained.model)
+    return trained
 
 
 def check_parity(trained: TrainedModel, engine: Engine, spec: InputSpec) -> Difference:

@@ -10,7 +10,7 @@ from models.data.annotations import DataSet
 from models.data.loader import open_data_set
 from models.evaluate import MAX_DETECTIONS, SCORE_THRESHOLD, Evaluation, evaluate, score
 from service.bundle import read_bundle
-from service.engine import EngineName, open_engine
+from service.engine import EngineName, Precision, open_engine
 from service.postprocess import Detections
 
 
@@ -18,11 +18,11 @@ class ServerError(Exception):
     """A server that cannot be measured; the message names it and what it said."""
 
 
-def evaluate_bundle(path: Path, root: Path, split: str, engine_name: EngineName) -> Evaluation:
+def evaluate_bundle(path: Path, root: Path, split: str, engine_name: EngineName, precision: Precision = "auto") -> Evaluation:
     """AP of the bundle in `path` on a data set."""
     bundle = read_bundle(path)
     data_set = open_data_set(root, split, bundle.manifest.classes)
-    return evaluate(open_engine(bundle, engine_name), data_set, bundle.manifest.input, bundle.manifest.nms)
+    return evaluate(open_engine(bundle, engine_name, precision=precision), data_set, bundle.manifest.input, bundle.manifest.nms)
 
 
 def evaluate_server(url: str, model: str | None, root: Path, split: str) -> Evaluation:

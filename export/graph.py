@@ -1,28 +1,68 @@
 """The function that is exported: images to candidates, with everything up to top-k inside."""
 
+import copy
 import itertools
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from export.offset_conv_function import DOMAIN, NAME, VERSION
 from models.detector import best_candidates, normalise
 from models.frozen_batch_norm import FrozenBatchNorm2d
+from models.offset_conv import OffsetConv
 
 
 class ExportGraph(nn.Module):
-    """A detector between normalisation and top-k: the contract of `model.onnx` in service/bundle.py."""
+    """A detector between normalisation and top-k: the contract of `model.onnx` in service/bundle.py.
 
-    def __init__(self, model: Any, max_candidates: int) -> None:
+    It is there to be traced: its offset convolutions are nodes that torch itself does not compute. `model` is left as it is.
+    """
+
+    def __init__(self, model: nn.Module, max_candidates: int) -> None:
         super().__init__()
-        self.model = model.eval()
+        self.model: Any = copy.deepcopy(model).eval()
+        replace_offset_conv(self.model)
         self.max_candidates = max_candidates
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """images uint8 (B, H, W, 3) RGB -> boxes (B, T, 4) xyxy, scores (B, T), labels (B, T) int32."""
         boxes, scores = self.model.decode(self.model(normalise(images)))
         return best_candidates(boxes, scores, self.max_candidates)
+
+
+class OffsetConvNode(nn.Module):
+    """An offset convolution as a projection and one node `singleshot::OffsetConv`."""
+
+    def __init__(self, layer: OffsetConv) -> None:
+        super().__init__()
+        self.projection = nn.Parameter(layer.projection().detach())
+        self.bias = nn.Parameter(layer.bias().detach().flatten())
+        self.boxes_per_cell = layer.boxes_per_cell
+
+    def forward(self, features: Tensor, geometry: Tensor) -> Tensor:
+        """features (B, channels, H, W), geometry (B, A, 4, H, W) in cells -> (B, A, O, H, W)."""
+        batch, _, height, width = features.shape
+        output: Tensor = torch.onnx.ops.symbolic(
+            f"{DOMAIN}::{NAME}",
+            (F.conv2d(features, self.projection), geometry.flatten(1, 2), self.bias),
+            {"boxes": self.boxes_per_cell},
+            dtype=features.dtype,
+            shape=(batch, len(self.bias), height, width),
+            version=VERSION,
+        )
+        return output.view(batch, self.boxes_per_cell, -1, height, width)
+
+
+def replace_offset_conv(module: nn.Module) -> None:
+    """Put an OffsetConvNode in the place of each OffsetConv below `module`."""
+    for name, child in module.named_children():
+        if isinstance(child, OffsetConv):
+            setattr(module, name, OffsetConvNode(child))
+        else:
+            replace_offset_conv(child)
 
 
 def fold_batch_norm(module: nn.Module) -> None:

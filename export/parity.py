@@ -7,7 +7,9 @@ import numpy as np
 from service.bundle import InputSpec
 from service.engine import Candidates
 
-COMPARED_SCORE = 0.05  # candidates below are noise: near the cut-off their order, and so their presence, is a toss-up
+COMPARED_SCORE = 0.05  # candidates below are noise
+CUT_OFF_MARGIN = 2e-4  # so near to the last candidate's score it is a toss-up whether another engine kept a box
+ROUNDED_CUT_OFF_MARGIN = 0.02  # the same of an engine in lower precision
 
 
 @dataclass(frozen=True)
@@ -25,20 +27,25 @@ class Difference:
         return self.boxes > boxes or self.scores > scores or self.num_missing > 0
 
 
-def difference(reference: Candidates, other: Candidates, inside: InputSpec | None = None) -> Difference:
+def difference(
+    reference: Candidates, other: Candidates, inside: InputSpec | None = None, margin: float = CUT_OFF_MARGIN
+) -> Difference:
     """Pair each candidate of `reference` above COMPARED_SCORE with the nearest box of the same label in `other`.
 
-    Candidates are paired by place and not by rank: two engines may order equal scores differently. With `inside`, only the
-    part of a box inside that input counts, which is all that a server answers with: a model at the start of its training
-    makes boxes of thousands of pixels, whose far edges float32 holds less finely.
+    Where `other` is cut off at a higher score, only what lies `margin` above that counts. Candidates are paired by place and
+    not by rank: two engines may order equal scores differently. With `inside`, only the part of a box inside that input
+    counts, which is all that a server answers with: a model at the start of its training makes boxes of thousands of
+    pixels, whose far edges float32 holds less finely.
     """
     corner = np.array([inside.width, inside.height] * 2 if inside else [np.inf] * 4, np.float32)
     low = np.float32(0 if inside else -np.inf)
     boxes = scores = 0.0
     num_missing = 0
     for image in range(len(reference.scores)):
+        cut_off = other.scores[image].min(initial=1)
+        compared = max(COMPARED_SCORE, cut_off + margin if cut_off > 0 else 0)  # a score of 0 is padding: no cut
         for box, score, label in zip(reference.boxes[image], reference.scores[image], reference.labels[image], strict=True):
-            if score < COMPARED_SCORE:
+            if score < compared:
                 continue
             is_peer = (other.labels[image] == label) & (other.scores[image] > 0)
             if not is_peer.any():

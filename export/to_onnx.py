@@ -9,6 +9,7 @@ import torch
 from onnx import numpy_helper
 
 from export.graph import ExportGraph
+from export.offset_conv_function import DOMAIN, NAME, VERSION, offset_conv_function
 from service.bundle import InputSpec
 
 OPSET = 20
@@ -16,7 +17,10 @@ SMALLEST_STORED_AS_FP16 = 256  # elements; below that a Cast node costs more tha
 
 
 def to_onnx(graph: ExportGraph, spec: InputSpec) -> onnx.ModelProto:
-    """Export `graph` with a dynamic batch axis, its rounded filters stored as fp16."""
+    """Export `graph` with a dynamic batch axis, its rounded filters stored as fp16.
+
+    Where there are offset convolutions, the function that says what they compute is in the model.
+    """
     example = torch.zeros(2, spec.height, spec.width, 3, dtype=torch.uint8)
     batch = {"images": {0: torch.export.Dim("batch", min=1, max=1024)}}
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
@@ -35,12 +39,21 @@ def to_onnx(graph: ExportGraph, spec: InputSpec) -> onnx.ModelProto:
     assert program is not None
     model = program.model_proto
     store_as_fp16(model)
+    attach_function(model)
     for node in model.graph.node:
         node.ClearField("metadata_props")  # the tracer's notes: file names and line numbers of this machine
         node.doc_string = ""
     model.producer_name = "singleshot"
     onnx.checker.check_model(model, full_check=True)
     return model
+
+
+def attach_function(model: onnx.ModelProto) -> None:
+    """Define the offset convolution beside the graph that uses it; the exporter would inline what it knew."""
+    if any((node.domain, node.op_type) == (DOMAIN, NAME) for node in model.graph.node):
+        model.functions.append(offset_conv_function())
+        if DOMAIN not in {opset.domain for opset in model.opset_import}:
+            model.opset_import.append(onnx.helper.make_opsetid(DOMAIN, VERSION))
 
 
 def store_as_fp16(model: onnx.ModelProto) -> None:

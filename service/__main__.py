@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from types import FrameType
+from typing import get_args
 
 import cv2
 import uvicorn
@@ -16,7 +17,7 @@ from pydantic import ValidationError
 from service.access import AccessError
 from service.app import create_app
 from service.bundle import BundleError
-from service.engine import EngineError
+from service.engine import EngineError, EngineName, Precision
 from service.logs import write_logs
 from service.server import Server
 from service.settings import Settings
@@ -106,7 +107,8 @@ def read_settings(arguments: Sequence[str] | None) -> Settings:
     parser.add_argument("--canary-share", type=float, metavar="SHARE", help=fields["canary_share"].description)
     parser.add_argument("--host", help=f"{fields['host'].description} (default: {fields['host'].default})")
     parser.add_argument("--port", type=int, help=f"{fields['port'].description} (default: {fields['port'].default})")
-    parser.add_argument("--engine", choices=["auto", "openvino", "onnx"], help=fields["engine"].description)
+    parser.add_argument("--engine", choices=get_args(EngineName), help=fields["engine"].description)
+    parser.add_argument("--precision", choices=get_args(Precision), help=fields["precision"].description)
     given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
     return Settings(**given)
 

@@ -173,8 +173,7 @@ def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> 
         staging.chmod(0o755)
         for name, content in files.items():
             (staging / name).write_bytes(content)
-        text = json.dumps(manifest.model_dump(mode="json"), indent=2) + "\n"
-        (staging / MANIFEST).write_text(text)
+        (staging / MANIFEST).write_bytes(_text(manifest))
         read_bundle(staging)
         if path.exists():
             retired = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
@@ -187,3 +186,31 @@ def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> 
         if staging.exists():
             shutil.rmtree(staging)
     return read_bundle(path)
+
+
+def add_engine(path: Path, name: str, engine: EngineFile, content: bytes) -> Bundle:
+    """Put an engine into the bundle at `path` as the file `name`, in the place of one that was there.
+
+    Each of the files is replaced as a whole. Whatever moment it is stopped at, the bundle is valid: with the old engine, with
+    none, or with the new one.
+    """
+    manifest = read_bundle(path).manifest
+    files = {known: sha256 for known, sha256 in manifest.files.items() if known != name}
+    engines = {known: file for known, file in manifest.engines.items() if known != name}
+    if name in manifest.files:
+        _replace(path / MANIFEST, _text(manifest.model_copy(update={"files": files, "engines": engines})))
+    _replace(path / name, content)
+    files[name] = hashlib.sha256(content).hexdigest()
+    engines[name] = engine
+    _replace(path / MANIFEST, _text(manifest.model_copy(update={"files": files, "engines": engines})))
+    return read_bundle(path)
+
+
+def _text(manifest: Manifest) -> bytes:
+    return (json.dumps(manifest.model_dump(mode="json"), indent=2) + "\n").encode()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    staged = path.with_name(f".{path.name}.new")
+    staged.write_bytes(content)
+    staged.replace(path)

@@ -77,6 +77,7 @@ class Metrics:
             ["model"],
             registry=registry,
         )
+        self.engine_streams = Gauge("singleshot_engine_streams", "Batches that an engine runs at once", registry=registry)
         self.detections = Counter("singleshot_detections_total", "Objects found", ["model", "label"], registry=registry)
         self.detection_scores = ScoreHistogram("singleshot_detection_score", "Scores of the objects found")
         registry.register(self.detection_scores)

@@ -14,6 +14,7 @@ from service.preprocess import decode_image, fit
 MAX_PIXELS = 50_000_000
 GOLDEN_MIN_IOU = 0.9
 GOLDEN_MAX_SCORE_DIFFERENCE = 0.05
+GOLDEN_MAX_SHARE_OF_FLIPS = 0.2  # below fp32, where NMS may choose another of two boxes that score nearly the same
 
 
 class Pipeline:
@@ -50,16 +51,21 @@ class Pipeline:
 
 
 def check_golden(bundle: Bundle, engine: Engine) -> None:
-    """Raise BundleError unless `engine` finds in the golden image what the exporter found there."""
+    """Raise BundleError unless `engine` finds in the golden image what the exporter found there.
+
+    Below fp32 a few detections may be missing: of 5,794 in 364 pictures of blood cells bf16 missed 23, two of about
+    sixteen at most in any one, while an engine that computes something else finds next to none.
+    """
     pipeline = Pipeline(bundle, engine)
     options = golden_options(bundle.manifest.golden, pipeline.options)
     (found,) = pipeline.detect([bundle.golden_path.read_bytes()], options)
     missing = unmatched(bundle.manifest.golden, found)
-    if missing:
+    is_exact = engine.description.endswith("fp32")
+    if len(missing) > (0 if is_exact else GOLDEN_MAX_SHARE_OF_FLIPS * len(bundle.manifest.golden.detections)):
         raise BundleError(
             f"{bundle.path}: {engine.name} ({engine.description}) misses {len(missing)} of "
             f"{len(bundle.manifest.golden.detections)} detections in {bundle.golden_path.name}, so its answers would be wrong; "
-            "try another --engine, or export the bundle again"
+            "try --precision fp32 or another --engine, or export the bundle again"
         )
 
 

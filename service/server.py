@@ -40,6 +40,7 @@ class Server:
         self.is_draining = False
         self.metrics.ready.set_function(lambda: self.trouble is None)
         self.metrics.inflight_pixels.set_function(lambda: self.budget.pixels)
+        self.metrics.engine_streams.set(settings.engine_streams)
         self.repository = Repository(settings, self._open_model, self.metrics)
         self.watchdog = Watchdog(self.repository)
 
@@ -93,7 +94,11 @@ class Server:
     def _open_model(self, bundle: Bundle) -> ServedModel:
         settings = self.settings
         engine = self._open_engine(
-            bundle, settings.engine, num_threads=settings.engine_threads, num_streams=settings.engine_streams
+            bundle,
+            settings.engine,
+            precision=settings.precision,
+            num_threads=settings.engine_threads,
+            num_streams=settings.engine_streams,
         )
         try:
             return ServedModel(bundle, engine, settings, decoders=self.decoders, budget=self.budget, metrics=self.metrics)

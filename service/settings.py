@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.cores import num_cores
-from service.engine import EngineName
+from service.engine import EngineName, Precision
 from service.logs import Level
 
 DEFAULT_BUNDLES = Path(__file__).parent / "bundles"
@@ -31,7 +31,10 @@ class Settings(BaseSettings):
     model_control: bool = Field(False, description="whether clients may load and unload models under /v2/repository")
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for every interface")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 for any free one")
-    engine: EngineName = Field("auto", description="auto is OpenVINO where it is installed, else ONNX Runtime")
+    engine: EngineName = Field(
+        "auto", description="auto is TensorRT where the bundle has an engine for this GPU, else OpenVINO, else ONNX Runtime"
+    )
+    precision: Precision = Field("auto", description="of the network; auto is bf16 with OpenVINO on CPUs with AMX, else fp32")
     engine_streams: int = Field(
         num_cores(), gt=0, description="batches that the engine runs at once; one per core, each on one thread, unless set"
     )

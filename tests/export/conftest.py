@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from export.build import Built, build
-from models.checkpoint import write_checkpoint
+from models.checkpoint import load_model
 from models.data.voc import read_voc
 from models.presets import Preset, find_preset
 from service.bundle import NmsDefaults
-from service.preprocess import fit
-from tests.models.pictures import CLASSES, draw, write_voc
+from tests.export.checkpoints import write_untrained
+from tests.models.pictures import CLASSES, write_voc
 
 SIZE = 128
 
@@ -35,22 +35,13 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 layer.running_var.uniform_(0.5, 1.5)
         for layer in (model.proposals, model.attending.scores, model.attending.deltas):
             layer.weight.mul_(20)
-    path = tmp_path_factory.mktemp("runs") / "best.pt"
-    content = {
-        "preset": preset.to_json(),
-        "classes": list(CLASSES),
-        "data_set": "rectangles/train",
-        "golden": torch.from_numpy(fit(draw(0).pixels, model.config.input_spec)),
-        "epoch": 1,
-        "best_ap": 0.0,
-        "model": model.state_dict(),
-    }
-    write_checkpoint(path, content)
-    return path
+    return write_untrained(tmp_path_factory.mktemp("runs") / "best.pt", model, preset)
 
 
 @pytest.fixture(scope="session")
 def built(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
     tree = write_voc(tmp_path_factory.mktemp("data") / "rectangles", {"test": 3})
     out = tmp_path_factory.mktemp("bundles") / "random"
-    return build(checkpoint, out, name="random", version="7", nms=NmsDefaults(), data_set=read_voc(tree, "test", CLASSES))
+    return build(
+        load_model(checkpoint), out, name="random", version="7", nms=NmsDefaults(), data_set=read_voc(tree, "test", CLASSES)
+    )

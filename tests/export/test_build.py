@@ -11,13 +11,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from export.build import Built, ExportError, build, check_parity
+from export.__main__ import main
+from export.build import Built, ExportError, check_parity
 from export.evaluate import evaluate_bundle
 from export.graph import fold_batch_norm, round_weights
 from export.parity import difference
-from models.checkpoint import CheckpointError, load_model
+from models.checkpoint import load_model
 from models.evaluate import TorchEngine
-from service.bundle import NmsDefaults, read_bundle, sha256_of
+from service.bundle import read_bundle, sha256_of
 from service.engine import Candidates, open_engine
 from service.pipeline import check_golden
 from tests.export.conftest import SIZE
@@ -42,7 +43,7 @@ def test_engine_agrees_with_torch(checkpoint: Path, built: Built, engine_name: s
     if engine_name == "openvino":
         pytest.importorskip("openvino", reason="OpenVINO is an optional engine: pip install .[cpu]")
     reference = served_model(checkpoint)(images(batch))
-    engine = open_engine(built.bundle, engine_name, num_threads=1)  # type: ignore[arg-type]
+    engine = open_engine(built.bundle, engine_name, precision="fp32", num_threads=1)  # type: ignore[arg-type]
     found = difference(reference, engine(images(batch)))
     engine.close()
     assert (reference.scores > 0.05).sum() > 20 * batch  # the comparison has something to compare
@@ -69,10 +70,15 @@ def test_scores_fall_and_rows_have_the_contract_s_types(built: Built) -> None:
     assert (np.diff(found.scores, axis=1) <= 0).all()
 
 
-def test_model_has_the_opset_a_dynamic_batch_and_standard_operators_only(built: Built) -> None:
+def test_model_has_the_opset_a_dynamic_batch_and_one_offset_convolution_a_level(built: Built) -> None:
     model = onnx.load(built.bundle.model_path)
     assert [(opset.domain, opset.version) for opset in model.opset_import if opset.domain == ""] == [("", 20)]
-    assert {node.domain for node in model.graph.node} == {""}
+    nodes = [node for node in model.graph.node if node.domain]
+    assert [(node.domain, node.op_type) for node in nodes] == [("singleshot", "OffsetConv")] * 4
+    assert [(attribute.name, attribute.i) for node in nodes for attribute in node.attribute] == [("boxes", 3)] * 4
+    (function,) = model.functions
+    assert {node.domain for node in function.node} == {""}
+    assert [(opset.domain, opset.version) for opset in function.opset_import] == [("", 20)]
     (images_input,) = model.graph.input
     assert images_input.name == "images"
     assert images_input.type.tensor_type.elem_type == onnx.TensorProto.UINT8
@@ -110,6 +116,16 @@ def test_golden_image_has_detections_even_for_a_weak_model(built: Built) -> None
     check_golden(built.bundle, open_engine(built.bundle, "onnx", num_threads=1))
 
 
+@pytest.mark.parametrize(("threshold", "is_weak"), [("0.01", False), ("1", True)])
+def test_the_command_that_serves_a_weak_model_avoids_bf16(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], threshold: str, is_weak: bool
+) -> None:
+    assert main(["build", str(checkpoint), "--out", str(tmp_path / "bundle"), "--score-threshold", threshold]) == 0
+    printed = capsys.readouterr().out
+    assert ("it wants more training" in printed) is is_weak
+    assert printed.strip().endswith("--precision fp32") is is_weak
+
+
 def test_folding_batch_norm_changes_no_answer(checkpoint: Path) -> None:
     trained = load_model(checkpoint)
     before = TorchEngine(trained.model)(images(2))
@@ -143,11 +159,11 @@ def test_an_engine_that_differs_from_torch_is_refused(checkpoint: Path) -> None:
         check_parity(trained, Shifted(TorchEngine(trained.model)), trained.model.config.input_spec)
 
 
-def test_what_is_no_checkpoint_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+def test_what_is_no_checkpoint_is_refused_and_nothing_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bad = tmp_path / "best.pt"
     bad.write_bytes(b"not a checkpoint")
-    with pytest.raises(CheckpointError, match=r"best\.pt"):
-        build(bad, tmp_path / "bundle", name="x", version="1", nms=NmsDefaults())
+    assert main(["build", str(bad), "--out", str(tmp_path / "bundle")]) == 1
+    assert "best.pt" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["best.pt"]
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from numpy.typing import NDArray
@@ -12,8 +13,9 @@ from torch import nn
 from export.__main__ import nms_of, parser
 from export.build import Built, ExportError, at_size, build, golden_detections
 from export.graph import fold_batch_norm, round_weights
+from export.half_precision import to_half
 from export.parity import difference
-from models.checkpoint import load_model, write_checkpoint
+from models.checkpoint import load_model
 from models.detector import normalise
 from models.evaluate import TorchEngine
 from models.presets import Preset, find_preset
@@ -22,6 +24,8 @@ from service.bundle import InputSpec, NmsDefaults
 from service.engine import Candidates, open_engine
 from service.pipeline import check_golden
 from service.preprocess import boxes_to_image, boxes_to_input, fit
+from tests.export.checkpoints import write_untrained
+from tests.export.test_half_precision import assert_islands
 from tests.models.pictures import CLASSES, draw
 
 SIZE = 128
@@ -52,25 +56,14 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (model.anchor_free.offsets, found.anchor_free.offsets, 0.1),
         ):
             head.weight.mul_(spread / output.std())
-    path = tmp_path_factory.mktemp("runs") / "best.pt"
-    content = {
-        "preset": preset.to_json(),
-        "classes": list(CLASSES),
-        "data_set": "rectangles/train",
-        "golden": torch.from_numpy(fit(draw(0).pixels, SMALL.input_spec)),
-        "epoch": 1,
-        "best_ap": 0.0,
-        "model": model.state_dict(),
-    }
-    write_checkpoint(path, content)
-    return path
+    return write_untrained(tmp_path_factory.mktemp("runs") / "best.pt", model, preset)
 
 
 @pytest.fixture(scope="module")
 def built(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
     out = tmp_path_factory.mktemp("bundles") / "joint"
     nms = NmsDefaults(method="hard", iou_threshold=0.5)
-    return build(checkpoint, out, name="joint", version="1", nms=nms)
+    return build(load_model(checkpoint), out, name="joint", version="1", nms=nms)
 
 
 def images(batch: int) -> NDArray[np.uint8]:
@@ -86,13 +79,19 @@ def test_engine_agrees_with_torch(checkpoint: Path, built: Built, engine_name: s
     fold_batch_norm(trained.model)
     round_weights(trained.model)
     reference = TorchEngine(trained.model)(images(batch))
-    engine = open_engine(built.bundle, engine_name, num_threads=1)  # type: ignore[arg-type]
+    engine = open_engine(built.bundle, engine_name, precision="fp32", num_threads=1)  # type: ignore[arg-type]
     found = difference(reference, engine(images(batch)))
     engine.close()
     assert 20 * batch < (reference.scores > 0.05).sum() < 1000 * batch  # something to compare, and nothing cut off
     assert found.num_missing == 0
     assert found.boxes < 1e-2
     assert found.scores < 1e-4
+
+
+def test_in_half_precision_convolutions_are_half_and_boxes_and_scores_are_not(built: Built) -> None:
+    model = to_half(onnx.load(built.bundle.model_path))
+    assert_islands(model)
+    assert sum(node.op_type == "Conv" for node in model.graph.node) > 40
 
 
 def test_both_branches_are_in_the_candidates(checkpoint: Path, built: Built) -> None:

@@ -7,7 +7,8 @@ from service.engine import Candidates
 
 
 def candidates(*rows: tuple[float, float, int]) -> Candidates:
-    """One image's candidates as (left edge, score, label), each box 10 pixels wide."""
+    """One image's candidates as (left edge, score, label), each box 10 pixels wide, and a row of padding."""
+    rows = (*rows, (0, 0.0, 0))
     boxes = np.array([[[x, 0, x + 10, 10] for x, _, _ in rows]], np.float32)
     scores = np.array([[s for _, s, _ in rows]], np.float32)
     return Candidates(boxes, scores, np.array([[k for _, _, k in rows]], np.int32))
@@ -37,6 +38,14 @@ def test_another_label_is_no_counterpart() -> None:
     assert found.exceeds(boxes=100, scores=100)
 
 
+def test_whether_a_candidate_just_made_the_cut_does_not_matter() -> None:
+    some, other = candidates((0, 0.9, 0), (50, 0.5001, 0)), candidates((0, 0.9, 0), (90, 0.5, 0))
+    full = [Candidates(c.boxes[:, :2], c.scores[:, :2], c.labels[:, :2]) for c in (some, other)]
+    assert difference(*full) == Difference(0, 0, 0)
+    assert difference(*full, margin=0).boxes == 40
+    assert difference(some, other).boxes == 40
+
+
 def test_candidates_below_the_noise_are_not_compared() -> None:
     assert difference(candidates((0, 0.9, 0), (50, 0.01, 1)), candidates((0, 0.9, 0))) == Difference(0, 0, 0)
 
@@ -44,7 +53,8 @@ def test_candidates_below_the_noise_are_not_compared() -> None:
 def test_what_lies_outside_the_input_does_not_count() -> None:
     spec = InputSpec(height=64, width=64, resize="stretch")
     some = candidates((-5, 0.9, 0), (60, 0.8, 0))
-    other = Candidates(some.boxes + np.array([[[-1, 0, 0, 0], [0, 0, 1, 0]]], np.float32), some.scores, some.labels)
+    moved = np.array([[[-1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0]]], np.float32)
+    other = Candidates(some.boxes + moved, some.scores, some.labels)
     assert difference(some, other).boxes == 1
     assert difference(some, other, inside=spec) == Difference(0, 0, 0)
     larger = InputSpec(height=64, width=71, resize="stretch")

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.bundle import Bundle
-from service.engine import Candidates, Engine, EngineName, open_engine
+from service.engine import Candidates, Engine, EngineName, Precision, open_engine
 
 
 class FaultyEngine:
@@ -40,7 +40,10 @@ class FaultyEngines:
     def __init__(self) -> None:
         self.opened: list[FaultyEngine] = []
 
-    def __call__(self, bundle: Bundle, name: EngineName, *, num_threads: int | None, num_streams: int) -> FaultyEngine:
-        engine = FaultyEngine(open_engine(bundle, name, num_threads=num_threads, num_streams=num_streams))
+    def __call__(
+        self, bundle: Bundle, name: EngineName, *, precision: Precision, num_threads: int | None, num_streams: int
+    ) -> FaultyEngine:
+        real = open_engine(bundle, name, precision=precision, num_threads=num_threads, num_streams=num_streams)
+        engine = FaultyEngine(real)
         self.opened.append(engine)
         return engine

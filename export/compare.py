@@ -1,0 +1,151 @@
+"""Every engine that a bundle has here against ONNX Runtime in fp32: the same images, alone and five at once."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from export.build import as_exported, at_size
+from export.parity import CUT_OFF_MARGIN, ROUNDED_CUT_OFF_MARGIN, Difference, difference
+from models.checkpoint import load_model
+from models.data.annotations import DataSet
+from models.evaluate import TorchEngine, evaluate
+from service.benchmark import IMAGE_SUFFIXES
+from service.bundle import Bundle, InputSpec
+from service.engine import Candidates, Engine, open_engine
+from service.image_header import ImageError
+from service.preprocess import decode_image, fit
+
+BATCH_SIZES = (1, 5)
+BOX_TOLERANCE = 1e-3  # pixels, of engines in fp32
+SCORE_TOLERANCE = 1e-4
+AP_TOLERANCE = 0.2  # points of AP50, of engines in any precision
+MAX_PIXELS = 100_000_000
+
+
+class ParityError(Exception):
+    """Engines that differ too much, or that cannot be compared; the message says which, by how much, and what to do."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One engine's largest differences by batch size, and by how many points its AP50 differs, where that was measured."""
+
+    name: str
+    is_fp32: bool
+    by_batch: dict[int, Difference]
+    ap_difference: float | None
+
+    def lines(self) -> list[str]:
+        """Of a table: engine, batch size, boxes, scores, boxes without a counterpart of the same label, AP50."""
+        points = "" if self.ap_difference is None else f"{self.ap_difference:+10.2f}"
+        return [
+            f"{self.name:24}{size:7d}{found.boxes:12.2g}{found.scores:12.2g}{found.num_missing:10d}{points}"
+            for size, found in self.by_batch.items()
+        ]
+
+    def faults(self) -> list[str]:
+        """What is beyond the tolerances."""
+        faults = []
+        for size, found in self.by_batch.items():
+            if self.is_fp32 and found.exceeds(BOX_TOLERANCE, SCORE_TOLERANCE):
+                faults.append(f"{self.name} at batch {size}: {found} (allowed: {BOX_TOLERANCE:g} px, {SCORE_TOLERANCE:g}, 0)")
+        if self.ap_difference is not None and not abs(self.ap_difference) <= AP_TOLERANCE:
+            faults.append(f"{self.name}: AP50 differs by {self.ap_difference:+.2f} points (allowed: {AP_TOLERANCE:g})")
+        return faults
+
+
+HEADER = f"{'engine':24}{'batch':>7}{'boxes (px)':>12}{'scores':>12}{'unpaired':>10}"
+
+
+Opener = Callable[[], Engine]
+
+
+def openers(bundle: Bundle, checkpoint: Path | None) -> tuple[Opener, list[Opener]]:
+    """The reference, and the engines to be compared with it; torch runs the weights of `checkpoint`, as they are exported."""
+    others: list[Opener] = []
+    if checkpoint:
+        trained = load_model(checkpoint)
+        if trained.classes != bundle.manifest.classes:
+            raise ParityError(
+                f"{checkpoint}: its classes are {', '.join(trained.classes)}, those of {bundle.path} are "
+                f"{', '.join(bundle.manifest.classes)}; give the checkpoint that the bundle was built from"
+            )
+        served = as_exported(at_size(trained, bundle.manifest.input.height))
+        others.append(lambda: TorchEngine(served.model))
+    if find_spec("openvino"):
+        others.append(lambda: open_engine(bundle, "openvino", precision="fp32"))
+        others.append(lambda: open_engine(bundle, "openvino"))  # in what is fastest here
+    return lambda: open_engine(bundle, "onnx"), others
+
+
+def compare(
+    bundle: Bundle, reference: Opener, others: list[Opener], images: NDArray[np.uint8], data_set: DataSet | None
+) -> Iterator[Comparison]:
+    """Compare each engine with `reference`, which runs images uint8 (N, H, W, 3) one at a time; itself at the other sizes."""
+    manifest = bundle.manifest
+    with closing(reference()) as engine:
+        expected = run(engine, images, 1)
+    reference_ap = None
+    compared: set[str] = set()
+    for opener in (reference, *others):
+        with closing(opener()) as engine:
+            name = f"{engine.name} ({engine.description})"
+            if name in compared:
+                continue
+            compared.add(name)
+            is_fp32 = "fp32" in engine.description
+            margin = CUT_OFF_MARGIN if is_fp32 else ROUNDED_CUT_OFF_MARGIN
+            found = {size: difference(expected, run(engine, images, size), manifest.input, margin) for size in BATCH_SIZES}
+            ap = 100 * evaluate(engine, data_set, manifest.input, manifest.nms).mean_ap if data_set else None
+        if reference_ap is None:
+            reference_ap = ap
+        points = None if ap is None or reference_ap is None else ap - reference_ap
+        yield Comparison(name, is_fp32, found, points)
+
+
+def run(engine: Engine, images: NDArray[np.uint8], batch_size: int) -> Candidates:
+    """The candidates of images (N, H, W, 3) in batches; the last is filled up with the first images again."""
+    parts = []
+    starts = range(0, len(images), batch_size)
+    for start in tqdm(starts, f"{engine.name}, batch {batch_size}", unit="batch", leave=False):
+        parts.append(engine(images[np.arange(start, start + batch_size) % len(images)]))
+    boxes, scores, labels = (
+        np.concatenate(rows)[: len(images)] for rows in zip(*((p.boxes, p.scores, p.labels) for p in parts), strict=True)
+    )
+    return Candidates(boxes, scores, labels)
+
+
+def read_images(folder: Path, spec: InputSpec) -> NDArray[np.uint8]:
+    """The pictures in a folder as the server fits them into the input: uint8 (N, H, W, 3). Raises ParityError."""
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES) if folder.is_dir() else []
+    if not paths:
+        raise ParityError(f"{folder}: no pictures there; --images takes a folder of {', '.join(sorted(IMAGE_SUFFIXES))}")
+    images = []
+    for path in tqdm(paths, "reading", unit="image", leave=False):
+        try:
+            images.append(fit(decode_image(path.read_bytes(), target=spec, max_pixels=MAX_PIXELS).pixels, spec))
+        except ImageError as error:
+            raise ParityError(f"{path}: {error}; take it out of the folder") from error
+    return np.stack(images)
+
+
+def print_report(bundle: Bundle, folder: Path, checkpoint: Path | None, data_set: DataSet | None) -> None:
+    """Print each engine's largest differences; raise ParityError where one is beyond its tolerance."""
+    reference, others = openers(bundle, checkpoint)
+    images = read_images(folder, bundle.manifest.input)
+    print(HEADER + ("" if data_set is None else f"{'AP50':>10}"))
+    faults = []
+    for comparison in compare(bundle, reference, others, images, data_set):
+        print("\n".join(comparison.lines()), flush=True)
+        faults += comparison.faults()
+    if faults:
+        raise ParityError("beyond tolerance: " + "; ".join(faults))
+    print(f"{len(images)} images, all within tolerance")
+    if not find_spec("openvino"):
+        print("OpenVINO is not installed and was not compared; install it with `pip install .[cpu]`")

@@ -1,0 +1,120 @@
+"""The form of an exported graph for GPUs: convolutions in fp16, everything that makes boxes and scores in fp32.
+
+The precision is written into the graph, as strongly typed engines want it. Convolutions and the offset convolution's map are
+fp16, and so is what only passes their outputs on. All else stays fp32: normalisation, the geometry of the adjusted boxes,
+decoding, softmax or sigmoid, and top-k. Casts stand where the two meet.
+"""
+
+import numpy as np
+import onnx
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+from export.build import ExportError
+from export.offset_conv_function import NAME
+
+GEOMETRY = 1  # the input of an OffsetConv that stays fp32
+CARRIERS = {"Add", "Concat", "MaxPool", "Relu", "Reshape", "Resize", "Split", "Transpose"}
+SHAPED = {"Reshape", "Resize", "Split"}  # of these only the first input is data
+
+
+def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy of an exported fp32 model whose convolutions are fp16; inputs and outputs keep their types.
+
+    Raises ExportError where a weight is too large for fp16.
+    """
+    rewritten = _Rewriting(model).run()
+    onnx.checker.check_model(rewritten, full_check=True)
+    return rewritten
+
+
+class _Rewriting:
+    """One pass over the nodes. A tensor `x` that is made in fp16 is called `x.half`; where fp32 is wanted, a Cast makes `x`."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        self.model = onnx.ModelProto()
+        self.model.CopyFrom(model)
+        self.constants = {tensor.name: tensor for tensor in model.graph.initializer}
+        self.halves: dict[str, str] = {}  # a tensor -> its fp16 form
+        self.made_in_half: set[str] = set()
+        self.made_again: set[str] = set()  # those of them that a Cast turns into fp32
+        self.nodes: list[NodeProto] = []
+
+    def run(self) -> onnx.ModelProto:
+        graph = self.model.graph
+        for node in graph.node:
+            self.rewrite(node)
+        for output in graph.output:
+            self.in_full(output.name)
+        nodes = _used(self.nodes, {output.name for output in graph.output})
+        read = {name for node in nodes for name in node.input}
+        tensors = [tensor for name, tensor in self.constants.items() if name in read]
+        del graph.node[:], graph.initializer[:], graph.value_info[:]
+        graph.node.extend(nodes)
+        graph.initializer.extend(tensors)
+        return self.model
+
+    def rewrite(self, node: NodeProto) -> None:
+        """Append the node in the precision that it is computed in, and the Casts that it needs."""
+        new = NodeProto()
+        new.CopyFrom(node)
+        if node.op_type in ("Conv", NAME):
+            data = [i for i, name in enumerate(node.input) if name and not (node.op_type == NAME and i == GEOMETRY)]
+        elif node.op_type in CARRIERS:
+            data = [0] if node.op_type in SHAPED else list(range(len(node.input)))
+            data = data if all(node.input[i] in self.made_in_half for i in data) else []
+        else:
+            data = []
+            if node.op_type == "Cast" and _stored_as_half(node, self.constants):
+                self.halves[node.output[0]] = node.input[0]
+        for i, name in enumerate(node.input):
+            if i in data:
+                new.input[i] = self.in_half(name)
+            elif node.op_type == "Shape":
+                new.input[i] = self.halves.get(name, name)
+            else:
+                self.in_full(name)
+        if data and node.op_type != NAME:  # whose output is fp32
+            for i, name in enumerate(node.output):
+                new.output[i] = self.halves[name] = f"{name}.half"
+                self.made_in_half.add(name)
+        self.nodes.append(new)
+
+    def in_half(self, name: str) -> str:
+        """The fp16 form of a tensor: as it was made, a converted constant, or a Cast."""
+        if name in self.halves:
+            return self.halves[name]
+        half = self.halves[name] = f"{name}.half"
+        if name in self.constants:
+            self.constants[half] = _half_constant(self.constants[name], half)
+        else:
+            self.nodes.append(helper.make_node("Cast", [name], [half], to=TensorProto.FLOAT16))
+        return half
+
+    def in_full(self, name: str) -> None:
+        """Make `name` where so far there is only its fp16 form."""
+        if name in self.made_in_half - self.made_again:
+            self.nodes.append(helper.make_node("Cast", [self.halves[name]], [name], to=TensorProto.FLOAT))
+            self.made_again.add(name)
+
+
+def _stored_as_half(node: NodeProto, constants: dict[str, TensorProto]) -> bool:
+    tensor = constants.get(node.input[0])
+    return tensor is not None and tensor.data_type == TensorProto.FLOAT16
+
+
+def _half_constant(tensor: TensorProto, name: str) -> TensorProto:
+    values = numpy_helper.to_array(tensor)
+    largest = float(np.abs(values).max(initial=0))
+    if not largest <= float(np.finfo(np.float16).max):
+        raise ExportError(f"{tensor.name}: a value of {largest:g} does not fit fp16; build with --precision fp32")
+    return numpy_helper.from_array(values.astype(np.float16), name)
+
+
+def _used(nodes: list[NodeProto], wanted: set[str]) -> list[NodeProto]:
+    """The nodes that something depends on; the Casts of stored filters no longer have a reader."""
+    kept = []
+    for node in reversed(nodes):
+        if wanted.intersection(node.output):
+            kept.append(node)
+            wanted.update(node.input)
+    return kept[::-1]

@@ -1,0 +1,171 @@
+"""From a bundle's ONNX model to a TensorRT engine inside the bundle."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+import onnx
+from google.protobuf.message import DecodeError
+
+from export.build import ExportError
+from export.engine_builder import ENGINE, OUTCOME, Job, Outcome
+from export.half_precision import to_half
+from service.bundle import Bundle, EngineFile, InputSpec, add_engine, read_bundle
+from service.cuda import CudaError, gpu_target
+from service.offset_conv_plugin import NAMESPACE, OPERATOR
+
+Flavour = Literal["tensorrt", "tensorrt_rtx"]
+Precision = Literal["fp16", "fp32"]
+
+PRODUCTS: dict[Flavour, str] = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT for RTX"}
+EXTRAS: dict[Flavour, str] = {"tensorrt": "tensorrt", "tensorrt_rtx": "engine"}
+
+
+@dataclass(frozen=True)
+class BuiltEngine:
+    """An engine in its bundle; `num_plugins` of its layers are offset convolutions."""
+
+    path: Path
+    file: EngineFile
+    num_plugins: int
+    seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path}: {self.path.stat().st_size / 1e6:.1f} MB, {PRODUCTS[self.file.flavour]} {self.file.version}, "
+            f"{self.file.precision}, up to {self.file.max_batch} images, {self.num_plugins} plugin layers, "
+            f"built in {self.seconds:.0f} s"
+        )
+
+
+def build_engine(
+    path: Path,
+    *,
+    target: str | None = None,
+    precision: Precision = "fp16",
+    max_batch: int = 8,
+    flavour: Flavour | None = None,
+) -> BuiltEngine:
+    """Build an engine for the GPU architecture `target`, or this machine's, and put it into the bundle at `path`.
+
+    TensorRT itself builds where the GPU is; without one TensorRT for RTX does, for any. Raises BundleError, and ExportError,
+    and then leaves the bundle as it was.
+    """
+    started = time.monotonic()
+    if max_batch < 1:
+        raise ExportError(f"--max-batch is {max_batch}; an engine takes at least 1 image")
+    bundle = read_bundle(path)
+    flavour, target = choose(flavour, target)
+    network, num_plugins = network_of(bundle, precision)
+    with tempfile.TemporaryDirectory() as folder:
+        engine, version = run_builder(Path(folder), network, flavour, target, max_batch, num_plugins)
+    file = EngineFile(flavour=flavour, version=version, compute_capability=target, precision=precision, max_batch=max_batch)
+    name = f"{target}.engine"
+    try:
+        add_engine(path, name, file, engine)
+    except OSError as error:
+        raise ExportError(f"{path}: cannot be written ({error.strerror}); copy the bundle to where you may write") from error
+    return BuiltEngine(path / name, file, num_plugins, time.monotonic() - started)
+
+
+def choose(flavour: Flavour | None, target: str | None) -> tuple[Flavour, str]:
+    """The flavour and the target that were not given, from what this machine has; raises ExportError."""
+    try:
+        own, reason = gpu_target(), ""
+    except CudaError as error:
+        own, reason = None, str(error)
+    if flavour is None:
+        flavour = "tensorrt" if own and target in (None, own) and find_spec("tensorrt") else "tensorrt_rtx"
+    if find_spec(flavour) is None:
+        raise ExportError(f"{PRODUCTS[flavour]} is not installed; install it with `pip install .[{EXTRAS[flavour]}]`")
+    if target is None and own is None:
+        raise ExportError(f"which GPU is the engine for? {reason}; name its architecture, e.g. --target sm_89")
+    if flavour == "tensorrt" and own is None:
+        raise ExportError(f"TensorRT builds on the GPU that runs the engine: {reason}; or use --flavour tensorrt_rtx")
+    if flavour == "tensorrt" and target not in (None, own):
+        raise ExportError(
+            f"TensorRT builds for the GPU that it runs on, {own}, not for {target}; build there, or use --flavour tensorrt_rtx"
+        )
+    return flavour, target or str(own)
+
+
+def network_of(bundle: Bundle, precision: Precision) -> tuple[bytes, int]:
+    """The bundle's model in that precision, and how many offset convolutions it has; raises ExportError.
+
+    Their definition is deleted: TensorRT would take it for the layer, where it is to find the plugin.
+    """
+    try:
+        model = onnx.load(bundle.model_path)
+    except DecodeError as error:
+        raise ExportError(f"{bundle.model_path}: it is no ONNX model ({error}); export the bundle again") from error
+    check_contract(model, bundle.manifest.input, bundle.model_path)
+    if any(node.op_type == "GridSample" for node in model.graph.node):
+        raise ExportError(
+            f"{bundle.model_path}: it has GridSample, which TensorRT may compute wrongly (NVIDIA/TensorRT#4813); "
+            "export the bundle again, which makes it an OffsetConv"
+        )
+    foreign = {f"{node.domain}::{node.op_type}" for node in model.graph.node} - {f"{NAMESPACE}::{OPERATOR}"}
+    foreign = {name for name in foreign if not name.startswith("::")}
+    if foreign:
+        raise ExportError(f"{bundle.model_path}: there is no plugin for {', '.join(sorted(foreign))}; export the bundle again")
+    if precision == "fp16":
+        model = to_half(model)
+    del model.functions[:]
+    num_plugins = sum(node.domain == NAMESPACE for node in model.graph.node)
+    return model.SerializeToString(), num_plugins
+
+
+def check_contract(model: onnx.ModelProto, spec: InputSpec, path: Path) -> None:
+    """Raise ExportError unless the model's input and outputs are a bundle's."""
+    wanted = ("images", onnx.TensorProto.UINT8, [spec.height, spec.width, 3])
+    found = [
+        (tensor.name, tensor.type.tensor_type.elem_type, [dim.dim_value for dim in tensor.type.tensor_type.shape.dim][1:])
+        for tensor in model.graph.input
+    ]
+    outputs = {tensor.name for tensor in model.graph.output}
+    if found != [wanted] or not outputs.issuperset({"boxes", "scores", "labels"}):
+        inputs = ", ".join(f"{name} {onnx.TensorProto.DataType.Name(kind)} {shape}" for name, kind, shape in found)
+        raise ExportError(
+            f"{path}: it maps {inputs or 'nothing'} to {', '.join(sorted(outputs)) or 'nothing'}, a bundle's model maps "
+            f"images UINT8 {wanted[2]} to boxes, scores, labels; export the bundle again with `python -m export build`"
+        )
+
+
+def run_builder(
+    folder: Path, network: bytes, flavour: Flavour, target: str, max_batch: int, num_plugins: int
+) -> tuple[bytes, str]:
+    """Build in a process of its own, with files in `folder` -> the engine and TensorRT's version; raises ExportError."""
+    job = Job(str(folder / "network.onnx"), flavour, target, max_batch, num_plugins)
+    Path(job.network).write_bytes(network)
+    (folder / "job.json").write_text(json.dumps(asdict(job)))
+    environment = {**os.environ, "LD_LIBRARY_PATH": os.pathsep.join(library_path(folder))}
+    done = subprocess.run(
+        [sys.executable, "-m", "export.engine_builder", str(folder / "job.json")], env=environment, check=False
+    )
+    if not (folder / OUTCOME).is_file():
+        raise ExportError(
+            f"{PRODUCTS[flavour]} ended its process (status {done.returncode}) while it built for {target}; nothing was "
+            "written. Its last words are above"
+        )
+    outcome = Outcome(**json.loads((folder / OUTCOME).read_text()))
+    if outcome.error:
+        raise ExportError(f"no engine for {target}: {outcome.error}")
+    return (folder / ENGINE).read_bytes(), outcome.version
+
+
+def library_path(folder: Path) -> list[str]:
+    """Where the loader is to look: TensorRT for RTX opens its library by a name that its wheel (1.7) lacks."""
+    paths = [path for path in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if path]
+    spec = find_spec("tensorrt_rtx_libs")
+    for place in (spec.submodule_search_locations or []) if spec else []:
+        for library in Path(place).glob("libtensorrt_rtx.so.*"):
+            (folder / "libtensorrt_rtx.so").symlink_to(library)
+            paths.insert(0, str(folder))
+    return paths
