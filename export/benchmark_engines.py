@@ -1,0 +1,185 @@
+"""`python -m export.benchmark_engines`: how fast each engine runs a model on this CPU, and the offset convolution alone.
+
+All that is compared runs in turn, round by round, so that whatever else the machine does hits all alike. A ratio is the
+median of the rounds' own ratios, not the ratio of two medians.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from onnxruntime import __version__ as onnxruntime_version
+from openvino import __version__ as openvino_version
+
+from export.graph import ExportGraph, fold_batch_norm, round_weights
+from export.int8_benchmark import Int8Engine
+from export.offset_conv_benchmark import offset_conv_runs
+from export.to_onnx import to_onnx
+from models.presets import PresetError, find_preset
+from service.bundle import Bundle, BundleError, Golden, Manifest, Source, read_bundle
+from service.cores import num_cores
+from service.engine import Engine, EngineError, EngineName, Precision, open_engine
+
+EXAMPLES = """examples:
+  python -m export.benchmark_engines                                (PASSD-320 with MobileNet and with VGG-16, random weights)
+  python -m export.benchmark_engines bundles/mine --batches 1 8 --out engines.json
+"""
+MODELS = ("passd-320-mobilenet", "passd-320-vgg16")
+FILTERS = (8, 25, 85)  # O = classes + 5: blood cells, Pascal VOC, MS COCO
+REFERENCE = "ONNX Runtime fp32"
+ENGINES: tuple[tuple[str, EngineName, Precision], ...] = (
+    (REFERENCE, "onnx", "fp32"),
+    ("OpenVINO fp32", "openvino", "fp32"),
+    ("OpenVINO bf16", "openvino", "bf16"),
+)
+NUM_CLASSES = 20  # of a preset: Pascal VOC's
+
+Run = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Row:
+    """The time of one thing in a table: ms an image, and how many times as fast as the first of the same table it is."""
+
+    table: str
+    name: str
+    batch: int
+    milliseconds: float
+    speedup: float
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parser().parse_args(arguments)
+    try:
+        rows = measure(options)
+    except (BundleError, EngineError, PresetError) as error:
+        print(f"export: {error}", file=sys.stderr)
+        return 1
+    print(markdown(rows))
+    versions = f"ONNX Runtime {onnxruntime_version}, OpenVINO {openvino_version}, threads: {options.threads}"
+    print(f"\n{versions}; medians of {options.rounds} rounds, taken in turn")
+    if options.out:
+        content = {"versions": versions, "rounds": options.rounds, "rows": [asdict(row) for row in rows]}
+        options.out.write_text(json.dumps(content, indent=2) + "\n")
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        "python -m export.benchmark_engines",
+        description=__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("models", nargs="*", default=MODELS, help=f"bundles or presets (default: {' '.join(MODELS)})")
+    top.add_argument("--batches", type=int, nargs="+", default=[1, 4, 8], help="batch sizes (default: 1 4 8)")
+    top.add_argument("--filters", type=int, nargs="*", default=FILTERS, help="O of the offset convolution (default: 8 25 85)")
+    top.add_argument("--rounds", type=int, default=20, help="how often each is timed (default: 20)")
+    top.add_argument("--threads", type=int, default=num_cores(), help="of each engine (default: one a core)")
+    top.add_argument("--int8", action="store_true", help="also a form in int8, which NNCF makes (pip install nncf)")
+    top.add_argument("--out", type=Path, help="write the figures there as JSON")
+    return top
+
+
+def measure(options: argparse.Namespace) -> list[Row]:
+    rows: list[Row] = []
+    for target in options.models:
+        with tempfile.TemporaryDirectory() as folder:
+            bundle = read_bundle(Path(target)) if Path(target).is_dir() else random_bundle(target, Path(folder))
+            engines: dict[str, Engine | Int8Engine] = {**open_engines(bundle, options.threads)}
+            if options.int8:
+                engines["OpenVINO int8"] = Int8Engine(bundle, options.threads)
+            for batch in options.batches:
+                spec = bundle.manifest.input
+                images = np.random.default_rng(0).integers(0, 256, (batch, spec.height, spec.width, 3), dtype=np.uint8)
+                runs: dict[str, Run] = {name: lambda e=engine, i=images: e(i) for name, engine in engines.items()}  # type: ignore[misc]
+                rows += timed(bundle.manifest.name, runs, batch, options.rounds)
+            for engine in engines.values():
+                engine.close()
+    for filters in options.filters:
+        runs = dict(offset_conv_runs(filters, options.threads))
+        rows += timed(f"offset convolution, O = {filters}", runs, 1, options.rounds)
+    return rows
+
+
+def open_engines(bundle: Bundle, num_threads: int) -> dict[str, Engine]:
+    """The server's engines by name; without bf16 on a CPU that lacks it."""
+    engines = {}
+    for label, name, precision in ENGINES:
+        try:
+            engines[label] = open_engine(bundle, name, precision=precision, num_threads=num_threads)
+        except EngineError as error:
+            if precision != "bf16":
+                raise
+            print(f"{label}: {error}", file=sys.stderr)
+    return engines
+
+
+def random_bundle(preset_name: str, folder: Path) -> Bundle:
+    """A preset's graph with random weights, on which speed does not depend, as an unchecked bundle in `folder`."""
+    torch.manual_seed(0)
+    preset = find_preset(preset_name)
+    model = preset.build(tuple(f"class {number}" for number in range(NUM_CLASSES))).eval()
+    fold_batch_norm(model)
+    round_weights(model)
+    config = model.config
+    manifest = Manifest(
+        name=preset_name,
+        version="random",
+        classes=model.classes,
+        input=config.input_spec,
+        max_candidates=config.max_candidates,
+        files={},
+        source=Source(preset=preset_name, checkpoint_sha256="0" * 64, data_set="none"),
+        golden=Golden(detections=()),
+    )
+    bundle = Bundle(folder, manifest)
+    graph = to_onnx(ExportGraph(model, config.max_candidates), config.input_spec)
+    bundle.model_path.write_bytes(graph.SerializeToString())
+    return bundle
+
+
+def timed(table: str, runs: Mapping[str, Run], batch: int, num_rounds: int) -> list[Row]:
+    """Each of `runs` once a round, after a round that does not count; the first is what the others are compared with."""
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for round_number in range(num_rounds + 1):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run()
+            if round_number:
+                seconds[name].append(time.perf_counter() - start)
+    times = {name: np.array(values) for name, values in seconds.items()}
+    reference = next(iter(times.values()))
+    return [
+        Row(table, name, batch, 1000 * float(np.median(own)) / batch, float(np.median(reference / own)))
+        for name, own in times.items()
+    ]
+
+
+def markdown(rows: list[Row]) -> str:
+    """A table a model: images/s and the ratio to the first row."""
+    lines = []
+    for table in dict.fromkeys(row.table for row in rows):
+        own = [row for row in rows if row.table == table]
+        batches = list(dict.fromkeys(row.batch for row in own))
+        lines += ["", f"| {table} | " + " | ".join(f"batch {batch}" for batch in batches) + " |"]
+        lines.append("| --- " * (len(batches) + 1) + "|")
+        for name in dict.fromkeys(row.name for row in own):
+            cells = [
+                f"{1000 / row.milliseconds:.1f}/s, {row.milliseconds:.2f} ms, {row.speedup:.2f}x"
+                for row in own
+                if row.name == name
+            ]
+            lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines).strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

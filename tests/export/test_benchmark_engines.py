@@ -1,0 +1,60 @@
+"""The benchmark of the engines: what it compares is the same, and its table says what it measured."""
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from export.benchmark_engines import Row, main, markdown, timed
+from service.settings import DEFAULT_BUNDLES
+
+pytest.importorskip("openvino", reason="OpenVINO is an optional engine: pip install .[cpu]")
+
+
+def test_all_forms_of_the_offset_convolution_compute_the_same() -> None:
+    from export.offset_conv_benchmark import offset_conv_runs
+
+    (_, reference), *others = offset_conv_runs(8, num_threads=1)
+    expected = reference()
+    assert expected.std() > 1
+    for name, run in others:
+        tolerance = 0.1 if "bf16" in name else 1e-3
+        np.testing.assert_allclose(run(), expected, atol=tolerance, err_msg=name)
+
+
+def test_each_is_compared_with_the_first() -> None:
+    calls: list[str] = []
+    rows = timed("t", {"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, batch=2, num_rounds=3)
+    assert calls == ["a", "b"] * 4
+    assert [row.name for row in rows] == ["a", "b"]
+    assert rows[0].speedup == 1
+
+
+def test_the_table_has_a_column_for_each_batch_size() -> None:
+    rows = [Row("m", "a", 1, 10.0, 1.0), Row("m", "b", 1, 5.0, 2.0), Row("m", "a", 8, 8.0, 1.0), Row("m", "b", 8, 2.0, 4.0)]
+    lines = markdown(rows).splitlines()
+    assert lines[0] == "| m | batch 1 | batch 8 |"
+    assert lines[3] == "| b | 200.0/s, 5.00 ms, 2.00x | 500.0/s, 2.00 ms, 4.00x |"
+
+
+def test_a_bundle_is_measured_and_written_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "engines.json"
+    bundle = str(DEFAULT_BUNDLES / "bccd-passd-320")
+    assert main([bundle, "--batches", "1", "--filters", "--rounds", "1", "--threads", "1", "--out", str(out)]) == 0
+    names = [row["name"] for row in json.loads(out.read_text())["rows"]]
+    assert names[:2] == ["ONNX Runtime fp32", "OpenVINO fp32"]
+    assert "| ONNX Runtime fp32 |" in capsys.readouterr().out
+
+
+def test_an_unknown_model_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["nothing-like-it", "--rounds", "1"]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_int8_without_nncf_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    if find_spec("nncf"):
+        pytest.skip("NNCF is installed")
+    assert main([str(DEFAULT_BUNDLES / "bccd-passd-320"), "--int8", "--batches", "1", "--rounds", "1"]) == 1
+    assert "pip install nncf" in capsys.readouterr().err
