@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import signal
 import socket
 import sys
@@ -23,6 +24,7 @@ from service.server import Server
 from service.settings import Settings
 from service.tracing import TracingError
 
+SWITCH_SECONDS = 0.0001  # how long a thread of ours may keep the interpreter from one that decodes; Python's own is 5 ms
 LINGER_SECONDS = 0.2  # uvicorn would close a connection whose request is still on its way
 EXAMPLE = """\
 --bundle may be given several times; then exactly those bundles are served, and `--bundle default` adds the one that is
@@ -47,6 +49,8 @@ class DrainingServer(uvicorn.Server):
         """Say where we are, once we are there."""
         await super().startup(sockets)
         self._loop = asyncio.get_running_loop()
+        gc.collect()
+        gc.freeze()  # what is there now stays: looking through it again and again would hold up requests
         repository = self._server.repository
         names, engine = ", ".join(repository.names()), repository.models[0].engine_description
         print(f"singleshot: serving {names} on {self._address} ({engine})", flush=True)
@@ -71,6 +75,7 @@ class DrainingServer(uvicorn.Server):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the server until it is told to stop -> exit status."""
     cv2.setNumThreads(1)  # several images are decoded at once; splitting each up as well only adds switching
+    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         settings = read_settings(arguments)
     except ValidationError as error:

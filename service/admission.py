@@ -1,83 +1,101 @@
-"""What decides whether work is taken on: what a batch costs, and how many pixels may be decoded at once."""
+"""Which images are taken on, what the refused are told, and how many pixels may be decoded at once."""
 
-import heapq
 import threading
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
+from service.cost_model import CostModel
 
-from service.bundle import InputSpec
-from service.engine import Engine
-
-NEW_SHARE = 0.2  # of each new measurement in the running mean: a change of speed is learnt within a dozen batches
-NEW_SHARE_OF_OTHERS = 0.05  # the same for the sizes that were not measured this time
-WORTHLESS_GAIN = 0.05  # in images a second: so much is not worth the wait for a larger batch
-MAX_SURPRISE = 3.0  # one batch counts as at most so many times what was predicted: a hiccup is no change of speed
+SHARE_IN_TIME = 0.98  # of the answers that should come no later than predicted, with the margin
+MARGIN_STEP = 0.1  # of the time of a batch: what the margin moves by, up with a late answer, far less down with one in time
+MAX_PROMISE_SECONDS = 30.0  # many of the refused do not come again: nobody is sent away for longer because of them
 
 
-class CostModel:
-    """Seconds that the engine takes for a batch, by its size; seeded by measurement and kept current."""
+class RejectedError(Exception):
+    """The image is not taken on: the queue is full, or its answer would come too late. Try again in some seconds."""
 
-    def __init__(self, seconds_by_size: Mapping[int, float]) -> None:
-        self._seconds = dict(sorted(seconds_by_size.items()))
+    def __init__(self, reason: str, detail: str, retry_after_seconds: float) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.retry_after_seconds = retry_after_seconds
 
-    def seconds(self, size: int) -> float:
-        """The predicted time of a batch of `size` images: between the sizes seen so far, on a line."""
-        known = self._seconds.get(size)
-        return float(np.interp(size, list(self._seconds), list(self._seconds.values()))) if known is None else known
 
-    def best_size(self, max_batch: int) -> int:
-        """The smallest batch, of those seen so far, that does nearly as many images a second as the best one.
+@dataclass(frozen=True)
+class Load:
+    """What a batcher has to do when an image asks to be taken on; `num_ahead` of those taken on are more urgent."""
 
-        On a GPU that is a large one. With one thread of a CPU the time grows with the images: there a batch gains nothing,
-        and all its images would wait for its last.
+    num_taken: int
+    num_ahead: int
+    num_running: int  # batches
+    free_in: Sequence[float]  # seconds until each stream should be free
+    batch_size: int  # of the batches to come, where enough images wait
+    has_room: bool
+
+
+class Admission:
+    """Takes on what will be answered in time, as far as the costs say, and sends the others away with a time to come again."""
+
+    def __init__(self, cost: CostModel) -> None:
+        self._cost = cost
+        self._promises = Promises()
+        self._margin = Margin()
+
+    def admit(self, load: Load, *, now: float, deadline: float, ready_seconds: float) -> float:
+        """When an image will be answered that will be decoded in `ready_seconds`; raises RejectedError.
+
+        With nothing else to do an image is always taken on: the costs may have been learnt in worse times.
         """
-        each = {size: seconds / size for size, seconds in self._seconds.items() if size <= max_batch}
-        enough = (1 + WORTHLESS_GAIN) * min(each.values(), default=0.0)
-        return next((size for size, seconds in each.items() if seconds <= enough), max_batch)
+        if not load.has_room:
+            detail = f"{load.num_taken} images are waiting already"
+            room_seconds = min(load.free_in)  # the next batch that ends makes room
+            raise RejectedError("queue_full", detail, self._promise(load, now, room_seconds))
+        finish = self._cost.finish_seconds(load.num_ahead, load.batch_size, load.free_in)
+        finish = max(finish, ready_seconds + self._cost.seconds(1))
+        in_time = finish + self._margin.seconds
+        if (load.num_taken or load.num_running) and now + in_time > deadline:
+            detail = f"the answer would take {in_time:.3g} s, the request's deadline is in {deadline - now:.3g} s"
+            # by then the backlog is short enough for a request with as much time as this one
+            raise RejectedError("late", detail, self._promise(load, now, now + in_time - deadline))
+        return now + finish
 
-    def observe(self, size: int, seconds: float) -> None:
-        """Learn from a batch. The other sizes follow a little, for what slows one size down slows all of them down."""
-        known = self._seconds.get(size)
-        if known is None:
-            self._seconds = dict(sorted({**self._seconds, size: seconds}.items()))
-            return
-        ratio = min(seconds / known, MAX_SURPRISE)
-        own, others = 1 + NEW_SHARE * (ratio - 1), 1 + NEW_SHARE_OF_OTHERS * (ratio - 1)
-        self._seconds = {other: value * (own if other == size else others) for other, value in self._seconds.items()}
+    def learn(self, late_seconds: float, batch_size: int) -> None:
+        """An answer came `late_seconds` after the time that `admit` gave, or will come later still."""
+        self._margin.observe(late_seconds, self._cost.seconds(batch_size))
 
-    def finish_seconds(self, num_ahead: int, max_batch: int, streams: Sequence[float]) -> float:
-        """Time until an image is answered that has `num_ahead` images before it; `streams`: when each stream will be free."""
-        free_at = sorted(streams)
-        left = num_ahead + 1
-        while True:
-            size = min(left, max_batch)
-            finish = free_at[0] + self.seconds(size)
-            left -= size
-            if not left:
-                return finish
-            heapq.heapreplace(free_at, finish)
+    def _promise(self, load: Load, now: float, soonest_seconds: float) -> float:
+        seconds_each = self._cost.seconds(load.batch_size) / load.batch_size / len(load.free_in)
+        return self._promises.next_seconds(now, soonest_seconds, seconds_each)
 
 
-def measure_costs(engine: Engine, spec: InputSpec, max_batch: int, *, num_streams: int = 1) -> CostModel:
-    """Warm the engine up at batch sizes 1, 2, 4 … max_batch, all streams at once; the second run of each counts."""
-    seconds = {}
-    with ThreadPoolExecutor(num_streams) as threads:
-        for size in sorted({min(2**i, max_batch) for i in range(max_batch.bit_length() + 1)}):
-            images = np.zeros((size, spec.height, spec.width, 3), np.uint8)
-            seconds[size] = max(threads.map(_seconds_of_second_run, [engine] * num_streams, [images] * num_streams))
-    return CostModel(seconds)
+class Margin:
+    """Seconds by which a prediction is too early for a few answers in a hundred only: learnt from how late they come.
+
+    What the costs leave out is in it: threads that wait for a core, the event loop, other work on the machine. A stochastic
+    approximation of the quantile (Robbins and Monro, 1951).
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def observe(self, late_seconds: float, batch_seconds: float) -> None:
+        """An answer came `late_seconds` after its predicted time; batches take about `batch_seconds`."""
+        step = MARGIN_STEP * batch_seconds
+        self.seconds += step * SHARE_IN_TIME if late_seconds > self.seconds else -step * (1 - SHARE_IN_TIME)
+        self.seconds = max(0.0, self.seconds)
 
 
-def _seconds_of_second_run(engine: Engine, images: NDArray[np.uint8]) -> float:
-    engine(images)
-    start = time.perf_counter()
-    engine(images)
-    return time.perf_counter() - start
+class Promises:
+    """When the refused are told to come again: one after another, for of those who came at once only the first would fit."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def next_seconds(self, now: float, soonest_seconds: float, spacing_seconds: float) -> float:
+        """Time until the next refused client may come: not before there is room, nor before those who were told before."""
+        after_others = min(self._last + spacing_seconds, now + MAX_PROMISE_SECONDS)
+        self._last = max(now + soonest_seconds, after_others)
+        return self._last - now
 
 
 class BudgetExceededError(Exception):

@@ -19,7 +19,8 @@ def annotate(image: NDArray[np.uint8], detections: Detections, classes: Sequence
     canvas = image.copy()
     thickness = max(1, round(max(image.shape[:2]) / 400))
     font_scale = max(0.35, thickness * 0.4)
-    rows = zip(detections.boxes.tolist(), detections.labels.tolist(), detections.scores.tolist(), strict=True)
+    inside = np.clip(detections.boxes, 0, np.array(image.shape[1::-1] * 2))  # candidates reach beyond the picture
+    rows = zip(inside.tolist(), detections.labels.tolist(), detections.scores.tolist(), strict=True)
     for (x1, y1, x2, y2), label, score in rows:
         colour = COLOURS[label % len(COLOURS)]
         left, top = round(x1), round(y1)

@@ -6,6 +6,7 @@ from typing import Any
 from service.errors import problem_of
 from service.image_header import ImageError
 from service.intake import Upload
+from service.postprocess import Detections
 from service.served_model import Outcome, ServedModel
 from service.tracing import Stage
 
@@ -22,22 +23,27 @@ def result_of(model: ServedModel, upload: Upload, outcome: Outcome | ImageError)
     """One image's `Result`."""
     if isinstance(outcome, ImageError):
         return {"filename": upload.filename, "width": None, "height": None, "detections": [], "error": problem_of(outcome)}
-    found = outcome.detections
-    rows = zip(found.labels.tolist(), found.scores.tolist(), found.boxes.tolist(), strict=True)
     return {
         "filename": upload.filename,
         "width": outcome.width,
         "height": outcome.height,
-        "detections": [
-            {
-                "label": model.classes[label],
-                "class_id": label,
-                "score": round(score, 6),
-                "box": {"x1": round(x1, 2), "y1": round(y1, 2), "x2": round(x2, 2), "y2": round(y2, 2)},
-            }
-            for label, score, (x1, y1, x2, y2) in rows
-        ],
+        "detections": rows_of(model.classes, outcome.detections),
     }
+
+
+def rows_of(classes: Sequence[str], found: Detections) -> list[dict[str, Any]]:
+    """Each detection as its `Detection`."""
+    return [
+        {
+            "label": classes[label],
+            "class_id": label,
+            "score": round(score, 6),
+            "box": {"x1": round(x1, 2), "y1": round(y1, 2), "x2": round(x2, 2), "y2": round(y2, 2)},
+        }
+        for label, score, (x1, y1, x2, y2) in zip(
+            found.labels.tolist(), found.scores.tolist(), found.boxes.tolist(), strict=True
+        )
+    ]
 
 
 def server_timing(outcomes: Sequence[Outcome | ImageError]) -> str:

@@ -1,7 +1,8 @@
 """The HTTP server: `create_app(settings)` opens the bundles and returns the application that serves them."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from service.schemas import DetectResponse, ModelList, Status, read_query, read_
 from service.served_model import Outcome
 from service.server import Server
 from service.settings import Settings
+from service.shortcut import Application
 
 PAGE = Path(__file__).parent / "page" / "index.html"
 IMAGE_BODY = {"schema": {"type": "string", "format": "binary"}}
@@ -67,7 +69,7 @@ def create_app(settings: Settings, open_engine: Callable[..., Engine] = open_eng
     `app.state.server` is the `Server`.
     """
     server = Server(settings, open_engine)
-    app = FastAPI(
+    app = Application(
         title="Singleshot",
         summary="Object detection: POST an image, get boxes.",
         version="1",
@@ -75,9 +77,11 @@ def create_app(settings: Settings, open_engine: Callable[..., Engine] = open_eng
         redoc_url=None,
     )
     app.state.server = server
-    app.add_middleware(RequestContext, metrics=server.metrics, tracing=server.tracing, is_draining=lambda: server.is_draining)
+    context = partial(RequestContext, metrics=server.metrics, tracing=server.tracing, is_draining=lambda: server.is_draining)
+    app.add_middleware(context)
     install_error_handlers(app)
-    add_detect(app, server)
+    detect = add_detect(app, server)
+    app.add_shortcut("POST", "/detect", detect, context)
     add_operations(app, server)
     add_inference_protocol(app, server)
     add_repository_protocol(app, server)
@@ -85,8 +89,8 @@ def create_app(settings: Settings, open_engine: Callable[..., Engine] = open_eng
     return app
 
 
-def add_detect(app: FastAPI, server: Server) -> None:
-    """POST /detect."""
+def add_detect(app: FastAPI, server: Server) -> Callable[[Request], Awaitable[Response]]:
+    """POST /detect -> its handler."""
 
     description = {"requestBody": DETECT_BODY, "parameters": [*QUERY_PARAMETERS, TIMEOUT_PARAMETER]}
 
@@ -99,11 +103,12 @@ def add_detect(app: FastAPI, server: Server) -> None:
         timeout = read_timeout(request.headers)
         model = server.repository.choose(query.model, query.version)
         options = model.options(query)
+        if timeout:  # a client's own patience began when it began to send
+            model.check(start + timeout)  # before its body is read, which is most of the work that refusing makes
         async with server.admitted(model):
             uploads = await read_uploads(request, server.settings)
             received = time.monotonic()
             server.metrics.stage_duration.labels("receive").observe(received - start)
-            # a client's own patience began when it began to send
             deadline = start + timeout if timeout else received + server.settings.default_deadline_seconds
             if query.format == "image" and len(uploads) > 1:
                 raise RequestError(422, "format=image takes one image a request")
@@ -121,6 +126,8 @@ def add_detect(app: FastAPI, server: Server) -> None:
         response.headers["Server-Timing"] = server_timing(outcomes)
         server.metrics.stage_duration.labels("respond").observe(time.monotonic() - responding)
         return response
+
+    return detect
 
 
 def add_operations(app: FastAPI, server: Server) -> None:

@@ -23,21 +23,25 @@ class Answer:
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """What was taken on, in the order of the deadlines. Its image should be decoded at `due`; `result` is what is awaited."""
+    """What was taken on, in the order of the deadlines; `result` is what is awaited.
+
+    Its image should be decoded at `due` and its answer be there at `predicted` (time.monotonic()).
+    """
 
     deadline: float
     number: int
     due: float = field(compare=False)
+    predicted: float = field(compare=False)
     result: asyncio.Future[Any] = field(compare=False)
     request_id: str = field(compare=False)
 
 
 @dataclass(frozen=True, order=True)
 class Waiting:
-    """A decoded image in its place. `finish` makes of its Answer what is asked for."""
+    """An image in its place: its pixels, or what gives them. `finish` makes of its Answer what is asked for."""
 
     place: Place
-    image: NDArray[np.uint8] = field(compare=False)
+    image: NDArray[np.uint8] | Callable[[], NDArray[np.uint8]] = field(compare=False)
     submitted: float = field(compare=False)
     finish: Callable[[Answer], Any] = field(compare=False)
 
@@ -70,11 +74,23 @@ class Assembly:
         return moved
 
     def place(self, moved: dict[int, Waiting]) -> None:
-        """Copy the images into their slots."""
+        """Copy the images into their slots, as far as they are decoded."""
         for slot, waiting in moved.items():
-            if self._buffer is None:
-                self._buffer = np.zeros((self._max_batch, *waiting.image.shape), np.uint8)
-            self._buffer[slot] = waiting.image
+            if not callable(waiting.image):
+                self._fill(slot, waiting.image)
+
+    def decode(self) -> list[tuple[Waiting, Exception]]:
+        """Decode the rest into their slots -> the members that are broken, which are members no longer."""
+        broken: list[tuple[Waiting, Exception]] = []
+        for slot, waiting in enumerate(self.members):
+            if callable(waiting.image):
+                try:
+                    self._fill(slot, waiting.image())
+                except Exception as error:  # whatever it is, the one who sent the image is to know
+                    broken.append((waiting, error))
+        if broken:
+            self.keep(lambda waiting: all(waiting is not other for other, _ in broken))
+        return broken
 
     def keep(self, is_wanted: Callable[[Waiting], bool]) -> None:
         """Take out the members that are not wanted; the last ones move into the holes."""
@@ -82,9 +98,14 @@ class Assembly:
             if not is_wanted(self.members[slot]):
                 last = self.members.pop()
                 if slot < len(self.members):
-                    assert self._buffer is not None
-                    self._buffer[slot] = self._buffer[len(self.members)]
                     self.members[slot] = last
+                    if self._buffer is not None:
+                        self._buffer[slot] = self._buffer[len(self.members)]
+
+    def _fill(self, slot: int, image: NDArray[np.uint8]) -> None:
+        if self._buffer is None:
+            self._buffer = np.zeros((self._max_batch, *image.shape), np.uint8)
+        self._buffer[slot] = image
 
     def images(self) -> NDArray[np.uint8]:
         """images uint8 (B, H, W, 3); B is at least the number of members, what is above it pads up to a size of the engine."""

@@ -100,19 +100,25 @@ def plan_of(options: argparse.Namespace) -> Plan:
     target = Target.of(options.url, "/detect")
     if not (options.rate > 0 and options.seconds > 0 and options.burst > 0 and options.objective_ms > 0):
         raise ValueError("--rate, --seconds, --burst and --objective-ms should be more than 0")
-    files = sorted(path for path in options.images.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-    if not files:
-        raise ValueError(f"{options.images}: there is no image in it; name a directory of JPEG, PNG, WebP, GIF or BMP files")
+    images = read_images(options.images)
     headers = {} if options.no_deadline else {"X-Request-Timeout-Ms": str(max(1, round(options.objective_ms)))}
     return Plan(
         target=target,
         metrics_url=f"http://{urlsplit(options.url).netloc}/metrics",
-        requests=[target.post(path.read_bytes(), headers) for path in files],
+        requests=[target.post(image, headers) for image in images],
         pattern=options.arrivals,
         burst=options.burst,
         seconds=options.seconds,
         objective_seconds=options.objective_ms / 1000,
     )
+
+
+def read_images(folder: Path) -> list[bytes]:
+    """The image files of a directory; raises ValueError and OSError."""
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    if not files:
+        raise ValueError(f"{folder}: there is no image in it; name a directory of JPEG, PNG, WebP, GIF or BMP files")
+    return [path.read_bytes() for path in files]
 
 
 def measure(plan: Plan, rate: float, seconds: float) -> Run:

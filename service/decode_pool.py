@@ -25,11 +25,15 @@ class DecodePool:
         """When an image file of `num_bytes` would be decoded that came now, behind those that are being decoded."""
         return self._seconds_a_byte * (self._backlog_bytes / self._num_threads + num_bytes)
 
+    def seconds(self, num_bytes: int) -> float:
+        """How long decoding an image file of `num_bytes` takes; 0 as long as none was seen."""
+        return self._seconds_a_byte * num_bytes
+
     def start(self, num_bytes: int, decode: Callable[[], T]) -> Future[T]:
         """Run `decode` in a thread; it works on a file of `num_bytes`, 0 for what is no image. The future may be cancelled."""
         with self._lock:
             self._backlog_bytes += num_bytes
-        work = self._threads.submit(self._timed, num_bytes, decode)
+        work = self._threads.submit(self.timed, num_bytes, decode)
         work.add_done_callback(lambda _: self._leave(num_bytes))
         return work
 
@@ -41,7 +45,8 @@ class DecodePool:
         """Wait for the threads to end."""
         self._threads.shutdown()
 
-    def _timed(self, num_bytes: int, decode: Callable[[], T]) -> T:
+    def timed(self, num_bytes: int, decode: Callable[[], T]) -> T:
+        """Run `decode` here and now, and learn from it how long decoding takes."""
         start = time.perf_counter()
         result = decode()
         if num_bytes:

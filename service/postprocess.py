@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.bundle import InputSpec, NmsDefaults
-from service.preprocess import boxes_to_image
+from service.preprocess import boxes_to_image, scale_to_image
 from service.soft_nms import Method, soft_nms
 
 
@@ -27,10 +27,11 @@ class Detections:
 class Options:
     """What to keep of the candidates. `labels` are the class indices that are wanted, None for all.
 
+    Without a `method` the candidates stay as they are: what NMS would see, and so not clipped to the picture.
     `label_thresholds` are score thresholds of single class indices, in place of `score_threshold`.
     """
 
-    method: Method
+    method: Method | None
     sigma: float
     iou_threshold: float
     score_threshold: float
@@ -62,6 +63,10 @@ def postprocess(
     if options.labels is not None:
         wanted = _among(labels, options.labels)
         boxes, scores, labels = boxes[wanted], scores[wanted], labels[wanted]
+    thresholds = _thresholds(labels, options)
+    if options.method is None:
+        best = np.flatnonzero((scores > 0) & (scores >= thresholds))[: options.max_detections]  # scores fall already
+        return Detections(scale_to_image(boxes[best], spec, size), scores[best], labels[best])
     kept, kept_scores = soft_nms(
         boxes,
         scores,
@@ -69,7 +74,7 @@ def postprocess(
         method=options.method,
         sigma=options.sigma,
         iou_threshold=options.iou_threshold,
-        score_threshold=_thresholds(labels, options),
+        score_threshold=thresholds,
         max_detections=options.max_detections,
     )
     return Detections(boxes_to_image(boxes[kept], spec, size), kept_scores, labels[kept])

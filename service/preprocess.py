@@ -86,11 +86,17 @@ def content_size(spec: InputSpec, height: int, width: int) -> tuple[int, int]:
 def boxes_to_image(boxes: NDArray[np.float32], spec: InputSpec, size: tuple[int, int]) -> NDArray[np.float32]:
     """boxes (N, 4) xyxy in input pixels -> (N, 4) in pixels of the picture of `size` (height, width), clipped to it."""
     height, width = size
+    scaled = scale_to_image(boxes, spec, size)
+    clipped: NDArray[np.float32] = np.clip(scaled, np.float32(0), np.array([width, height] * 2, np.float32))
+    return clipped
+
+
+def scale_to_image(boxes: NDArray[np.float32], spec: InputSpec, size: tuple[int, int]) -> NDArray[np.float32]:
+    """`boxes_to_image` without its clipping: IoU stays as it is."""
+    height, width = size
     content_height, content_width = content_size(spec, height, width)
     scale = np.array([width / content_width, height / content_height] * 2, np.float32)
-    mapped = np.asarray(boxes, np.float32) * scale
-    clipped: NDArray[np.float32] = np.clip(mapped, np.float32(0), np.array([width, height] * 2, np.float32))
-    return clipped
+    return np.asarray(boxes, np.float32) * scale
 
 
 def boxes_to_input(boxes: NDArray[np.float32], spec: InputSpec, size: tuple[int, int]) -> NDArray[np.float32]:

@@ -129,7 +129,7 @@ class Repository:
             raise BundleError(f"{path}: a model named {name} is served already; export it under another name")
         if any(slot.model is not None and slot.model.version == bundle.manifest.version for slot in same):
             raise BundleError(
-                f"{path}: version {bundle.manifest.version} of {name} is served already; export it as another one"
+                f"{path}: version {bundle.manifest.version} of {name} is served already; export it with another --version"
             )
         self._metrics.queue_depth.labels(name).set_function(lambda: self._depth(name))
         self.slots.append(Slot(path, name, self._open_model(bundle), signature, is_canary, share if is_canary else 1.0))

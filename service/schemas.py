@@ -24,8 +24,10 @@ class DetectQuery(BaseModel):
     )
     max_detections: int | None = Field(None, ge=1, le=10_000, description="detections of one image at most, the best ones")
     classes: list[str] = Field([], description="only these classes; repeat the parameter or separate names by commas")
-    nms: Literal["soft", "gaussian", "linear", "hard"] | None = Field(
-        None, description="how overlapping boxes of a class compete: soft is the model's own soft method"
+    nms: Literal["soft", "gaussian", "linear", "hard", "none"] | None = Field(
+        None,
+        description="how overlapping boxes of a class compete: soft is the model's own soft method; none gives the candidates "
+        "before NMS, their boxes not clipped to the picture, for who does it himself",
     )
     sigma: float | None = Field(None, gt=0, le=100, description="width of the Gaussian soft-NMS")
     iou_threshold: float | None = Field(None, ge=0, le=1, description="overlap above which linear and hard NMS act")

@@ -10,13 +10,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from service.admission import BudgetExceededError, PixelBudget, measure_costs
+from service.admission import BudgetExceededError, PixelBudget, RejectedError
 from service.annotate import annotate
 from service.assembly import Answer
-from service.batcher import Batcher, BatchFailedError, ExpiredError, RejectedError
+from service.batch_results import BatchFailedError
+from service.batcher import Batcher, ExpiredError
 from service.bundle import Bundle
+from service.cores import num_cores
+from service.cost_model import measure_costs
 from service.decode_pool import DecodePool
-from service.engine import Engine
+from service.engine import Engine, is_on_cpu
 from service.errors import RequestError, busy
 from service.image_header import ImageError, read_header
 from service.metrics import Metrics
@@ -25,6 +28,8 @@ from service.postprocess import Detections, Options, postprocess
 from service.preprocess import decode_image
 from service.schemas import DetectQuery, ModelInfo
 from service.settings import Settings
+
+MAX_DECODE_SHARE = 0.25  # of what the engine takes for one image: what takes longer to decode has a thread of its own
 
 
 @dataclass(frozen=True)
@@ -69,16 +74,18 @@ class ServedModel:
         self._decoders = decoders
         self._budget = budget
         self._metrics = metrics
+        self._takes_all_cores = is_on_cpu(engine) and settings.engine_streams * (settings.engine_threads or 1) >= num_cores()
         self._batcher = Batcher(
             engine,
             measure_costs(engine, manifest.input, settings.max_batch, num_streams=settings.engine_streams),
             num_streams=settings.engine_streams,
+            num_spare_threads=0 if self._takes_all_cores else 2,
             max_batch=settings.max_batch,
             max_queue=settings.max_queue,
             on_batch=metrics.observe_batch(manifest.name),
         )
         self._info_labels = manifest.name, manifest.version, engine.name, engine.description
-        self._golden = bundle.golden_path.read_bytes()  # now: the directory may hold another bundle later
+        self.golden = bundle.golden_path.read_bytes()  # now: the directory may hold another bundle later
         self._num_users = 0
         self._is_unused = asyncio.Event()
 
@@ -113,7 +120,7 @@ class ServedModel:
     async def probe(self) -> None:
         """Run the golden image, so that an engine that works again is known to."""
         with contextlib.suppress(RequestError, ImageError):
-            await self.detect(self._golden, self._pipeline.options, time.monotonic() + self._settings.default_deadline_seconds)
+            await self.detect(self.golden, self._pipeline.options, time.monotonic() + self._settings.default_deadline_seconds)
 
     def start(self) -> None:
         """Start the engine's threads, on the event loop that will serve."""
@@ -151,7 +158,7 @@ class ServedModel:
         if query.nms == "soft":
             changes["method"] = "gaussian" if options.method == "hard" else options.method
         elif query.nms is not None:
-            changes["method"] = query.nms
+            changes["method"] = None if query.nms == "none" else query.nms
         if query.classes:
             changes["labels"] = frozenset(self._label_of(name) for name in listed(query.classes)) or None
         if query.class_thresholds:
@@ -164,36 +171,59 @@ class ServedModel:
             raise RequestError(422, f"{self.name} knows no class {name!r}; it knows {', '.join(self.classes)}")
         return self.classes.index(name)
 
+    def check(self, deadline: float) -> None:
+        """Refuse what could not be answered until then even if its image were here already; raises RequestError 503."""
+        try:
+            self._batcher.check(deadline)
+        except RejectedError as error:
+            raise self._refused(error) from error
+
     async def detect(self, image: bytes | NDArray[np.uint8], options: Options, deadline: float) -> Outcome:
         """Detect in one image file, or image uint8 [H, W, 3], until `deadline` (time.monotonic()).
 
         Raises ImageError, and RequestError 500, 503, 504.
         """
         start = time.monotonic()
+        # a picture that is decoded already is only resized, which costs about as much as decoding a file of a tenth its size
+        num_bytes = len(image) if isinstance(image, bytes) else image.nbytes // 10
+        prepared: _Prepared
+        decode_seconds = 0.0
 
-        def prepare() -> None:
+        def decode() -> NDArray[np.uint8]:
+            nonlocal prepared, decode_seconds
+            began = time.monotonic()
+            prepared = self._prepare(image)
+            decode_seconds = time.monotonic() - began
+            return prepared.pixels
+
+        def finish(answer: Answer) -> Outcome:
+            return self._finish(answer, prepared.size, options, start, decode_seconds)
+
+        def finish_late_decoded(answer: Answer) -> Outcome:
+            return finish(replace(answer, queue_seconds=answer.queue_seconds - decode_seconds))
+
+        def decode_and_submit() -> None:
+            nonlocal decode_seconds
             try:
-                prepared = self._prepare(image)
-                seconds = time.monotonic() - start
-                self._batcher.submit(
-                    place, prepared.pixels, lambda answer: self._finish(answer, prepared, options, start, seconds)
-                )
+                pixels = decode()
+                decode_seconds = time.monotonic() - start  # with the wait for a thread
+                self._batcher.submit(place, pixels, finish)
             except Exception as error:  # whatever it is, its request is to know
                 self._batcher.fail(place, error)
 
-        # a picture that is decoded already is only resized, which costs about as much as decoding a file of a tenth its size
-        num_bytes = len(image) if isinstance(image, bytes) else image.nbytes // 10
         try:
+            if self._decodes_in_stream(num_bytes):
+                with self._batcher.reserve(deadline) as place:
+                    self._batcher.submit(place, lambda: self._decoders.timed(num_bytes, decode), finish_late_decoded)
+                    return await self._batcher.answer(place)  # type: ignore[no-any-return]
             with self._batcher.reserve(deadline, self._decoders.ready_seconds(num_bytes)) as place:
-                decoding = self._decoders.start(num_bytes, prepare)
+                decoding = self._decoders.start(num_bytes, decode_and_submit)
                 try:
-                    outcome: Outcome = await self._batcher.answer(place)
-                    return outcome
+                    return await self._batcher.answer(place)  # type: ignore[no-any-return]
                 finally:
                     decoding.cancel()
         except RejectedError as error:
-            self._metrics.rejected.labels(error.reason).inc()
-            raise busy(f"the server is busy: {error}", error.retry_after_seconds) from error
+            raise self._refused(error) from error
         except BudgetExceededError as error:
             raise self._over_budget(error) from error
         except ExpiredError as error:
@@ -240,26 +270,41 @@ class ServedModel:
         header = read_header(body)
         return self._budget.reserved(min(header.height * header.width, self._settings.max_pixels))
 
+    def _refused(self, error: RejectedError) -> RequestError:
+        self._metrics.rejected.labels(error.reason).inc()
+        return busy(f"the server is busy: {error}", error.retry_after_seconds)
+
     def _over_budget(self, error: BudgetExceededError) -> RequestError:
         self._metrics.rejected.labels("pixels").inc()
         return busy(f"the server is busy: {error}", self.finish_seconds())
 
-    def _finish(self, answer: Answer, prepared: _Prepared, options: Options, started: float, decode_seconds: float) -> Outcome:
+    def _decodes_in_stream(self, num_bytes: int) -> bool:
+        """Whether an image file is decoded by the stream of the engine that runs it, and not by a thread of its own.
+
+        On a CPU whose cores are all taken by streams another thread gains nothing for a small image: it costs a core two
+        switches, and the stream the content of its caches.
+        """
+        return self._takes_all_cores and self._decoders.seconds(num_bytes) < MAX_DECODE_SHARE * self._batcher.image_seconds
+
+    def _finish(
+        self, answer: Answer, size: tuple[int, int], options: Options, started: float, decode_seconds: float
+    ) -> Outcome:
         start = time.monotonic()
         candidates = answer.boxes, answer.scores, answer.labels
-        detections = postprocess(*candidates, options, self._pipeline.spec, prepared.size)
+        detections = postprocess(*candidates, options, self._pipeline.spec, size)
         seconds = {
             "decode": decode_seconds,
             "queue": answer.queue_seconds,
             "infer": answer.infer_seconds,
             "postprocess": time.monotonic() - start,
         }
-        self._observe(detections, seconds)
-        return Outcome(detections, *prepared.size, started, seconds)
-
-    def _observe(self, detections: Detections, seconds: dict[str, float]) -> None:
         for stage, duration in seconds.items():
             self._metrics.stage_duration.labels(stage).observe(duration)
+        if options.method is not None:  # candidates are no detections yet
+            self._observe(detections)
+        return Outcome(detections, *size, started, seconds)
+
+    def _observe(self, detections: Detections) -> None:
         self._metrics.detection_scores.observe(self.name, detections.scores)
         for label, count in enumerate(np.bincount(detections.labels).tolist()):
             if count:

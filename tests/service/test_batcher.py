@@ -1,6 +1,7 @@
 """The batcher, driven by events: an engine that runs only when the test lets it."""
 
 import asyncio
+import itertools
 import queue
 import threading
 import time
@@ -10,9 +11,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.admission import CostModel
+from service.admission import RejectedError
 from service.assembly import Answer
-from service.batcher import Batcher, BatchFailedError, ExpiredError, RejectedError
+from service.batch_results import BatchFailedError
+from service.batcher import Batcher, ExpiredError
+from service.cost_model import CostModel
 from service.engine import Candidates
 
 FAR = 60.0  # seconds; a deadline that no test reaches
@@ -58,6 +61,7 @@ def with_batcher(
     seconds: float = 0.001,
     costs: Mapping[int, float] | None = None,
     num_streams: int = 1,
+    num_spare_threads: int = 2,
     batch_sizes: Sequence[int] | None = None,
 ) -> list[int]:
     """Run `test` with a batcher whose batches are predicted to take `seconds`, or `costs` by size -> the sizes that ran."""
@@ -70,6 +74,7 @@ def with_batcher(
             engine,
             cost,
             num_streams=num_streams,
+            num_spare_threads=num_spare_threads,
             max_batch=max_batch,
             max_queue=max_queue,
             batch_sizes=batch_sizes,
@@ -151,7 +156,7 @@ def test_images_run_one_by_one_where_a_batch_gains_nothing() -> None:
         engine.permits.release(3)
         assert await asyncio.gather(*tasks) == [1, 2, 3]
 
-    assert with_batcher(test, costs={1: 0.01, 2: 0.02, 4: 0.04}) == [1, 1, 1]
+    assert with_batcher(test, costs={1: 5.0, 2: 10.0, 4: 20.0}) == [1, 1, 1]  # slower than any real run: none looks like a gain
 
 
 def test_the_earliest_deadline_comes_first() -> None:
@@ -229,6 +234,22 @@ def test_an_image_that_cannot_be_in_time_is_rejected_at_once() -> None:
     with_batcher(test, seconds=4)
 
 
+def test_those_refused_together_are_told_to_come_one_after_another() -> None:
+    async def test(batcher: Batcher, engine: GatedEngine) -> None:
+        task = submit(batcher, 1)
+        await started(engine)
+        told = []
+        for number in (2, 3, 4):
+            with pytest.raises(RejectedError, match="deadline") as caught:
+                await submit(batcher, number, deadline=5)
+            told.append(caught.value.retry_after_seconds)
+        assert [round(later - earlier) for earlier, later in itertools.pairwise(told)] == [4, 4]
+        engine.permits.release()
+        assert await task == 1
+
+    with_batcher(test, max_batch=1, seconds=4)
+
+
 def test_a_passed_deadline_expires_even_while_the_engine_is_stuck() -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         task = submit(batcher, 1)
@@ -238,6 +259,19 @@ def test_a_passed_deadline_expires_even_while_the_engine_is_stuck() -> None:
         assert batcher.depth == 0
         engine.permits.release()
         assert await task == 1
+
+    assert with_batcher(test) == [1]
+
+
+def test_an_answer_that_comes_late_to_the_event_loop_has_expired() -> None:
+    async def test(batcher: Batcher, engine: GatedEngine) -> None:
+        engine.permits.release()
+        with batcher.reserve(time.monotonic() + 0.5) as place:
+            batcher.submit(place, image(1), first_score)
+            await asyncio.wait([place.result])
+            wait_until(lambda: time.monotonic() > place.deadline)  # holds up the event loop
+            with pytest.raises(ExpiredError):
+                await batcher.answer(place)
 
     assert with_batcher(test) == [1]
 
@@ -253,6 +287,21 @@ def test_a_failing_engine_fails_only_its_batch(caplog: pytest.LogCaptureFixture)
         assert await next_one == 2
 
     with_batcher(test)
+    assert "the engine failed on a batch of 1" in caplog.text
+
+
+def test_images_that_cannot_be_put_together_fail_alone(caplog: pytest.LogCaptureFixture) -> None:
+    async def test(batcher: Batcher, engine: GatedEngine) -> None:
+        engine.permits.release(2)
+        assert await submit(batcher, 1) == 1
+        with batcher.reserve(time.monotonic() + FAR) as place:
+            batcher.submit(place, np.zeros((2, 5, 3), np.uint8), first_score)  # the others are 1 by 1
+            with pytest.raises(BatchFailedError, match="ValueError"):
+                await batcher.answer(place)
+        assert batcher.failures_in_a_row == 1
+        assert await submit(batcher, 2) == 2
+
+    assert with_batcher(test, num_spare_threads=0) == [1, 1]  # one thread has one buffer
     assert "the engine failed on a batch of 1" in caplog.text
 
 
@@ -282,8 +331,7 @@ def test_each_stream_runs_a_batch_of_its_own() -> None:
         tasks += [submit(batcher, number) for number in (3, 4)]
         await asyncio.sleep(0)
         assert engine.started.empty()
-        engine.permits.release(3)
-        assert await started(engine) == [3, 4]
+        engine.permits.release(4)
         assert await asyncio.gather(*tasks) == [1, 2, 3, 4]
 
     with_batcher(test, num_streams=2)
@@ -409,7 +457,7 @@ def test_what_came_later_does_not_make_a_batch_late() -> None:
         assert batches == [[2, 3], [4]]  # three at once would take 22 s
         assert await asyncio.gather(first, *tasks) == [1, 2, 3, 4]
 
-    with_batcher(test, costs={1: 10.0, 2: 16.0, 3: 22.0, 4: 28.0})
+    with_batcher(test, costs={1: 10.0, 2: 19.0, 3: 27.0, 4: 34.0})
 
 
 def test_a_result_that_cannot_be_finished_fails_alone() -> None:
@@ -475,3 +523,71 @@ def test_a_batch_that_takes_far_too_long_is_noticed() -> None:
         assert batcher.longest_overdue_seconds() < 0
 
     with_batcher(test)
+
+
+def test_an_image_may_be_decoded_by_the_stream_that_runs_it() -> None:
+    decoded_by = []
+
+    def decode() -> NDArray[np.uint8]:
+        decoded_by.append(threading.current_thread().name)
+        return image(7)
+
+    async def test(batcher: Batcher, engine: GatedEngine) -> None:
+        engine.permits.release()
+        with batcher.reserve(time.monotonic() + FAR) as place:
+            batcher.submit(place, decode, first_score)
+            assert await batcher.answer(place) == 7
+
+    with_batcher(test, num_spare_threads=0)
+    assert decoded_by == ["engine-0"]
+
+
+def test_an_image_that_the_stream_cannot_decode_fails_alone() -> None:
+    def decode() -> NDArray[np.uint8]:
+        raise ValueError("a broken picture")
+
+    async def test(batcher: Batcher, engine: GatedEngine) -> None:
+        running = submit(batcher, 1)
+        assert await started(engine) == [1]
+        with batcher.reserve(time.monotonic() + FAR) as place:
+            batcher.submit(place, decode, first_score)
+            others = [submit(batcher, number) for number in (2, 3)]
+            await asyncio.sleep(0)
+            engine.permits.release(2)
+            with pytest.raises(ValueError, match="a broken picture"):
+                await batcher.answer(place)
+        assert await asyncio.gather(running, *others) == [1, 2, 3]
+
+    assert with_batcher(test, num_spare_threads=0) == [1, 2]
+
+
+def test_a_batch_of_broken_images_does_not_reach_the_engine() -> None:
+    def decode() -> NDArray[np.uint8]:
+        raise ValueError("a broken picture")
+
+    async def test(batcher: Batcher, _: GatedEngine) -> None:
+        with batcher.reserve(time.monotonic() + FAR) as place:
+            batcher.submit(place, decode, first_score)
+            with pytest.raises(ValueError, match="a broken picture"):
+                await batcher.answer(place)
+        assert batcher.failures_in_a_row == 0
+
+    assert with_batcher(test) == []
+
+
+def test_a_batch_of_broken_images_does_not_make_a_failing_engine_look_well(caplog: pytest.LogCaptureFixture) -> None:
+    def decode() -> NDArray[np.uint8]:
+        raise ValueError("a broken picture")
+
+    async def test(batcher: Batcher, engine: GatedEngine) -> None:
+        engine.permits.release()
+        with pytest.raises(BatchFailedError):
+            await submit(batcher, 13)
+        with batcher.reserve(time.monotonic() + FAR) as place:
+            batcher.submit(place, decode, first_score)
+            with pytest.raises(ValueError, match="a broken picture"):
+                await batcher.answer(place)
+        assert batcher.failures_in_a_row == 1
+
+    with_batcher(test)
+    assert "the engine failed" in caplog.text

@@ -1,15 +1,17 @@
 """The synchronous composition, with both engines."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from service.annotate import annotate
 from service.bundle import MANIFEST, Bundle, BundleError, read_bundle
 from service.engine import Engine, EngineError, EngineName, open_engine
 from service.pipeline import Pipeline, check_golden
-from service.postprocess import Options, default_options
+from service.postprocess import Options, default_options, postprocess
 from tests.tiny_bundle import golden_image, png, write_tiny_bundle
 
 EVERYTHING = Options(method="gaussian", sigma=0.5, iou_threshold=0.45, score_threshold=0.0, max_detections=1000)
@@ -72,6 +74,15 @@ def test_only_wanted_labels_are_kept(tiny_bundle: Bundle, tiny_engine: Engine) -
     only_green = Options(defaults.method, 0.5, 0.45, 0.6, 100, frozenset([1]))
     (found,) = Pipeline(tiny_bundle, tiny_engine).detect([golden_image()], only_green)
     assert found.labels.tolist() == [1]
+
+
+def test_candidates_are_not_clipped_because_that_would_change_their_overlaps(tiny_bundle: Bundle) -> None:
+    boxes, scores = np.array([[-16, 0, 32, 80], [0, 0, 8, 8]], np.float32), np.array([0.9, 0.2], np.float32)
+    none = replace(default_options(tiny_bundle.manifest.nms), method=None)
+    found = postprocess(boxes, scores, np.zeros(2, np.int32), none, tiny_bundle.manifest.input, (128, 64))
+    np.testing.assert_allclose(found.boxes, [[-16, 0, 32, 160]])
+    picture = annotate(np.zeros((128, 64, 3), np.uint8), found, ("a",))
+    assert picture.startswith(b"\xff\xd8")
 
 
 def test_an_image_without_objects_has_no_detections(tiny_bundle: Bundle, tiny_engine: Engine) -> None:
