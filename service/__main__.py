@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from service.access import AccessError
 from service.app import create_app
 from service.bundle import BundleError
+from service.connection import connections_of
 from service.engine import EngineError, EngineName, Precision
 from service.logs import write_logs
 from service.server import Server
@@ -142,6 +143,8 @@ def run(app: FastAPI, settings: Settings, listener: socket.socket) -> int:
         log_config=None,
         access_log=False,
         server_header=False,
+        http=connections_of(settings.receive_seconds),
+        ws="none",
         timeout_graceful_shutdown=round(settings.drain_limit_seconds),
     )
     server = DrainingServer(config, app.state.server, f"http://{host}:{listener.getsockname()[1]}/")

@@ -45,7 +45,9 @@ class Settings(BaseSettings):
     default_deadline_seconds: float = Field(
         10.0, gt=0, description="time to answer a request without X-Request-Timeout-Ms, from its last byte"
     )
-    receive_seconds: float = Field(30.0, gt=0, description="time that a client may take to send its body")
+    receive_seconds: float = Field(
+        30.0, gt=0, description="time that a client may take to send its headers, and again for its body"
+    )
     max_body_bytes: int = Field(32 * 2**20, gt=0, description="size of a request's body at most")
     max_files: int = Field(32, gt=0, description="images in one multipart request at most")
     max_pixels: int = Field(50_000_000, gt=0, description="pixels of one image at most, before any decoding")

@@ -8,11 +8,14 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
+from service.connection import connections_of
+
 
 @contextmanager
-def live_server(app: FastAPI) -> Iterator[str]:
+def live_server(app: FastAPI, head_seconds: float = 30) -> Iterator[str]:
     """Serve on a free port -> host:port."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", access_log=False, ws="none"))
+    connections = connections_of(head_seconds)
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", access_log=False, http=connections, ws="none"))
     has_started = threading.Event()
 
     async def serve() -> None:
