@@ -3,13 +3,12 @@
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic_core import to_json
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 from service.answers import answer_of, server_timing, stages_of
 from service.engine import Engine, open_engine
@@ -26,8 +25,8 @@ from service.served_model import Outcome
 from service.server import Server
 from service.settings import Settings
 from service.shortcut import Application
+from service.web_page import add_page
 
-PAGE = Path(__file__).parent / "page" / "index.html"
 IMAGE_BODY = {"schema": {"type": "string", "format": "binary"}}
 DETECT_BODY = {
     "required": True,
@@ -83,6 +82,7 @@ def create_app(settings: Settings, open_engine: Callable[..., Engine] = open_eng
     detect = add_detect(app, server)
     app.add_shortcut("POST", "/detect", detect, context)
     add_operations(app, server)
+    add_page(app, server)
     add_inference_protocol(app, server)
     add_repository_protocol(app, server)
     install_document(app)
@@ -157,7 +157,3 @@ def add_operations(app: FastAPI, server: Server) -> None:
     @app.get("/metrics", include_in_schema=False)
     def metrics() -> Response:
         return Response(generate_latest(server.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-    @app.get("/", include_in_schema=False)
-    async def page() -> FileResponse:
-        return FileResponse(PAGE)

@@ -19,6 +19,8 @@ from service.bundle import Bundle, BundleError
 from service.schemas import DetectResponse, ModelList, ProblemDetails
 from service.settings import Settings
 from tests.asgi_client import AsgiClient
+from tests.service.faulty_engine import FaultyEngines
+from tests.service.test_batcher import wait_until
 from tests.service.test_preprocess import encode, png_header
 from tests.tiny_bundle import golden_image, png, write_tiny_bundle
 
@@ -172,6 +174,23 @@ def test_hard_nms_leaves_fewer_boxes_than_soft(client: AsgiClient) -> None:
     assert counts["hard"] < counts["linear"]
 
 
+def test_without_nms_the_candidates_are_answered_which_nms_would_see(client: AsgiClient) -> None:
+    query = "/detect?score_threshold=0.05&nms=none"
+    (result,) = DetectResponse.model_validate_json(client.post(query, content=HALF_RED).content).results
+    assert len(result.detections) == 20  # all that the model gives
+    assert {detection.score for detection in result.detections} == {result.detections[0].score}  # none has decayed
+    assert len(labels(client.post(f"{query}&max_detections=3", content=HALF_RED))) == 3
+    assert labels(client.post("/detect?score_threshold=0.9&nms=none", content=HALF_RED)) == []
+
+
+def test_candidates_are_not_counted_as_detections(tiny_bundle: Bundle) -> None:
+    with AsgiClient(create_app(settings(tiny_bundle.path))) as client:
+        client.post("/detect?nms=none&score_threshold=0.05", content=GOLDEN)
+        assert "singleshot_detections_total{" not in client.get("/metrics").text
+        client.post("/detect", content=GOLDEN)
+        assert 'singleshot_detections_total{label="red",model="tiny"} 1.0' in client.get("/metrics").text
+
+
 def test_a_narrow_sigma_lowers_the_scores(client: AsgiClient) -> None:
     def scores(sigma: float) -> list[float]:
         response = client.post(f"/detect?score_threshold=0&sigma={sigma}", content=HALF_RED)
@@ -302,8 +321,36 @@ def test_health_and_readiness_are_answered(client: AsgiClient) -> None:
 def test_the_page_and_the_documentation_are_served(client: AsgiClient) -> None:
     page = client.get("/")
     assert page.headers["content-type"].startswith("text/html")
-    assert not re.search(r"(src|href)=.?https?:", page.text)
+    assert not re.search(r"(src|<link[^>]* href)=.?https?:", page.text)  # it works without a network
     assert client.get("/docs").status_code == 200
+
+
+def test_all_that_the_page_names_is_served_and_allowed_by_its_policy(client: AsgiClient) -> None:
+    page = client.get("/")
+    assert "script-src 'self';" in page.headers["content-security-policy"]
+    assert not re.search(r"<style|<script>|\s(style|on\w+)=", page.text)
+    names = re.findall(r'(?:src|href)="(page/[^"]+)"', page.text)
+    assert names
+    for name in names:
+        assert client.get(f"/{name}").status_code == 200, name
+
+
+def test_an_unchanged_page_is_not_sent_again(client: AsgiClient) -> None:
+    etag = client.get("/").headers["etag"]
+    again = client.get("/", headers={"If-None-Match": etag})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize("name", ["nothing.js", "..%2fapp.py", "%2e%2e"])
+def test_nothing_but_the_pages_files_is_served_beside_it(client: AsgiClient, name: str) -> None:
+    problem(client.get(f"/page/{name}"), 404)
+
+
+def test_each_model_has_its_golden_picture_as_an_example(client: AsgiClient) -> None:
+    example = client.get("/models/tiny/golden")
+    assert example.headers["content-type"] == "image/png"
+    assert example.content.startswith(b"\x89PNG")
+    assert "tiny" in problem(client.get("/models/other/golden"), 404)
 
 
 def test_openapi_describes_what_detect_takes_and_gives(client: AsgiClient) -> None:
@@ -353,6 +400,35 @@ def test_too_many_requests_at_once_are_turned_away_before_their_bodies(tiny_bund
             assert int(response.headers["retry-after"]) >= 1
             may_end.set()
             assert (await first).status_code == 200
+
+    asyncio.run(run())
+
+
+def test_a_request_that_would_be_refused_is_refused_before_its_body_is_there(tiny_bundle: Bundle) -> None:
+    async def run() -> None:
+        engines = FaultyEngines()
+        app = create_app(settings(tiny_bundle.path, max_queue=1, engine_streams=1), engines)
+        (engine,) = engines.opened
+        engine.has_begun.clear()
+        engine.may_run.clear()
+
+        async def body_that_never_comes() -> AsyncIterator[bytes]:
+            await asyncio.Event().wait()
+            yield b""
+
+        transport = httpx.ASGITransport(app)
+        async with app.state.server.running(app), httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            running = asyncio.create_task(client.post("/detect", content=GOLDEN))
+            await asyncio.to_thread(engine.has_begun.wait, 60)
+            waiting = asyncio.create_task(client.post("/detect", content=GOLDEN))
+            model = app.state.server.repository.choose(None)
+            await asyncio.to_thread(wait_until, lambda: model.depth > 0)
+            patience = {"X-Request-Timeout-Ms": "60000"}
+            response = await client.post("/detect", content=body_that_never_comes(), headers=patience)
+            assert "waiting already" in problem(response, 503)
+            assert int(response.headers["retry-after"]) >= 1
+            engine.may_run.set()
+            assert [(await running).status_code, (await waiting).status_code] == [200, 200]
 
     asyncio.run(run())
 

@@ -1,0 +1,107 @@
+// What the page asks of the server, and what it says when the server refuses. All addresses are relative to the page's own.
+
+const KEY = "singleshot-api-key"; // in sessionStorage: it survives a reload and ends with the tab
+const TITLES = {
+  400: "The server could not read the request",
+  401: "No entry",
+  404: "That is not served here",
+  408: "The upload took too long",
+  413: "Too large",
+  415: "Not a picture",
+  422: "This cannot be used",
+  429: "Too many requests",
+  500: "The model failed on this picture",
+  503: "Not now",
+  504: "No answer in time",
+};
+
+/** A request that was refused: the status (0 where no answer came), a title, the server's own words, and when to try again. */
+export class Problem extends Error {
+  constructor(status, detail, retrySeconds = null) {
+    super(detail);
+    this.status = status;
+    this.title = status ? (TITLES[status] ?? `The server answered with status ${status}`) : "The server does not answer";
+    this.retrySeconds = retrySeconds;
+  }
+}
+
+export function keepKey(key) {
+  sessionStorage.setItem(KEY, key);
+}
+
+export function hasKey() {
+  return Boolean(sessionStorage.getItem(KEY));
+}
+
+/** GET or POST with the key, if there is one; throws Problem, and AbortError where `signal` ends it. */
+async function ask(path, options = {}) {
+  const key = sessionStorage.getItem(KEY);
+  const headers = key ? { "X-API-Key": encodeKey(key) } : {};
+  let response;
+  try {
+    response = await fetch(path, { ...options, headers });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem(0, "Is it still running, and is the network there?");
+  }
+  if (response.ok) return response;
+  const problem = await response.json().catch(() => ({}));
+  throw new Problem(response.status, problem.detail ?? response.statusText, retrySeconds(response.headers));
+}
+
+/** A header holds no other characters; a key with others could not be valid. */
+function encodeKey(key) {
+  return key.replace(/[^\x21-\x7e]/g, "?");
+}
+
+function retrySeconds(headers) {
+  const milliseconds = Number(headers.get("Retry-After-Ms"));
+  const seconds = Number(headers.get("Retry-After"));
+  return milliseconds > 0 ? milliseconds / 1000 : seconds > 0 ? seconds : null;
+}
+
+/** What GET /models lists; the default comes first. */
+export async function listModels() {
+  return (await (await ask("models")).json()).models;
+}
+
+/** Pictures that fit a model, [{name, load() -> Blob}, ...], and whether they are those of the page, whose origin is told. */
+export function examplesOf(model) {
+  const isCredited = model.source.data_set.startsWith("bccd");
+  const paths = isCredited
+    ? [1, 2, 3].map((number) => `page/blood-cells-${number}.jpg`)
+    : [`models/${encodeURIComponent(model.name)}/golden`];
+  const nameOf = (path) => (isCredited ? path.split("/").at(-1) : `${model.name}.png`);
+  return { isCredited, examples: paths.map((path) => ({ name: nameOf(path), load: async () => (await ask(path)).blob() })) };
+}
+
+/** The query of /detect with what is set: null, "" and [] are left out. */
+export function query(parameters) {
+  const set = Object.entries(parameters).filter(([, value]) => value !== null && String(value) !== "");
+  return new URLSearchParams(set.map(([name, value]) => [name, String(value)])).toString().replaceAll("%2C", ",");
+}
+
+/**
+ * A picture's candidates, so that every later choice is made here without asking again:
+ * {width, height, boxes, scores, labels, stages: [{name, milliseconds}, ...]}, the last stage being what the server's do not explain.
+ */
+export async function detect(file, parameters, signal) {
+  const start = performance.now();
+  const candidates = { ...parameters, nms: "none", max_detections: 10000 };
+  const response = await ask(`detect?${query(candidates)}`, { method: "POST", body: file, signal });
+  const [result] = (await response.json()).results;
+  const total = performance.now() - start;
+  const stages = [...(response.headers.get("Server-Timing") ?? "").matchAll(/(\w+);dur=([\d.]+)/g)].map(
+    ([, name, milliseconds]) => ({ name, milliseconds: Number(milliseconds) }),
+  );
+  const known = stages.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
+  stages.push({ name: "network", milliseconds: Math.max(0, total - known) });
+  return {
+    width: result.width,
+    height: result.height,
+    boxes: result.detections.map(({ box }) => [box.x1, box.y1, box.x2, box.y2]),
+    scores: result.detections.map(({ score }) => score),
+    labels: result.detections.map(({ class_id }) => class_id),
+    stages,
+  };
+}

@@ -1,0 +1,81 @@
+// The pictures, and which of them is sent when.
+
+import { Problem } from "./client.js";
+
+const AT_ONCE = 3; // pictures that are sent at the same time
+const MAX_TRIES = 5; // times that a busy server is asked again by itself
+
+/**
+ * `list` holds {file, url, state: waiting | running | paused | failed | done, answer, problem, retryAt, tries, controller}.
+ * `ask(file, signal)` -> answer, or throws Problem; `onChange(picture)` is called after each answer and each refusal.
+ */
+export class Pictures {
+  list = [];
+
+  constructor(ask, onChange) {
+    this.ask = ask;
+    this.onChange = onChange;
+    setInterval(() => this.#tick(), 250);
+  }
+
+  /** Begin with these files too -> the first of them, or undefined. */
+  add(files) {
+    const added = [...files].map((file) => ({ file, url: URL.createObjectURL(file), state: "waiting", tries: 0 }));
+    this.list.push(...added);
+    this.send();
+    return added[0];
+  }
+
+  clear() {
+    for (const { controller, url } of this.list) {
+      controller?.abort();
+      URL.revokeObjectURL(url);
+    }
+    this.list = [];
+  }
+
+  /** Ask again for all of them, or for these. */
+  resend(pictures = this.list) {
+    for (const picture of pictures) {
+      picture.controller?.abort();
+      Object.assign(picture, { state: "waiting", answer: null, problem: null, tries: 0 });
+    }
+    this.send();
+  }
+
+  /** Send those that wait, a few at a time. */
+  send() {
+    const inState = (wanted) => this.list.filter(({ state }) => state === wanted);
+    const free = Math.max(0, AT_ONCE - inState("running").length);
+    for (const picture of inState("waiting").slice(0, free)) this.#sendOne(picture);
+  }
+
+  async #sendOne(picture) {
+    const controller = new AbortController();
+    Object.assign(picture, { state: "running", problem: null, controller, tries: picture.tries + 1 });
+    try {
+      Object.assign(picture, { answer: await this.ask(picture.file, controller.signal), state: "done" });
+    } catch (error) {
+      if (controller.signal.aborted) return;
+      if (!(error instanceof Problem)) throw error;
+      putOff(picture, error);
+    }
+    this.send();
+    this.onChange(picture);
+  }
+
+  /** Pictures whose time has come are sent again; the countdown of the others goes on. */
+  #tick() {
+    const paused = this.list.filter(({ state }) => state === "paused");
+    for (const picture of paused) if (Date.now() >= picture.retryAt) picture.state = "waiting";
+    if (paused.length) this.send();
+    for (const picture of paused) this.onChange(picture);
+  }
+}
+
+/** A busy server is asked again when it said, a few times; any other refusal is final. */
+function putOff(picture, problem) {
+  const isPaused = problem.retrySeconds !== null && picture.tries < MAX_TRIES;
+  const retryAt = isPaused ? Date.now() + 1000 * problem.retrySeconds : null;
+  Object.assign(picture, { state: isPaused ? "paused" : "failed", problem, retryAt });
+}

@@ -1,0 +1,40 @@
+// Soft-NMS class by class, as service/soft_nms.py does it: change both together, a test compares them.
+
+/**
+ * candidates {boxes: [[x1, y1, x2, y2], ...], scores: [...], labels: [...]} -> [{index, score}, ...], best first.
+ *
+ * Again and again the best box is taken and the scores of the others of its label decay: gaussian by exp(-iou² / sigma),
+ * linear by 1 - iou where iou > iouThreshold, hard to 0 where iou > iouThreshold, none not at all. What falls below
+ * scoreThreshold (or to 0) is gone. Equal scores keep the order in which they came.
+ */
+export function softNms({ boxes, scores, labels }, { method, sigma, iouThreshold, scoreThreshold, maxDetections }) {
+  const decayed = Float64Array.from(scores);
+  const survives = (index) => decayed[index] > 0 && decayed[index] >= scoreThreshold;
+  const kept = [];
+  let left = [...decayed.keys()].filter(survives);
+  while (left.length && kept.length < maxDetections) {
+    const best = left.reduce((a, b) => (decayed[b] > decayed[a] ? b : a));
+    kept.push({ index: best, score: decayed[best] });
+    for (const other of left) {
+      if (method === "none" || other === best || labels[other] !== labels[best]) continue;
+      const iou = overlap(boxes[best], boxes[other]);
+      if (method === "gaussian") decayed[other] *= Math.exp((-iou * iou) / sigma);
+      else if (iou > iouThreshold) decayed[other] *= method === "linear" ? 1 - iou : 0;
+    }
+    left = left.filter((index) => index !== best && survives(index));
+  }
+  return kept;
+}
+
+/** Intersection over union of two boxes xyxy; 0 where they share no area. */
+function overlap(a, b) {
+  const width = Math.min(a[2], b[2]) - Math.max(a[0], b[0]);
+  const height = Math.min(a[3], b[3]) - Math.max(a[1], b[1]);
+  if (width <= 0 || height <= 0) return 0;
+  const shared = width * height;
+  return shared / (area(a) + area(b) - shared);
+}
+
+function area([x1, y1, x2, y2]) {
+  return (x2 - x1) * (y2 - y1);
+}
