@@ -1,0 +1,319 @@
+"""Write the dashboard, dashboards/singleshot.json: the panels are a table here and two thousand lines there.
+
+example:
+  python docker/grafana/dashboard.py
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+OUT = Path(__file__).parent / "dashboards" / "singleshot.json"
+SOURCE = {"type": "prometheus", "uid": "prometheus"}
+DETECT = 'route=~"/detect|/v2/.*infer"'
+COLUMNS, HEIGHT = 24, 8
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A graph. `queries` are pairs of a legend and an expression; `description` says what to do when it looks wrong."""
+
+    title: str
+    unit: str
+    queries: tuple[tuple[str, str], ...]
+    description: str
+    is_stacked: bool = False
+    width: int = 8
+
+
+ROWS: dict[str, tuple[Panel, ...]] = {
+    "Traffic": (
+        Panel(
+            "Requests by answer",
+            "reqps",
+            (("{{code}}", "code:singleshot_detect_requests:rate1m"),),
+            "503: too little capacity, add replicas. 500: the engine failed, read the log. 504: answers come too late, look "
+            "at the latency. 4xx: a client's mistake; 429 and 401 are limits and keys.",
+            is_stacked=True,
+        ),
+        Panel(
+            "Goodput",
+            "reqps",
+            (
+                ("answered within 1.1 s", "detect:singleshot_goodput:rate1m"),
+                ("all", f"sum(rate(singleshot_request_duration_seconds_count{{{DETECT}}}[$__rate_interval]))"),
+            ),
+            "The gap between the lines is what clients did not get in time: look at Rejections and at the latency by stage.",
+        ),
+        Panel(
+            "Objective: requests that miss it",
+            "percentunit",
+            (
+                ("last 5 min", "detect:singleshot_missed_objective:ratio5m"),
+                ("last 30 min", "detect:singleshot_missed_objective:ratio30m"),
+                ("last hour", "detect:singleshot_missed_objective:ratio1h"),
+                ("last 6 hours", "detect:singleshot_missed_objective:ratio6h"),
+            ),
+            "1 % is the budget. Above 14.4 % for an hour or 6 % for six hours an alert fires; its run-book says where to look.",
+        ),
+    ),
+    "Latency": (
+        Panel(
+            "Where a request's time goes",
+            "s",
+            (
+                (
+                    "{{stage}}",
+                    "sum by (stage) (rate(singleshot_stage_duration_seconds_sum[$__rate_interval])) "
+                    "/ ignoring (stage) group_left () "
+                    f'sum(rate(singleshot_request_duration_seconds_count{{{DETECT}, code="200"}}[$__rate_interval]))',
+                ),
+            ),
+            "Mean time of each stage for one answered request, stacked: compare the height with the panel beside it. What "
+            "is missing there is spent between the stages. receive: slow clients; decode: large pictures or too few "
+            "DECODE_THREADS; queue: too little capacity; infer: the engine, or a busy machine; postprocess: many "
+            "candidates. The images of one request run side by side, so with several a request the stack is higher than the "
+            "request is long.",
+            is_stacked=True,
+        ),
+        Panel(
+            "Detect requests, whole",
+            "s",
+            (
+                ("p50", "detect:singleshot_request_duration_seconds:p50"),
+                ("p95", "detect:singleshot_request_duration_seconds:p95"),
+                ("p99", "detect:singleshot_request_duration_seconds:p99"),
+                (
+                    "mean",
+                    f'sum(rate(singleshot_request_duration_seconds_sum{{{DETECT}, code="200"}}[$__rate_interval])) / '
+                    f'sum(rate(singleshot_request_duration_seconds_count{{{DETECT}, code="200"}}[$__rate_interval]))',
+                ),
+            ),
+            "First byte in to last byte out, of requests answered with 200. If it grows, the stage that grew with it is the "
+            "reason; p99 far above p50 at low load means a machine that is shared.",
+        ),
+        Panel(
+            "Stages, p99",
+            "s",
+            (("{{stage}}", "stage:singleshot_stage_duration_seconds:p99"),),
+            "The slowest in a hundred, by stage; not additive. Only queue high: bursts, add replicas. infer high: larger "
+            "batches than pay (MAX_BATCH), or other work on the machine. receive high: slow uploads, which cost the server "
+            "nothing.",
+        ),
+        Panel(
+            "Stages, p50 and p95",
+            "s",
+            (
+                ("{{stage}} p50", "stage:singleshot_stage_duration_seconds:p50"),
+                ("{{stage}} p95", "stage:singleshot_stage_duration_seconds:p95"),
+            ),
+            "As the p99 beside it, for the ordinary request.",
+            width=24,
+        ),
+    ),
+    "Load": (
+        Panel(
+            "Images in a batch",
+            "short",
+            (
+                (
+                    "mean, {{model}}",
+                    "sum by (model) (rate(singleshot_batch_size_sum[$__rate_interval])) / "
+                    "sum by (model) (rate(singleshot_batch_size_count[$__rate_interval]))",
+                ),
+                (
+                    "p95, {{model}}",
+                    "histogram_quantile(0.95, sum by (model, le) (rate(singleshot_batch_size_bucket[$__rate_interval])))",
+                ),
+            ),
+            "Near 1 on a CPU is right: larger ones gain nothing there. On a GPU under load it should rise towards MAX_BATCH.",
+        ),
+        Panel(
+            "Images waiting",
+            "short",
+            (("{{instance}} {{model}}", "singleshot_queue_depth"),),
+            "Short peaks are bursts. A line that stays up and climbs is too little capacity: add replicas. One replica far "
+            "above the others: look at its machine.",
+        ),
+        Panel(
+            "Rejections by reason",
+            "reqps",
+            (("{{reason}}", "reason:singleshot_rejected:rate1m"),),
+            "late: the answer would have missed its deadline; queue_full, requests: more at once than MAX_QUEUE or "
+            "MAX_REQUESTS; expired: taken on and not done in time; pixels: too many pixels being decoded "
+            "(MAX_PIXELS_IN_FLIGHT). All want replicas or longer deadlines. key and rate are clients without a key or over "
+            "their limit.",
+            is_stacked=True,
+        ),
+        Panel(
+            "Utilisation of the engine",
+            "percentunit",
+            (("{{instance}} {{model}}", "instance_model:singleshot_engine_utilisation:rate1m"),),
+            "Share of the time that the engine's streams are running batches. Steadily above 80 %: add replicas. Low while "
+            "images wait: too few streams (ENGINE_STREAMS), or decoding is what is slow.",
+        ),
+        Panel(
+            "Pixels being decoded",
+            "short",
+            (("{{instance}}", "singleshot_inflight_pixels"),),
+            "Near MAX_PIXELS_IN_FLIGHT pictures are turned away (reason pixels): more memory and a higher limit, or smaller "
+            "pictures.",
+        ),
+        Panel(
+            "Proxy: tried again, and failed",
+            "reqps",
+            (
+                ("sent to another replica", "sum(rate(haproxy_backend_redispatch_warnings_total[$__rate_interval]))"),
+                ("no connection", "sum(rate(haproxy_backend_connection_errors_total[$__rate_interval]))"),
+            ),
+            "Not zero while a replica dies or is replaced; if it stays, find the replica that is not well in the row Health.",
+        ),
+    ),
+    "What the models see": (
+        Panel(
+            "Detections by class",
+            "cps",
+            (
+                (
+                    "{{model}} {{label}}",
+                    "sum by (model, label) (rate(singleshot_detections_total[$__rate_interval]))",
+                ),
+            ),
+            "A class that vanishes while requests go on: another camera, other pictures, or a new bundle. Evaluate it on "
+            "fresh labels.",
+            is_stacked=True,
+        ),
+        Panel(
+            "Drift of the scores",
+            "percentunit",
+            (("{{model}}", "model:singleshot_detection_score:drift"),),
+            "Largest distance between the distributions of the last hour's scores and of the last day's (Kolmogorov-"
+            "Smirnov). Above 15 % with a thousand detections an alert fires: look at pictures of that hour with "
+            "format=image.",
+        ),
+        Panel(
+            "Mean score",
+            "percentunit",
+            (
+                (
+                    "{{model}}",
+                    "sum by (model) (rate(singleshot_detection_score_sum[$__rate_interval])) / "
+                    "sum by (model) (rate(singleshot_detection_score_count[$__rate_interval]))",
+                ),
+            ),
+            "Falls when pictures become unlike those of the training. It cannot fall below the score threshold.",
+        ),
+    ),
+    "Health": (
+        Panel(
+            "Replicas",
+            "short",
+            (
+                ("answer Prometheus", 'sum(up{job="singleshot"})'),
+                ("ready", "sum(singleshot_ready)"),
+                ("{{model}} {{version}}, {{engine}}", "count by (model, version, engine) (singleshot_model_info)"),
+            ),
+            "ready below the others: GET /readyz of the replica says why. Two versions for long: a roll-out that stopped "
+            "half-way.",
+        ),
+        Panel(
+            "Memory",
+            "bytes",
+            (("{{instance}}", 'process_resident_memory_bytes{job="singleshot"}'),),
+            "Rises with load and stays. If it climbs for hours at even load, take the version back and report it; lower "
+            "MAX_PIXELS_IN_FLIGHT where decoding takes too much.",
+        ),
+        Panel(
+            "Processor",
+            "short",
+            (("{{instance}}", 'rate(process_cpu_seconds_total{job="singleshot"}[$__rate_interval])'),),
+            "Cores in use. At the number of cores the machine is full: add replicas on another one. High without traffic: "
+            "report it.",
+        ),
+    ),
+    "GPU": (
+        Panel(
+            "GPU utilisation",
+            "percent",
+            (("{{gpu}}", "DCGM_FI_DEV_GPU_UTIL"),),
+            "Empty where no NVIDIA DCGM exporter runs (profile gpu starts it). Low under load: the CPU that decodes is what "
+            "limits.",
+        ),
+        Panel(
+            "GPU memory",
+            "decmbytes",
+            (("{{gpu}}", "DCGM_FI_DEV_FB_USED"),),
+            "Empty where no NVIDIA DCGM exporter runs. Near the card's size: fewer models, or a smaller MAX_BATCH.",
+        ),
+        Panel(
+            "GPU temperature",
+            "celsius",
+            (("{{gpu}}", "DCGM_FI_DEV_GPU_TEMP"),),
+            "Empty where no NVIDIA DCGM exporter runs. Near the card's limit it slows itself down: look after the cooling.",
+        ),
+    ),
+}
+
+
+def dashboard() -> dict[str, Any]:
+    """The dashboard as Grafana reads it."""
+    panels: list[dict[str, Any]] = []
+    y = 0
+    for row, members in ROWS.items():
+        panels.append(
+            {
+                "id": len(panels) + 1,
+                "type": "row",
+                "title": row,
+                "collapsed": False,
+                "gridPos": {"x": 0, "y": y, "w": COLUMNS, "h": 1},
+                "panels": [],
+            }
+        )
+        x, y = 0, y + 1
+        for panel in members:
+            if x + panel.width > COLUMNS:
+                x, y = 0, y + HEIGHT
+            panels.append(drawn(panel, len(panels) + 1, x, y))
+            x += panel.width
+        y += HEIGHT
+    return {
+        "uid": "singleshot",
+        "title": "Singleshot",
+        "tags": ["singleshot"],
+        "editable": True,
+        "graphTooltip": 1,
+        "schemaVersion": 41,
+        "refresh": "10s",
+        "time": {"from": "now-1h", "to": "now"},
+        "panels": panels,
+    }
+
+
+def drawn(panel: Panel, number: int, x: int, y: int) -> dict[str, Any]:
+    """A panel as Grafana reads it, at column x of row y."""
+    custom: dict[str, Any] = {"drawStyle": "line", "lineWidth": 1, "fillOpacity": 60 if panel.is_stacked else 5}
+    if panel.is_stacked:
+        custom["stacking"] = {"mode": "normal", "group": "A"}
+    return {
+        "id": number,
+        "type": "timeseries",
+        "title": panel.title,
+        "description": panel.description,
+        "datasource": SOURCE,
+        "gridPos": {"x": x, "y": y, "w": panel.width, "h": HEIGHT},
+        "fieldConfig": {"defaults": {"unit": panel.unit, "min": 0, "custom": custom}, "overrides": []},
+        "options": {
+            "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
+            "tooltip": {"mode": "multi", "sort": "desc"},
+        },
+        "targets": [
+            {"refId": chr(ord("A") + index), "datasource": SOURCE, "expr": expression, "legendFormat": legend}
+            for index, (legend, expression) in enumerate(panel.queries)
+        ],
+    }
+
+
+if __name__ == "__main__":
+    OUT.write_text(json.dumps(dashboard(), indent=2) + "\n")
