@@ -1,0 +1,49 @@
+"""What every compared server runs: the same bundle, the same engine on one thread, the same steps before and after it."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from pydantic_core import to_json
+
+from service.answers import rows_of
+from service.bundle import read_bundle
+from service.cores import num_cores
+from service.engine import open_engine
+from service.pipeline import Pipeline
+from service.postprocess import Detections, postprocess
+from service.settings import DEFAULT_BUNDLES
+
+BUNDLE = DEFAULT_BUNDLES / "bccd-passd-320"
+NUM_WORKERS = num_cores()  # one process a core, each with an engine of one thread
+# With one thread an engine gains little from a batch, and all of it waits for its last image: small batches, hardly a wait.
+MAX_BATCH = 4
+WINDOW_MS = 1
+
+
+class Detector:
+    """Image files in, JSON answers out."""
+
+    def __init__(self, *, num_threads: int = 1) -> None:
+        cv2.setNumThreads(1)
+        bundle = read_bundle(BUNDLE)
+        self._pipeline = Pipeline(bundle, open_engine(bundle, num_threads=num_threads))
+        for size in range(1, MAX_BATCH + 1):
+            self([bundle.golden_path.read_bytes()] * size)
+
+    def __call__(self, files: Sequence[bytes]) -> list[bytes]:
+        """Decode, run as one batch, soft-NMS -> for each file its JSON, in the form of /detect's answer."""
+        pipeline = self._pipeline
+        prepared = [pipeline.prepare(file) for file in files]
+        found = pipeline.engine(np.stack([pixels for pixels, _ in prepared]))
+        answers = []
+        for row, (_, size) in enumerate(prepared):
+            candidates = found.boxes[row], found.scores[row], found.labels[row]
+            answers.append(self._answer(postprocess(*candidates, pipeline.options, pipeline.spec, size), size))
+        return answers
+
+    def _answer(self, found: Detections, size: tuple[int, int]) -> bytes:
+        manifest = self._pipeline.bundle.manifest
+        detections = rows_of(manifest.classes, found)
+        result = {"filename": None, "width": size[1], "height": size[0], "detections": detections}
+        return to_json({"model": manifest.name, "results": [result]})

@@ -1,0 +1,113 @@
+"""The servers that are compared: how each is installed, started and asked."""
+
+import json
+import site
+import subprocess
+import sys
+import venv
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from service.http_load import Target
+
+HERE = Path(__file__).parent
+OURS = "singleshot"
+
+
+class PeerError(Exception):
+    """A server that cannot be installed or started; the message says why."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """`package` is the distribution in requirements.txt, None where the project's own environment has all it needs."""
+
+    name: str
+    package: str | None
+    path: str
+    request: Callable[[Target, bytes, Mapping[str, str]], bytes]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def command(self, python: Path, port: int) -> list[str]:
+        """What starts it."""
+        if self.name == OURS:
+            return [str(python), "-m", "service", "--bundle", "default", "--port", str(port)]
+        return [str(python), str(HERE / "servers" / f"{self.name}_server.py"), str(port)]
+
+
+def plain(target: Target, image: bytes, headers: Mapping[str, str]) -> bytes:
+    """The image is the body."""
+    return target.post(image, {"Content-Type": "image/jpeg", **headers})
+
+
+def triton(target: Target, image: bytes, headers: Mapping[str, str]) -> bytes:
+    """The Open Inference Protocol with its binary extension: a JSON head, then length and bytes of the image."""
+    head = json.dumps(
+        {
+            "inputs": [
+                {"name": "image", "datatype": "BYTES", "shape": [1, 1], "parameters": {"binary_data_size": len(image) + 4}}
+            ],
+            "outputs": [{"name": "answer", "parameters": {"binary_data": True}}],
+        }
+    ).encode()
+    body = head + len(image).to_bytes(4, "little") + image
+    return target.post(body, {"Inference-Header-Content-Length": str(len(head)), **headers})
+
+
+def multipart(target: Target, image: bytes, headers: Mapping[str, str]) -> bytes:
+    """A form with one file, `images`: the only way BentoML's batched endpoints take files."""
+    head = b'--edge\r\nContent-Disposition: form-data; name="images"; filename="a.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
+    return target.post(head + image + b"\r\n--edge--\r\n", {"Content-Type": "multipart/form-data; boundary=edge", **headers})
+
+
+PEERS = (
+    Peer(OURS, None, "/detect", plain),
+    Peer("fastapi", None, "/detect", plain),
+    Peer("mosec", "mosec", "/inference", plain),
+    Peer("litserve", "litserve", "/detect", plain),
+    Peer("bentoml", "bentoml", "/detect", multipart, {"BENTOML_DO_NOT_TRACK": "True"}),
+    # without its shared-memory store, whose start must not take a second; an image of some kilobytes needs none
+    Peer("pytriton", "nvidia-pytriton", "/v2/models/detect/infer", triton, {"PYTRITON_NO_TENSORSTORE": "1"}),
+    Peer("ray", "ray", "/detect", plain, {"RAY_USAGE_STATS_ENABLED": "0", "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"}),
+)
+
+
+def choose(names: str | None) -> list[Peer]:
+    """The peers named in `a,b,c`, all if None; raises ValueError."""
+    if names is None:
+        return list(PEERS)
+    known = {peer.name: peer for peer in PEERS}
+    unknown = [name for name in names.split(",") if name not in known]
+    if unknown:
+        raise ValueError(f"--servers: there is no {unknown[0]!r}; there are {', '.join(known)}")
+    return [known[name] for name in names.split(",")]
+
+
+def requirement_of(package: str) -> str:
+    """The line of requirements.txt for it."""
+    lines = (HERE / "requirements.txt").read_text().splitlines()
+    return next(line for line in lines if line.startswith((package + ">", package + "[")))
+
+
+def python_of(peer: Peer, venvs: Path) -> Path:
+    """The interpreter that has the peer, in a virtual environment made for it if there is none; raises PeerError.
+
+    It sees the packages of this environment too, behind its own, so that the engine is the same and is not installed anew.
+    """
+    if peer.package is None:
+        return Path(sys.executable)
+    home = venvs / peer.name
+    python, is_installed = home / "bin" / "python", home / "installed"
+    if is_installed.exists():
+        return python
+    print(f"installing {peer.package} into {home}", flush=True)
+    venv.create(home, clear=True, with_pip=True)
+    own = home / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+    (own / "zz_project.pth").write_text("\n".join(site.getsitepackages()) + "\n")
+    install = [str(python), "-m", "pip", "--disable-pip-version-check", "install", requirement_of(peer.package)]
+    done = subprocess.run(install, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise PeerError(f"not installed: {(done.stderr.strip().splitlines() or ['pip failed'])[-1]}")
+    is_installed.touch()
+    return python

@@ -1,0 +1,124 @@
+"""A server as the operating system sees it: all its processes, whoever is whose parent, and what they take."""
+
+import os
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from comparison.peers import PeerError
+
+ROOT = Path(__file__).parents[1]
+MARK = "SINGLESHOT_COMPARISON"
+START_SECONDS = 180
+STOP_SECONDS = 15
+MAX_TRIES = 3
+NUM_LAST_WORDS = 3  # lines
+
+
+class ServerProcesses:
+    """A started server. Its processes are found by a mark in their environment: some detach from their parent."""
+
+    def __init__(self, mark: str) -> None:
+        self._mark = mark
+
+    def launch(self, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> "subprocess.Popen[bytes]":
+        """Start the first of them; it writes to `log` in `folder`, which is its home too: some leave files there."""
+        variables = {**os.environ, **environment, "PYTHONPATH": str(ROOT), "HOME": str(folder), MARK: self._mark}
+        with (folder / "log").open("w") as log:
+            return subprocess.Popen(command, env=variables, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
+
+    def all(self) -> list[psutil.Process]:
+        """Those that live now."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get(MARK) == self._mark:
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def cpu_seconds(self) -> float:
+        """CPU time of all of them, user and system, since they began."""
+        total = 0.0
+        for process in self.all():
+            try:
+                times = process.cpu_times()
+                total += times.user + times.system
+            except psutil.Error:
+                continue
+        return total
+
+    def memory_bytes(self) -> int:
+        """Resident memory of all of them; pages that two of them share count twice."""
+        total = 0
+        for process in self.all():
+            try:
+                total += process.memory_info().rss
+            except psutil.Error:
+                continue
+        return total
+
+    def stop(self) -> None:
+        """SIGTERM, and SIGKILL for those that stay."""
+        processes = self.all()
+        for process in processes:
+            try:
+                process.terminate()
+            except psutil.Error:
+                continue
+        _, alive = psutil.wait_procs(processes, timeout=STOP_SECONDS)
+        for process in {*alive, *self.all()}:
+            try:
+                process.kill()
+            except psutil.Error:
+                continue
+
+
+@contextmanager
+def started(command: Sequence[str], environment: Mapping[str, str], probe: urllib.request.Request) -> Iterator[ServerProcesses]:
+    """Start a server, wait until it answers the probe with 200, and stop it in the end; raises PeerError.
+
+    It gets several tries: some have short time limits within their start, too short on a busy machine.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(1, MAX_TRIES + 1):
+            processes = ServerProcesses(uuid.uuid4().hex)
+            process = processes.launch(command, environment, Path(folder))
+            try:
+                wait_until_ready(process, probe, Path(folder) / "log")
+                yield processes
+                return
+            except PeerError:
+                if number == MAX_TRIES:
+                    raise
+            finally:
+                processes.stop()
+                process.wait()
+
+
+def wait_until_ready(process: "subprocess.Popen[bytes]", probe: urllib.request.Request, log: Path) -> None:
+    """Until the probe is answered with 200; raises PeerError."""
+    give_up_at = time.monotonic() + START_SECONDS
+    reason = "nothing"
+    while process.poll() is None and time.monotonic() < give_up_at:
+        try:
+            with urllib.request.urlopen(probe, timeout=START_SECONDS / 3):
+                return
+        except urllib.error.HTTPError as error:
+            reason = f"status {error.code}"
+        except OSError as error:
+            reason = str(error)
+        time.sleep(0.5)
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    last = " / ".join(lines[-NUM_LAST_WORDS:])[-500:] if lines else "it said nothing"
+    how = f"ended with status {process.poll()}" if process.poll() is not None else f"no answer in time ({reason})"
+    raise PeerError(f"not started: {how}; last words: {last}")

@@ -1,0 +1,31 @@
+"""BentoML: a worker process a core, adaptive batching.
+
+https://docs.bentoml.com/en/latest/get-started/adaptive-batching.html
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import bentoml
+from bentoml.validators import ContentType
+
+from comparison.detector import MAX_BATCH, NUM_WORKERS, Detector
+
+
+@bentoml.service(workers=NUM_WORKERS, logging={"access": {"enabled": False}}, metrics={"enabled": False})
+class Detection:
+    """One worker with an engine."""
+
+    def __init__(self) -> None:
+        self.detector = Detector()
+
+    @bentoml.api(route="/detect", batchable=True, max_batch_size=MAX_BATCH, max_latency_ms=60_000)  # it must not shed load
+    def detect(self, images: list[Annotated[Path, ContentType("image/jpeg")]]) -> list[str]:
+        return [answer.decode() for answer in self.detector([image.read_bytes() for image in images])]
+
+
+if __name__ == "__main__":
+    command = ["bentoml", "serve", "comparison.servers.bentoml_server:Detection", "--host", "127.0.0.1", "--port", sys.argv[1]]
+    os.execv(sys.executable, [sys.executable, "-m", *command])

@@ -1,0 +1,66 @@
+"""`python -m comparison.sleeping_server PORT`: our server around an engine that only sleeps, as one on another device would.
+
+What it shows is whether the server keeps such an engine busy: the engine takes no CPU, all that it takes is the server's own.
+"""
+
+import sys
+import time
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from service.__main__ import listen, run
+from service.app import create_app
+from service.bundle import Bundle
+from service.engine import Candidates, EngineName, Precision, open_engine
+from service.pipeline import Pipeline
+from service.settings import Settings
+
+BATCH_SECONDS = 0.005
+IMAGE_SECONDS = 0.001
+MAX_BATCH = 16
+BEST_RATE = MAX_BATCH / (BATCH_SECONDS + MAX_BATCH * IMAGE_SECONDS)  # images a second, in full batches without a break
+
+
+class SleepingEngine:
+    """Answers for every image what a real engine answers for the golden one, after as long a sleep as the batch is large."""
+
+    name = "sleeping"
+    description = "no device, fp32"
+
+    def __init__(self, bundle: Bundle) -> None:
+        real = open_engine(bundle, num_threads=1)
+        pixels, _ = Pipeline(bundle, real).prepare(bundle.golden_path.read_bytes())
+        self._found = real(pixels[None])
+        real.close()
+
+    def __call__(self, images: NDArray[np.uint8]) -> Candidates:
+        """Sleep for images (B, H, W, 3)."""
+        size = len(images)
+        time.sleep(BATCH_SECONDS + size * IMAGE_SECONDS)
+        boxes, scores, labels = self._found.boxes, self._found.scores, self._found.labels
+        return Candidates(np.repeat(boxes, size, axis=0), np.repeat(scores, size, axis=0), np.repeat(labels, size, axis=0))
+
+    def close(self) -> None:
+        """There is nothing to free."""
+
+
+def open_sleeping(
+    bundle: Bundle,
+    name: EngineName,  # noqa: ARG001
+    *,
+    precision: Precision,  # noqa: ARG001
+    num_threads: int | None,  # noqa: ARG001
+    num_streams: int,  # noqa: ARG001
+) -> SleepingEngine:
+    """In place of `service.engine.open_engine`."""
+    return SleepingEngine(bundle)
+
+
+if __name__ == "__main__":
+    cv2.setNumThreads(1)
+    given: dict[str, Any] = {"port": sys.argv[1], "max_batch": MAX_BATCH, "engine_streams": 1}
+    settings = Settings(**given)
+    sys.exit(run(create_app(settings, open_sleeping), settings, listen(settings)))
