@@ -14,6 +14,7 @@ from service.engine import Engine
 NEW_SHARE = 0.2  # of each new measurement in the running mean: a change of speed is learnt within a dozen batches
 NEW_SHARE_OF_OTHERS = 0.18  # the same for the other sizes: what slows one down, as other work does, slows all of them down
 WORTHLESS_GAIN = 0.02  # in images a second: so much is not worth a larger batch
+WORTHWHILE_GAIN = 0.05  # in seconds an image: for less, nobody should wait for a batch to end
 NUM_ROUNDS = 8  # of measurement, at most
 MEASURE_SECONDS = 2.0  # after which no further round begins
 MAX_SURPRISE = 3.0  # one batch counts as at most so many times what was predicted: a hiccup is no change of speed
@@ -76,15 +77,37 @@ class CostModel:
 
         As few as leaves nobody worse off: the others must be done with the rest before one large batch were. So streams
         share what waits, and batches grow with the load instead of making the first image wait for the last.
+
+        Where images would be answered sooner, on the whole, one after another than together, as on a CPU, a batch is for those
+        who wait behind it: it has one of the sizes that save enough, and no more images than leave somebody behind.
         """
         largest = min(num_waiting, max_batch)
         together = self.seconds(largest)
         free_at = [0.0, *sorted(others)]
-        for size in range(1, largest):
+        is_sooner_together = together <= self._mean_finish_alone(largest, free_at)
+        sizes = range(1, largest + 1) if is_sooner_together else self._saving_sizes(largest)
+        for size in sizes:
             last = -(-num_waiting // size) - 1  # the stream that would get the last image
-            if last < len(free_at) and free_at[last] + self.seconds(size) < together:
+            if size < largest and last < len(free_at) and free_at[last] + self.seconds(size) < together:
                 return size
-        return largest
+        return largest if is_sooner_together else max(size for size in sizes if size < max(2, num_waiting))
+
+    def _mean_finish_alone(self, num_images: int, streams: Sequence[float]) -> float:
+        """When images would be answered on average, each in a batch of its own on the stream that is free first."""
+        free_at, total = sorted(streams), 0.0
+        for _ in range(num_images):
+            finish = free_at[0] + self.seconds(1)
+            heapq.heapreplace(free_at, finish)
+            total += finish
+        return total / num_images
+
+    def _saving_sizes(self, largest: int) -> list[int]:
+        """1, and of the sizes measured at first those in which an image costs enough less than in the next smaller one."""
+        sizes = [1]
+        for size in self._seeded:
+            if size <= largest and self.seconds(size) / size <= (1 - WORTHWHILE_GAIN) * self.seconds(sizes[-1]) / sizes[-1]:
+                sizes.append(size)
+        return sizes
 
 
 def measure_costs(engine: Engine, spec: InputSpec, max_batch: int, *, num_streams: int = 1) -> CostModel:

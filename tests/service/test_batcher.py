@@ -450,14 +450,14 @@ def test_what_came_later_does_not_make_a_batch_late() -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         first = submit(batcher, 1)
         await started(engine)
-        tasks = [submit(batcher, 2, deadline=20.5), submit(batcher, 3), submit(batcher, 4)]
+        tasks = [submit(batcher, 2, deadline=20.5), *(submit(batcher, number) for number in (3, 4, 5, 6))]
         await asyncio.sleep(0)
         engine.permits.release(3)
         batches = [sorted(await started(engine)), await started(engine)]
-        assert batches == [[2, 3], [4]]  # three at once would take 22 s
-        assert await asyncio.gather(first, *tasks) == [1, 2, 3, 4]
+        assert batches == [[2, 3, 4, 5], [6]]  # five at once would take 21 s
+        assert await asyncio.gather(first, *tasks) == [1, 2, 3, 4, 5, 6]
 
-    with_batcher(test, costs={1: 10.0, 2: 19.0, 3: 27.0, 4: 34.0})
+    with_batcher(test, max_batch=5, costs={1: 10.0, 2: 14.0, 4: 22.0, 5: 26.0})
 
 
 def test_a_result_that_cannot_be_finished_fails_alone() -> None:
