@@ -62,15 +62,9 @@ class CostModel:
 
     def finish_seconds(self, num_ahead: int, max_batch: int, streams: Sequence[float]) -> float:
         """Time until an image is answered that has `num_ahead` images before it; `streams`: when each stream will be free."""
-        free_at = sorted(streams)
-        left = num_ahead + 1
-        while True:
-            size = min(left, max_batch)
-            finish = free_at[0] + self.seconds(size)
-            left -= size
-            if not left:
-                return finish
-            heapq.heapreplace(free_at, finish)
+        num_full, rest = divmod(num_ahead + 1, max_batch)
+        sizes = [max_batch] * num_full + ([rest] if rest else [])
+        return self._finishes(sizes, streams)[-1]
 
     def fair_size(self, num_waiting: int, max_batch: int, others: Sequence[float]) -> int:
         """How many of `num_waiting` images a stream that is free takes on now; `others`: when each other stream will be free.
@@ -84,22 +78,21 @@ class CostModel:
         largest = min(num_waiting, max_batch)
         together = self.seconds(largest)
         free_at = [0.0, *sorted(others)]
-        is_sooner_together = together <= self._mean_finish_alone(largest, free_at)
+        is_sooner_together = together <= sum(self._finishes([1] * largest, free_at)) / largest  # on average
         sizes = range(1, largest + 1) if is_sooner_together else self._saving_sizes(largest)
         for size in sizes:
             last = -(-num_waiting // size) - 1  # the stream that would get the last image
             if size < largest and last < len(free_at) and free_at[last] + self.seconds(size) < together:
                 return size
-        return largest if is_sooner_together else max(size for size in sizes if size < max(2, num_waiting))
+        return largest if is_sooner_together else max(size for size in sizes if size < num_waiting)
 
-    def _mean_finish_alone(self, num_images: int, streams: Sequence[float]) -> float:
-        """When images would be answered on average, each in a batch of its own on the stream that is free first."""
-        free_at, total = sorted(streams), 0.0
-        for _ in range(num_images):
-            finish = free_at[0] + self.seconds(1)
-            heapq.heapreplace(free_at, finish)
-            total += finish
-        return total / num_images
+    def _finishes(self, sizes: Sequence[int], streams: Sequence[float]) -> list[float]:
+        """When each of these batches ends, one after another on the stream that is free first."""
+        free_at, finishes = sorted(streams), []
+        for size in sizes:
+            finishes.append(free_at[0] + self.seconds(size))
+            heapq.heapreplace(free_at, finishes[-1])
+        return finishes
 
     def _saving_sizes(self, largest: int) -> list[int]:
         """1, and of the sizes measured at first those in which an image costs enough less than in the next smaller one."""
