@@ -7,8 +7,8 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -48,23 +48,18 @@ class ServerProcesses:
 
     def cpu_seconds(self) -> float:
         """CPU time of all of them, user and system, since they began."""
-        total = 0.0
-        for process in self.all():
-            try:
-                times = process.cpu_times()
-                total += times.user + times.system
-            except psutil.Error:
-                continue
-        return total
+        return self._total(lambda process: sum(process.cpu_times()[:2]))
 
     def memory_bytes(self) -> int:
         """Resident memory of all of them; pages that two of them share count twice."""
-        total = 0
+        return round(self._total(lambda process: process.memory_info().rss))
+
+    def _total(self, figure: Callable[[psutil.Process], float]) -> float:
+        """The sum of a figure over those that live still when they are asked."""
+        total = 0.0
         for process in self.all():
-            try:
-                total += process.memory_info().rss
-            except psutil.Error:
-                continue
+            with suppress(psutil.Error):
+                total += figure(process)
         return total
 
     def stop(self) -> None:

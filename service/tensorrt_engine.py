@@ -42,14 +42,8 @@ class TensorrtEngine:
             tensors = tensors_of(trt, self._engine, bundle)
             for _ in range(min(num_streams, NUM_LANES)):
                 self._lanes.append(_Lane(trt, self._engine, tensors, self._max_batch))
-        except (
-            CudaError,
-            ImportError,
-            OSError,
-            RuntimeError,
-            TypeError,
-        ) as error:  # TypeError: the bindings got a null pointer
-            self.close()
+        except (CudaError, ImportError, OSError, RuntimeError, TypeError) as error:
+            self.close()  # TypeError: the bindings got a null pointer
             raise EngineError(f"{path}: TensorRT cannot run it: {error}; {remedy}") from error
         except EngineError:
             self.close()
