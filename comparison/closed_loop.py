@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 
-from service.http_load import Connection, Target
+from service.benchmark.http_load import Connection, Target
 
 
 async def answers_a_second(target: Target, requests: Sequence[bytes], *, num_connections: int, seconds: float) -> float:

@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 from pydantic_core import to_json
 
-from service.answers import rows_of
+from service.api.responses import rows_of
 from service.bundle import read_bundle
 from service.cores import num_cores
-from service.engine import open_engine
-from service.pipeline import Pipeline
-from service.postprocess import Detections, postprocess
+from service.detection.pipeline import Pipeline
+from service.detection.postprocess import Detections, postprocess
+from service.engines.open import open_engine
 from service.settings import DEFAULT_BUNDLES
 
 BUNDLE = DEFAULT_BUNDLES / "bccd-passd-320"

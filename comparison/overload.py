@@ -20,10 +20,10 @@ from comparison.processes import started
 from comparison.retries import Retry, burst_of_retries, retries_under_load
 from comparison.run import OBJECTIVE_SECONDS, Plan, closed_loop, free_port, running
 from comparison.sleeping_server import BATCH_SECONDS, BEST_RATE, IMAGE_SECONDS
-from service.arrivals import arrival_times
-from service.benchmark import fetch_metrics, find_knee, read_images
-from service.benchmark_report import Run, line_of, run_of
-from service.http_load import Samples, Target, send_load
+from service.benchmark.__main__ import fetch_metrics, find_knee, read_images
+from service.benchmark.arrivals import arrival_times
+from service.benchmark.http_load import Samples, Target, send_load
+from service.benchmark.report import Run, line_of, run_of
 
 OVERLOAD = 1.5  # times the capacity
 CAPACITY_SECONDS = 5.0
@@ -46,7 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="JPEG files to send, in turn")
-    parser.add_argument("--seconds", type=float, default=20.0, help="length of the overload, and of each rate (default: 20)")
+    parser.add_argument(
+        "--seconds", type=float, default=20.0, help="length of the overload, and of each rate (default: 20)"
+    )
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="write the figures there")
     options = parser.parse_args(arguments)
     try:
@@ -107,7 +109,9 @@ def lateness_by_status(samples: Samples) -> dict[str, float]:
     """By status, how long after its deadline the latest answer came, in ms from when it was sent; negative where none did."""
     seconds = samples.done - samples.sent
     statuses = sorted(status for status in Counter(samples.status.tolist()) if status)
-    return {str(status): 1000 * (float(seconds[samples.status == status].max()) - OBJECTIVE_SECONDS) for status in statuses}
+    return {
+        str(status): 1000 * (float(seconds[samples.status == status].max()) - OBJECTIVE_SECONDS) for status in statuses
+    }
 
 
 def figures_of(retries: Sequence[Retry]) -> dict[str, float | int | None]:
@@ -116,7 +120,9 @@ def figures_of(retries: Sequence[Retry]) -> dict[str, float | int | None]:
     ratios = [(retry.accepted_seconds or 0.0) / max(retry.told_seconds, 1e-3) for retry in accepted]
     return {
         "refused_at_first": len(retries),
-        "accepted_when_told_share": sum(retry.is_first_accepted for retry in retries) / len(retries) if retries else None,
+        "accepted_when_told_share": sum(retry.is_first_accepted for retry in retries) / len(retries)
+        if retries
+        else None,
         "accepted_at_last_share": len(accepted) / len(retries) if retries else None,
         "told_ms_median": 1000 * float(np.median([retry.told_seconds for retry in retries])) if retries else None,
         "waited_by_told_median": float(np.median(ratios)) if ratios else None,
@@ -163,7 +169,8 @@ def measure_busy(target: Target, requests: Sequence[bytes], rate: float, seconds
         "p99_ms": run.p99_ms,
         "goodput_share": run.goodput_share,
         "busy_share": total("singleshot_worker_busy_seconds_total") / wall_seconds,
-        "sleep_share": (BATCH_SECONDS * num_batches + IMAGE_SECONDS * num_images) / wall_seconds,  # without waking up late
+        "sleep_share": (BATCH_SECONDS * num_batches + IMAGE_SECONDS * num_images)
+        / wall_seconds,  # without waking up late
         "share_of_best_possible_rate": run.goodput / BEST_RATE,
         "mean_batch": run.mean_batch,
         "server_cpu_ms_a_request": run.cpu_ms_a_request,

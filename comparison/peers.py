@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from service.http_load import Target
+from service.benchmark.http_load import Target
 
 HERE = Path(__file__).parent
 OURS = "singleshot"
@@ -46,7 +46,12 @@ def triton(target: Target, image: bytes, headers: Mapping[str, str]) -> bytes:
     head = json.dumps(
         {
             "inputs": [
-                {"name": "image", "datatype": "BYTES", "shape": [1, 1], "parameters": {"binary_data_size": len(image) + 4}}
+                {
+                    "name": "image",
+                    "datatype": "BYTES",
+                    "shape": [1, 1],
+                    "parameters": {"binary_data_size": len(image) + 4},
+                }
             ],
             "outputs": [{"name": "answer", "parameters": {"binary_data": True}}],
         }
@@ -57,8 +62,12 @@ def triton(target: Target, image: bytes, headers: Mapping[str, str]) -> bytes:
 
 def multipart(target: Target, image: bytes, headers: Mapping[str, str]) -> bytes:
     """A form with one file, `images`: the only way BentoML's batched endpoints take files."""
-    head = b'--edge\r\nContent-Disposition: form-data; name="images"; filename="a.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
-    return target.post(head + image + b"\r\n--edge--\r\n", {"Content-Type": "multipart/form-data; boundary=edge", **headers})
+    head = (
+        b'--edge\r\nContent-Disposition: form-data; name="images"; filename="a.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
+    )
+    return target.post(
+        head + image + b"\r\n--edge--\r\n", {"Content-Type": "multipart/form-data; boundary=edge", **headers}
+    )
 
 
 PEERS = (

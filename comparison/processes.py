@@ -79,7 +79,9 @@ class ServerProcesses:
 
 
 @contextmanager
-def started(command: Sequence[str], environment: Mapping[str, str], probe: urllib.request.Request) -> Iterator[ServerProcesses]:
+def started(
+    command: Sequence[str], environment: Mapping[str, str], probe: urllib.request.Request
+) -> Iterator[ServerProcesses]:
     """Start a server, wait until it answers the probe with 200, and stop it in the end; raises PeerError.
 
     It gets several tries: some have short time limits within their start, too short on a busy machine.

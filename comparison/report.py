@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from service.http_load import LOST, Samples
+from service.benchmark.http_load import LOST, Samples
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,14 @@ class Comparison:
 
 
 def row_of(
-    server: str, load: float, rate: float, samples: Samples, *, seconds: float, objective_seconds: float, cpu_seconds: float
+    server: str,
+    load: float,
+    rate: float,
+    samples: Samples,
+    *,
+    seconds: float,
+    objective_seconds: float,
+    cpu_seconds: float,
 ) -> Row:
     """The figures of one run of `seconds`."""
     is_good = samples.status == 200

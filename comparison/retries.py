@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.http_load import Connection, Target
+from service.benchmark.http_load import Connection, Target
 
 MAX_TRIES = 20
 
@@ -69,7 +69,9 @@ async def burst_of_retries(target: Target, requests: Sequence[bytes], number: in
     return [retry for retry in await asyncio.gather(*clients) if retry is not None]
 
 
-async def retries_under_load(target: Target, requests: Sequence[bytes], *, seconds: float, interval: float) -> list[Retry]:
+async def retries_under_load(
+    target: Target, requests: Sequence[bytes], *, seconds: float, interval: float
+) -> list[Retry]:
     """A client every `interval` seconds, while somebody else sends too much."""
     clients = []
     for number in range(round(seconds / interval)):

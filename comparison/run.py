@@ -18,9 +18,9 @@ from comparison.peers import Peer, PeerError, choose, python_of
 from comparison.pipeline_loop import cpu_ms_an_image
 from comparison.processes import ServerProcesses, started
 from comparison.report import Comparison, Row, Standing, draw, row_of, to_json, to_markdown
-from service.arrivals import arrival_times
-from service.benchmark import read_images
-from service.http_load import Target, send_load
+from service.benchmark.__main__ import read_images
+from service.benchmark.arrivals import arrival_times
+from service.benchmark.http_load import Target, send_load
 
 LOADS = (0.2, 0.6, 0.9, 1.2)  # of the best capacity among the servers
 NUM_CONNECTIONS = 16

@@ -11,12 +11,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.__main__ import listen, run
-from service.app import create_app
+from service.api.app import create_app
 from service.bundle import Bundle
-from service.engine import Candidates, EngineName, Precision, open_engine
-from service.pipeline import Pipeline
+from service.detection.pipeline import Pipeline
+from service.engines.engine import Candidates, EngineName, Precision
+from service.engines.open import open_engine
 from service.settings import Settings
+from service.transport.process import listen, run
 
 BATCH_SECONDS = 0.005
 IMAGE_SECONDS = 0.001
@@ -41,7 +42,9 @@ class SleepingEngine:
         size = len(images)
         time.sleep(BATCH_SECONDS + size * IMAGE_SECONDS)
         boxes, scores, labels = self._found.boxes, self._found.scores, self._found.labels
-        return Candidates(np.repeat(boxes, size, axis=0), np.repeat(scores, size, axis=0), np.repeat(labels, size, axis=0))
+        return Candidates(
+            np.repeat(boxes, size, axis=0), np.repeat(scores, size, axis=0), np.repeat(labels, size, axis=0)
+        )
 
     def close(self) -> None:
         """There is nothing to free."""
@@ -55,7 +58,7 @@ def open_sleeping(
     num_threads: int | None,  # noqa: ARG001
     num_streams: int,  # noqa: ARG001
 ) -> SleepingEngine:
-    """In place of `service.engine.open_engine`."""
+    """In place of `service.engines.open.open_engine`."""
     return SleepingEngine(bundle)
 
 

@@ -26,7 +26,9 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as models
 
 NO_GPU = "DCGM_"  # the exporter's metrics: absent where there is no NVIDIA GPU
-PATIENCE = 60.0  # seconds for which a query without data is asked again: a rate needs two scrapes of a target found just now
+PATIENCE = (
+    60.0  # seconds for which a query without data is asked again: a rate needs two scrapes of a target found just now
+)
 INTERVALS = {"$__rate_interval": "1m", "$__interval": "15s", "$__range": "15m"}
 
 

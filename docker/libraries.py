@@ -38,7 +38,9 @@ def main() -> None:
     for prefix in UNCALLED:
         linked = [name for name in needed(extension) if name.startswith(prefix)]
         if len(linked) != 1:
-            sys.exit(f"{EXTENSION} is linked with {len(linked)} libraries {prefix}*, not with one: mend UNCALLED in {__file__}")
+            sys.exit(
+                f"{EXTENSION} is linked with {len(linked)} libraries {prefix}*, not with one: mend UNCALLED in {__file__}"
+            )
         hollow(next(packages.glob(f"*.libs/{linked[0]}")), extension)
     remove_unlinked(packages)
     for library in packages.rglob("*.so*"):
@@ -55,14 +57,29 @@ def hollow(library: Path, extension: Path) -> None:
             if kind not in "TWi":
                 sys.exit(f"{library.name}: {name} is data, which no empty function can stand for")
             functions[version].append(name)
-    print(f"{library.name}: {sum(map(len, functions.values()))} functions in place of {library.stat().st_size / 1e6:.1f} MB")
+    print(
+        f"{library.name}: {sum(map(len, functions.values()))} functions in place of {library.stat().st_size / 1e6:.1f} MB"
+    )
     source = SOURCE % library.name.partition("-")[0] + "\n".join(
         f"LEFT_OUT({name})" for names in functions.values() for name in names
     )
-    script = "\n".join(f"{version} {{ global: {'; '.join(names)}; }};" for version, names in functions.items() if version)
+    script = "\n".join(
+        f"{version} {{ global: {'; '.join(names)}; }};" for version, names in functions.items() if version
+    )
     script_file = library.with_suffix(".map")
     script_file.write_text(script)
-    command = ["gcc", "-x", "c", "-", "-shared", "-fPIC", "-Os", "-nostdlib", "-fno-builtin", f"-Wl,-soname,{library.name}"]
+    command = [
+        "gcc",
+        "-x",
+        "c",
+        "-",
+        "-shared",
+        "-fPIC",
+        "-Os",
+        "-nostdlib",
+        "-fno-builtin",
+        f"-Wl,-soname,{library.name}",
+    ]
     command += ["-o", str(library), *([f"-Wl,--version-script,{script_file}"] if script else [])]
     subprocess.run(command, input=source, text=True, check=True)
     script_file.unlink()
@@ -107,7 +124,9 @@ def needed(library: Path) -> list[str]:
 def symbols(library: Path, which: str) -> list[tuple[str, str, str]]:
     """(name, kind, version) of each dynamic symbol, as nm tells them; the version is "" where there is none."""
     fields = [line.split()[-2:] for line in output("nm", "--dynamic", which, str(library)).splitlines()]
-    return [(symbol.partition("@")[0], kind, symbol.rpartition("@")[2] if "@" in symbol else "") for kind, symbol in fields]
+    return [
+        (symbol.partition("@")[0], kind, symbol.rpartition("@")[2] if "@" in symbol else "") for kind, symbol in fields
+    ]
 
 
 def output(*command: str) -> str:

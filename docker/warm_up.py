@@ -20,7 +20,7 @@ from pathlib import Path
 
 from PIL import Image
 
-KINDS = ("BMP", "GIF", "JPEG", "PNG", "WEBP")  # what service/image_header.py knows
+KINDS = ("BMP", "GIF", "JPEG", "PNG", "WEBP")  # what service/detection/image_header.py knows
 START_SECONDS = 300
 BOUNDARY = "warm-up"
 

@@ -11,12 +11,12 @@ from export.build import ExportError, build
 from export.compare import ParityError, print_report
 from export.evaluate import ServerError, evaluate_bundle, evaluate_server
 from export.to_engine import build_engine
-from models.checkpoint import CheckpointError, load_model
 from models.data.annotations import DataError
-from models.data.loader import open_data_set
-from models.presets import Preset
+from models.data.open import open_data_set
+from models.presets.preset import Preset
+from models.training.checkpoint import CheckpointError, load_model
 from service.bundle import BundleError, NmsDefaults, read_bundle
-from service.engine import EngineError, EngineName, Precision
+from service.engines.engine import EngineError, EngineName, Precision
 
 EXAMPLES = """examples:
   python -m export build runs/mine/best.pt --out bundles/mine
@@ -33,7 +33,16 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         options.run(options)
-    except (BundleError, CheckpointError, DataError, EngineError, ExportError, ParityError, ServerError, OSError) as error:
+    except (
+        BundleError,
+        CheckpointError,
+        DataError,
+        EngineError,
+        ExportError,
+        ParityError,
+        ServerError,
+        OSError,
+    ) as error:
         print(f"export: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -53,13 +62,19 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--name", help="what the server calls the model (default: the last part of --out)")
     verb.add_argument("--version", default="1", help="default: 1")
     verb.add_argument("--size", type=int, help="side of the input in pixels (default: the preset's)")
-    verb.add_argument("--nms", choices=("gaussian", "linear", "hard"), help="what the server does (default: the preset's)")
-    verb.add_argument("--score-threshold", type=float, default=0.3, help="what a request gets unless it asks (default: 0.3)")
+    verb.add_argument(
+        "--nms", choices=("gaussian", "linear", "hard"), help="what the server does (default: the preset's)"
+    )
+    verb.add_argument(
+        "--score-threshold", type=float, default=0.3, help="what a request gets unless it asks (default: 0.3)"
+    )
     verb.add_argument("--data", type=Path, help="measure AP on this data set and record it in the manifest")
     verb.add_argument("--split", default="test", help="default: test")
     verb.set_defaults(run=run_build)
 
-    verb = verbs.add_parser("engine", help="build a TensorRT engine into a bundle", epilog=EXAMPLES, formatter_class=raw)
+    verb = verbs.add_parser(
+        "engine", help="build a TensorRT engine into a bundle", epilog=EXAMPLES, formatter_class=raw
+    )
     verb.add_argument("bundle", type=Path, help="the bundle's directory")
     verb.add_argument("--target", help="architecture of the GPU that will run it, e.g. sm_89 (default: this machine's)")
     verb.add_argument("--precision", choices=("fp16", "fp32"), default="fp16", help="default: fp16")
@@ -71,7 +86,9 @@ def parser() -> argparse.ArgumentParser:
     )
     verb.set_defaults(run=run_engine)
 
-    verb = verbs.add_parser("parity", help="compare a bundle's engines with each other", epilog=EXAMPLES, formatter_class=raw)
+    verb = verbs.add_parser(
+        "parity", help="compare a bundle's engines with each other", epilog=EXAMPLES, formatter_class=raw
+    )
     verb.add_argument("bundle", type=Path, help="the bundle's directory")
     verb.add_argument("--images", type=Path, required=True, help="a folder of pictures to compare the candidates in")
     verb.add_argument("--checkpoint", type=Path, help="what the bundle was built from: compare torch as well")
@@ -102,7 +119,9 @@ def run_build(options: argparse.Namespace) -> None:
         input_size=options.size,
     )
     size = sum(path.stat().st_size for path in options.out.iterdir()) / 1e6
-    print(f"{options.out}: {size:.1f} MB, {len(built.bundle.manifest.classes)} classes, agrees with torch to {built.parity}")
+    print(
+        f"{options.out}: {size:.1f} MB, {len(built.bundle.manifest.classes)} classes, agrees with torch to {built.parity}"
+    )
     manifest = built.bundle.manifest
     is_weak = all(detection.score < manifest.nms.score_threshold for detection in manifest.golden.detections)
     if is_weak:  # its scores differ so little that bf16 puts others first, and the server's check refuses it
@@ -143,7 +162,9 @@ def run_evaluate(options: argparse.Namespace) -> None:
     if options.target.startswith(("http://", "https://")):
         evaluation = evaluate_server(options.target, options.model, options.data, options.split)
     else:
-        evaluation = evaluate_bundle(Path(options.target), options.data, options.split, options.engine, options.precision)
+        evaluation = evaluate_bundle(
+            Path(options.target), options.data, options.split, options.engine, options.precision
+        )
     print(evaluation.table())
 
 

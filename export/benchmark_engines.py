@@ -22,10 +22,12 @@ from export.graph import ExportGraph, fold_batch_norm, round_weights
 from export.int8_benchmark import Int8Engine
 from export.offset_conv_benchmark import offset_conv_runs
 from export.to_onnx import to_onnx
-from models.presets import PresetError, find_preset
+from models.presets.catalogue import find_preset
+from models.presets.preset import PresetError
 from service.bundle import Bundle, BundleError, Golden, Manifest, Source, read_bundle
 from service.cores import num_cores
-from service.engine import Engine, EngineError, EngineName, Precision, open_engine
+from service.engines.engine import Engine, EngineError, EngineName, Precision
+from service.engines.open import open_engine
 
 EXAMPLES = """examples:
   python -m export.benchmark_engines                                (PASSD-320 with MobileNet and with VGG-16, random weights)
@@ -80,7 +82,9 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("models", nargs="*", default=MODELS, help=f"bundles or presets (default: {' '.join(MODELS)})")
     top.add_argument("--batches", type=int, nargs="+", default=[1, 4, 8], help="batch sizes (default: 1 4 8)")
-    top.add_argument("--filters", type=int, nargs="*", default=FILTERS, help="O of the offset convolution (default: 8 25 85)")
+    top.add_argument(
+        "--filters", type=int, nargs="*", default=FILTERS, help="O of the offset convolution (default: 8 25 85)"
+    )
     top.add_argument("--rounds", type=int, default=20, help="how often each is timed (default: 20)")
     top.add_argument("--threads", type=int, default=num_cores(), help="of each engine (default: one a core)")
     top.add_argument("--int8", action="store_true", help="also a form in int8, which NNCF makes (pip install nncf)")

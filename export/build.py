@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from export.graph import ExportGraph, fold_batch_norm, round_weights
 from export.parity import Difference, difference
 from export.to_onnx import to_onnx
-from models.checkpoint import TrainedModel
 from models.data.annotations import DataSet
-from models.evaluate import TorchEngine, evaluate
-from models.presets import PresetError
+from models.evaluation.evaluate import evaluate
+from models.evaluation.torch_engine import TorchEngine
+from models.presets.preset import PresetError
+from models.training.checkpoint import TrainedModel
 from service.bundle import (
     GOLDEN,
     MODEL,
@@ -29,10 +30,10 @@ from service.bundle import (
     sha256_of,
     write_bundle,
 )
-from service.engine import Engine
-from service.onnx_engine import OnnxEngine
-from service.postprocess import default_options, postprocess
-from service.preprocess import fit
+from service.detection.postprocess import default_options, postprocess
+from service.detection.preprocess import fit
+from service.engines.engine import Engine
+from service.engines.onnx_runtime import OnnxEngine
 
 BOX_TOLERANCE = 1e-2  # pixels
 SCORE_TOLERANCE = 1e-4

@@ -12,14 +12,16 @@ from tqdm import tqdm
 
 from export.build import as_exported, at_size
 from export.parity import CUT_OFF_MARGIN, ROUNDED_CUT_OFF_MARGIN, Difference, difference
-from models.checkpoint import load_model
 from models.data.annotations import DataSet
-from models.evaluate import TorchEngine, evaluate
-from service.benchmark import IMAGE_SUFFIXES
+from models.evaluation.evaluate import evaluate
+from models.evaluation.torch_engine import TorchEngine
+from models.training.checkpoint import load_model
+from service.benchmark.__main__ import IMAGE_SUFFIXES
 from service.bundle import Bundle, InputSpec
-from service.engine import Candidates, Engine, open_engine
-from service.image_header import ImageError
-from service.preprocess import decode_image, fit
+from service.detection.preprocess import decode_image, fit
+from service.engines.engine import Candidates, Engine
+from service.engines.open import open_engine
+from service.errors import ImageError
 
 BATCH_SIZES = (1, 5)
 BOX_TOLERANCE = 1e-3  # pixels, of engines in fp32
@@ -54,7 +56,9 @@ class Comparison:
         faults = []
         for size, found in self.by_batch.items():
             if self.is_fp32 and found.exceeds(BOX_TOLERANCE, SCORE_TOLERANCE):
-                faults.append(f"{self.name} at batch {size}: {found} (allowed: {BOX_TOLERANCE:g} px, {SCORE_TOLERANCE:g}, 0)")
+                faults.append(
+                    f"{self.name} at batch {size}: {found} (allowed: {BOX_TOLERANCE:g} px, {SCORE_TOLERANCE:g}, 0)"
+                )
         if self.ap_difference is not None and not abs(self.ap_difference) <= AP_TOLERANCE:
             faults.append(f"{self.name}: AP50 differs by {self.ap_difference:+.2f} points (allowed: {AP_TOLERANCE:g})")
         return faults
@@ -101,7 +105,9 @@ def compare(
             compared.add(name)
             is_fp32 = "fp32" in engine.description
             margin = CUT_OFF_MARGIN if is_fp32 else ROUNDED_CUT_OFF_MARGIN
-            found = {size: difference(expected, run(engine, images, size), manifest.input, margin) for size in BATCH_SIZES}
+            found = {
+                size: difference(expected, run(engine, images, size), manifest.input, margin) for size in BATCH_SIZES
+            }
             ap = 100 * evaluate(engine, data_set, manifest.input, manifest.nms).mean_ap if data_set else None
         if reference_ap is None:
             reference_ap = ap
@@ -116,16 +122,21 @@ def run(engine: Engine, images: NDArray[np.uint8], batch_size: int) -> Candidate
     for start in tqdm(starts, f"{engine.name}, batch {batch_size}", unit="batch", leave=False):
         parts.append(engine(images[np.arange(start, start + batch_size) % len(images)]))
     boxes, scores, labels = (
-        np.concatenate(rows)[: len(images)] for rows in zip(*((p.boxes, p.scores, p.labels) for p in parts), strict=True)
+        np.concatenate(rows)[: len(images)]
+        for rows in zip(*((p.boxes, p.scores, p.labels) for p in parts), strict=True)
     )
     return Candidates(boxes, scores, labels)
 
 
 def read_images(folder: Path, spec: InputSpec) -> NDArray[np.uint8]:
     """The pictures in a folder as the server fits them into the input: uint8 (N, H, W, 3). Raises ParityError."""
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES) if folder.is_dir() else []
+    paths = (
+        sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES) if folder.is_dir() else []
+    )
     if not paths:
-        raise ParityError(f"{folder}: no pictures there; --images takes a folder of {', '.join(sorted(IMAGE_SUFFIXES))}")
+        raise ParityError(
+            f"{folder}: no pictures there; --images takes a folder of {', '.join(sorted(IMAGE_SUFFIXES))}"
+        )
     images = []
     for path in tqdm(paths, "reading", unit="image", leave=False):
         try:

@@ -13,9 +13,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from service.cuda import CudaError
-from service.offset_conv_kernel import compile_kernel
-from service.offset_conv_plugin import register
+from service.engines.tensorrt.cuda import CudaError
+from service.engines.tensorrt.kernel import compile_kernel
+from service.engines.tensorrt.plugin import register
 
 OUTCOME, ENGINE = "outcome.json", "engine"
 TYPICAL_BATCH = 4  # what the engine is tuned for; batches of 1 and of the most images only have to run

@@ -7,22 +7,28 @@ import httpx
 import numpy as np
 
 from models.data.annotations import DataSet
-from models.data.loader import open_data_set
-from models.evaluate import MAX_DETECTIONS, SCORE_THRESHOLD, Evaluation, evaluate, score
+from models.data.open import open_data_set
+from models.evaluation.evaluate import MAX_DETECTIONS, SCORE_THRESHOLD, evaluate, score
+from models.evaluation.report import Evaluation
 from service.bundle import read_bundle
-from service.engine import EngineName, Precision, open_engine
-from service.postprocess import Detections
+from service.detection.postprocess import Detections
+from service.engines.engine import EngineName, Precision
+from service.engines.open import open_engine
 
 
 class ServerError(Exception):
     """A server that cannot be measured; the message names it and what it said."""
 
 
-def evaluate_bundle(path: Path, root: Path, split: str, engine_name: EngineName, precision: Precision = "auto") -> Evaluation:
+def evaluate_bundle(
+    path: Path, root: Path, split: str, engine_name: EngineName, precision: Precision = "auto"
+) -> Evaluation:
     """AP of the bundle in `path` on a data set."""
     bundle = read_bundle(path)
     data_set = open_data_set(root, split, bundle.manifest.classes)
-    return evaluate(open_engine(bundle, engine_name, precision=precision), data_set, bundle.manifest.input, bundle.manifest.nms)
+    return evaluate(
+        open_engine(bundle, engine_name, precision=precision), data_set, bundle.manifest.input, bundle.manifest.nms
+    )
 
 
 def evaluate_server(url: str, model: str | None, root: Path, split: str) -> Evaluation:
@@ -36,7 +42,9 @@ def evaluate_server(url: str, model: str | None, root: Path, split: str) -> Eval
             data_set = open_data_set(root, split, tuple(entry["classes"]))
             return score(data_set, detect_by_http(client, entry["name"], data_set))
         except httpx.HTTPStatusError as error:
-            raise ServerError(f"{error.request.url}: {error.response.status_code}: {error.response.text[:300]}") from error
+            raise ServerError(
+                f"{error.request.url}: {error.response.status_code}: {error.response.text[:300]}"
+            ) from error
         except httpx.TransportError as error:
             raise ServerError(f"{url}: no answer ({error}); is the server running there?") from error
 

@@ -11,8 +11,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from export.offset_conv_function import DOMAIN, NAME, VERSION
 from models.detector import best_candidates, normalise
-from models.frozen_batch_norm import FrozenBatchNorm2d
-from models.offset_conv import OffsetConv
+from models.layers.batch_norm import FrozenBatchNorm2d
+from models.passd.offset_conv import OffsetConv
 
 
 class ExportGraph(nn.Module):

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.bundle import Bundle
-from service.engine import EngineError
-from service.openvino_engine import read_model
-from service.openvino_model import CORE, OpenvinoModel
+from service.engines.engine import EngineError
+from service.engines.openvino.engine import read_model
+from service.engines.openvino.model import CORE, OpenvinoModel
 
 FLOAT_OPERATORS = (  # of coordinates, proposals and decoding
     *("Concat", "Divide", "Exp", "Interpolate", "MatMul", "Maximum", "Minimum", "Multiply", "OffsetConv"),

@@ -11,10 +11,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from export.offset_conv_function import DOMAIN, NAME, VERSION, offset_conv_function
 from export.to_onnx import OPSET
-from service.engine import Precision
-from service.offset_conv_cpu import TAPS
-from service.openvino_engine import read_model
-from service.openvino_model import compile_model
+from service.engines.engine import Precision
+from service.engines.openvino.engine import read_model
+from service.engines.openvino.model import compile_model
+from service.engines.openvino.sample_taps import TAPS
 
 NUM_BOXES, CHANNELS, SIZE = 3, 256, 40  # PASSD-320's largest level
 
@@ -103,7 +103,9 @@ def in_onnx_runtime(model: bytes, num_threads: int, inputs: Arrays) -> Callable[
     return lambda: session.run(None, inputs)[0]
 
 
-def in_openvino(model: bytes, num_threads: int, inputs: Arrays, precision: Precision) -> Callable[[], NDArray[np.float32]]:
+def in_openvino(
+    model: bytes, num_threads: int, inputs: Arrays, precision: Precision
+) -> Callable[[], NDArray[np.float32]]:
     graph = read_model(model, precision, [])
     graph.reshape({name: array.shape for name, array in inputs.items()})  # fixed, as the server has them
     request: openvino.InferRequest = compile_model(graph, precision, num_threads).create_infer_request()

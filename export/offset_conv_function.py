@@ -1,6 +1,6 @@
 """What `singleshot::OffsetConv` computes, in standard operators, for engines that have no operator of that name.
 
-The node is the sampling of models/offset_conv.py for all boxes of a cell and both branches at once:
+The node is the sampling of models/passd/offset_conv.py for all boxes of a cell and both branches at once:
 
     y = OffsetConv <boxes = A> (z, geometry, bias)
 
@@ -76,7 +76,8 @@ def _offset_conv(z: Floats, geometry: FLOAT, bias: Floats, boxes: int) -> FLOAT:
     y, x = op.Split(op.Cast(inside, to=7), axis=1, num_outputs=2)
     num_maps = op.Squeeze(op.Shape(op.Reshape(geometry, by_box), start=0, end=1))
     starts = op.Mul(
-        op.Range(op.Constant(value_int=0), num_maps, op.Constant(value_int=1)), op.Mul(num_cells, op.Constant(value_int=9))
+        op.Range(op.Constant(value_int=0), num_maps, op.Constant(value_int=1)),
+        op.Mul(num_cells, op.Constant(value_int=9)),
     )
     starts = op.Reshape(starts, op.Constant(value_ints=[-1, 1, 1, 1]))
     y = op.Add(op.Add(op.Mul(y, width), op.Mul(first_taps, num_cells)), starts)

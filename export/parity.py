@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from service.bundle import InputSpec
-from service.engine import Candidates
+from service.engines.engine import Candidates
 
 COMPARED_SCORE = 0.05  # candidates below are noise
 CUT_OFF_MARGIN = 2e-4  # so near to the last candidate's score it is a toss-up whether another engine kept a box
@@ -44,7 +44,9 @@ def difference(
     for image in range(len(reference.scores)):
         cut_off = other.scores[image].min(initial=1)
         compared = max(COMPARED_SCORE, cut_off + margin if cut_off > 0 else 0)  # a score of 0 is padding: no cut
-        for box, score, label in zip(reference.boxes[image], reference.scores[image], reference.labels[image], strict=True):
+        for box, score, label in zip(
+            reference.boxes[image], reference.scores[image], reference.labels[image], strict=True
+        ):
             if score < compared:
                 continue
             is_peer = (other.labels[image] == label) & (other.scores[image] > 0)

@@ -18,8 +18,8 @@ from export.build import ExportError
 from export.engine_builder import ENGINE, OUTCOME, Job, Outcome
 from export.half_precision import to_half
 from service.bundle import Bundle, EngineFile, InputSpec, add_engine, read_bundle
-from service.cuda import CudaError, gpu_target
-from service.offset_conv_plugin import NAMESPACE, OPERATOR
+from service.engines.tensorrt.cuda import CudaError, gpu_target
+from service.engines.tensorrt.plugin import NAMESPACE, OPERATOR
 
 Flavour = Literal["tensorrt", "tensorrt_rtx"]
 Precision = Literal["fp16", "fp32"]
@@ -66,12 +66,16 @@ def build_engine(
     network, num_plugins = network_of(bundle, precision)
     with tempfile.TemporaryDirectory() as folder:
         engine, version = run_builder(Path(folder), network, flavour, target, max_batch, num_plugins)
-    file = EngineFile(flavour=flavour, version=version, compute_capability=target, precision=precision, max_batch=max_batch)
+    file = EngineFile(
+        flavour=flavour, version=version, compute_capability=target, precision=precision, max_batch=max_batch
+    )
     name = f"{target}.engine"
     try:
         add_engine(path, name, file, engine)
     except OSError as error:
-        raise ExportError(f"{path}: cannot be written ({error.strerror}); copy the bundle to where you may write") from error
+        raise ExportError(
+            f"{path}: cannot be written ({error.strerror}); copy the bundle to where you may write"
+        ) from error
     return BuiltEngine(path / name, file, num_plugins, time.monotonic() - started)
 
 
@@ -114,7 +118,9 @@ def network_of(bundle: Bundle, precision: Precision) -> tuple[bytes, int]:
     foreign = {f"{node.domain}::{node.op_type}" for node in model.graph.node} - {f"{NAMESPACE}::{OPERATOR}"}
     foreign = {name for name in foreign if not name.startswith("::")}
     if foreign:
-        raise ExportError(f"{bundle.model_path}: there is no plugin for {', '.join(sorted(foreign))}; export the bundle again")
+        raise ExportError(
+            f"{bundle.model_path}: there is no plugin for {', '.join(sorted(foreign))}; export the bundle again"
+        )
     if precision == "fp16":
         model = to_half(model)
     del model.functions[:]
@@ -126,7 +132,11 @@ def check_contract(model: onnx.ModelProto, spec: InputSpec, path: Path) -> None:
     """Raise ExportError unless the model's input and outputs are a bundle's."""
     wanted = ("images", onnx.TensorProto.UINT8, [spec.height, spec.width, 3])
     found = [
-        (tensor.name, tensor.type.tensor_type.elem_type, [dim.dim_value for dim in tensor.type.tensor_type.shape.dim][1:])
+        (
+            tensor.name,
+            tensor.type.tensor_type.elem_type,
+            [dim.dim_value for dim in tensor.type.tensor_type.shape.dim][1:],
+        )
         for tensor in model.graph.input
     ]
     outputs = {tensor.name for tensor in model.graph.output}

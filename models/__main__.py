@@ -6,18 +6,22 @@ from pathlib import Path
 
 import torch
 
-from models import analyse, multi_scale
-from models.checkpoint import CheckpointError, load_model
+from models.backbones.pretrained import PretrainedError
 from models.data.annotations import DataError, DataSet
-from models.data.loader import open_data_set, open_data_sets
-from models.describe import describe, list_presets
+from models.data.open import open_data_set, open_data_sets
 from models.distributed import is_first, process_group
-from models.evaluate import TorchEngine, evaluate, score
-from models.level_figure import FigureError
-from models.overrides import override
-from models.presets import PRESETS, PresetError, find_preset
-from models.pretrained import PretrainedError
-from models.train import TrainingError, train
+from models.evaluation import multi_scale
+from models.evaluation.evaluate import evaluate, score
+from models.evaluation.torch_engine import TorchEngine
+from models.papers import commands as analyse
+from models.papers.levels import FigureError
+from models.presets.catalogue import PRESETS, find_preset
+from models.presets.describe import describe, list_presets
+from models.presets.overrides import override
+from models.presets.preset import PresetError
+from models.training.checkpoint import CheckpointError, load_model
+from models.training.run import TrainingError
+from models.training.train import train
 
 EXAMPLES = """examples:
   python -m models train passd-320-mobilenet --data VOC --split trainval --out runs/mine
@@ -67,7 +71,9 @@ def parser() -> argparse.ArgumentParser:
     )
     verb.add_argument("--epochs", type=int, help="short for --set optim.epochs=N")
     verb.add_argument("--resume", action="store_true", help="go on from last.pt in --out")
-    verb.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting, e.g. optim.lr=0.002")
+    verb.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting, e.g. optim.lr=0.002"
+    )
     verb.add_argument(
         "--init", metavar="imagenet|none|FILE", help="the base network's weights at the start (default: the preset's)"
     )
@@ -116,7 +122,9 @@ def run_train(options: argparse.Namespace) -> None:
         train_set, val_set = announce(open_data_sets(options.data, options.split)), None
         if options.val_split:
             val_set = announce(open_data_set(options.data[0], options.val_split, train_set.classes))
-        train(preset, train_set, val_set, options.out, resume=options.resume, num_workers=options.workers, device=device)
+        train(
+            preset, train_set, val_set, options.out, resume=options.resume, num_workers=options.workers, device=device
+        )
         if is_first():
             best = options.out / "best.pt"
             print(f"done: {best}; export it with: python -m export build {best} --out BUNDLE")
@@ -132,7 +140,10 @@ def announce(data_set: DataSet) -> DataSet:
         f"classes ({', '.join(data_set.classes)})"
     )
     if data_set.num_dropped:
-        print(f"warning: {data_set.name}/{data_set.split}: dropped {data_set.num_dropped} boxes without area", file=sys.stderr)
+        print(
+            f"warning: {data_set.name}/{data_set.split}: dropped {data_set.num_dropped} boxes without area",
+            file=sys.stderr,
+        )
     return data_set
 
 

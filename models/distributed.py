@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
 
 PATIENCE = timedelta(hours=2)  # the others wait while the first process evaluates
 
@@ -76,39 +76,3 @@ def broadcast(content: Any) -> Any:
     box = [content]
     dist.broadcast_object_list(box)
     return box[0]
-
-
-class SynchronisedBatchNorm2d(nn.BatchNorm2d):
-    """Batch norm over the shares of all processes, which torch has for GPUs alone."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> the same."""
-        if not self.training:
-            return super().forward(x)
-        assert self.running_mean is not None
-        assert self.running_var is not None
-        assert self.num_batches_tracked is not None
-        assert self.momentum is not None
-        values = x.to(torch.promote_types(x.dtype, torch.float32))
-        count = sum_over_processes(torch.tensor(float(x.numel() // x.shape[1]), device=x.device))
-        mean = sum_over_processes(values.sum(dim=(0, 2, 3))) / count
-        centred = values - mean.view(1, -1, 1, 1)
-        variance = sum_over_processes(centred.square().sum(dim=(0, 2, 3))) / count
-        with torch.no_grad():
-            self.num_batches_tracked += 1
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance * count / (count - 1), self.momentum)
-        scale = self.weight * (variance + self.eps).rsqrt()
-        return (centred * scale.view(1, -1, 1, 1) + self.bias.view(1, -1, 1, 1)).to(x.dtype)
-
-
-def synchronise_batch_norm(module: nn.Module) -> None:
-    """Replace each batch norm inside `module` by one over all processes, with its weights and statistics."""
-    for name, child in module.named_children():
-        if isinstance(child, nn.BatchNorm2d):
-            kind = nn.SyncBatchNorm if child.weight.is_cuda else SynchronisedBatchNorm2d
-            synchronised = kind(child.num_features, child.eps, child.momentum).to(child.weight)
-            synchronised.load_state_dict(child.state_dict())
-            setattr(module, name, synchronised)
-        else:
-            synchronise_batch_norm(child)

@@ -3,9 +3,9 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from models.boxes import paired_iou
+from models.boxes.geometry import paired_iou
+from models.boxes.matching import hard_negatives
 from models.distributed import num_processes, sum_over_processes
-from models.matching import hard_negatives
 
 NEGATIVES_PER_POSITIVE = 3  # PASSD §6.1: "at most 1:3"
 FOCAL_ALPHA = 0.25  # FSAF §3.2

@@ -1,20 +1,14 @@
 """Errors as the client sees them: problem+json (RFC 9457) with the request's id, and never a stack trace."""
 
-import math
 from collections.abc import Mapping
-from http import HTTPStatus
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from pydantic_core import to_json
-from starlette.exceptions import HTTPException
-from starlette.responses import Response
-from starlette.types import Scope
 
-from service.image_header import ImageError
+class ImageError(Exception):
+    """A body that is no image that we take; `status` is the HTTP status that says so (413, 415 or 422)."""
 
-PROBLEM_JSON = "application/problem+json"
-CLIENT_DEPARTED = 499  # nginx's number: nobody reads the answer, it stands in the metrics only
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class RequestError(Exception):
@@ -25,51 +19,3 @@ class RequestError(Exception):
         self.status = status
         self.detail = detail
         self.headers = dict(headers or {})
-
-
-def retry_after(seconds: float) -> dict[str, str]:
-    """The header that says when to try again: whole seconds as RFC 9110 wants it, and the same in ms for who knows it."""
-    return {"Retry-After": str(max(1, math.ceil(seconds))), "Retry-After-Ms": str(max(1, math.ceil(1000 * seconds)))}
-
-
-def busy(detail: str, retry_after_seconds: float) -> RequestError:
-    """503 with an honest Retry-After."""
-    return RequestError(503, detail, retry_after(retry_after_seconds))
-
-
-def problem_of(error: RequestError | ImageError) -> dict[str, object]:
-    """status, title and detail."""
-    detail = error.detail if isinstance(error, RequestError) else str(error)
-    return {"status": error.status, "title": _title(error.status), "detail": detail}
-
-
-def problem_response(error: RequestError | ImageError, scope: Scope) -> Response:
-    """The response that tells the client; under /v2 the detail stands in `error` too, where Triton's clients look for it."""
-    headers = error.headers if isinstance(error, RequestError) else None
-    body = {"type": "about:blank", **problem_of(error), "request_id": scope["state"]["request_id"]}
-    if scope["path"].startswith("/v2"):
-        body["error"] = body["detail"]
-    return Response(to_json(body), error.status, headers, media_type=PROBLEM_JSON)
-
-
-def install_error_handlers(app: FastAPI) -> None:
-    """Answer every kind of error, the framework's own too, as problem+json."""
-
-    @app.exception_handler(RequestError)
-    @app.exception_handler(ImageError)
-    async def on_problem(request: Request, error: RequestError | ImageError) -> Response:
-        return problem_response(error, request.scope)
-
-    @app.exception_handler(HTTPException)
-    async def on_http_exception(request: Request, error: HTTPException) -> Response:
-        problem = RequestError(error.status_code, f"{request.method} {request.url.path}: {error.detail}", error.headers)
-        return problem_response(problem, request.scope)
-
-    @app.exception_handler(RequestValidationError)
-    async def on_invalid_request(request: Request, error: RequestValidationError) -> Response:
-        details = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()]
-        return problem_response(RequestError(422, "; ".join(details)), request.scope)
-
-
-def _title(status: int) -> str:
-    return "Client Closed Request" if status == CLIENT_DEPARTED else HTTPStatus(status).phrase

@@ -8,8 +8,8 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.cores import num_cores
-from service.engine import EngineName, Precision
-from service.logs import Level
+from service.engines.engine import EngineName, Precision
+from service.telemetry.logs import Level
 
 DEFAULT_BUNDLES = Path(__file__).parent / "bundles"
 
@@ -24,24 +24,38 @@ class Settings(BaseSettings):
         description="directories of the bundles to serve, the first answers by default; `default` is the packaged one",
     )
     canaries: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="directories of bundles that are new versions of the models in `bundles`, for a share of the requests"
+        (),
+        description="directories of bundles that are new versions of the models in `bundles`, for a share of the requests",
     )
     canary_share: float = Field(0.1, ge=0, le=1, description="share of a model's requests that its canary gets")
-    reload_seconds: float = Field(2.0, ge=0, description="how often to look whether a bundle changed on disk; 0 for never")
+    reload_seconds: float = Field(
+        2.0, ge=0, description="how often to look whether a bundle changed on disk; 0 for never"
+    )
     model_control: bool = Field(False, description="whether clients may load and unload models under /v2/repository")
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for every interface")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 for any free one")
     engine: EngineName = Field(
-        "auto", description="auto is TensorRT where the bundle has an engine for this GPU, else OpenVINO, else ONNX Runtime"
+        "auto",
+        description="auto is TensorRT where the bundle has an engine for this GPU, else OpenVINO, else ONNX Runtime",
     )
-    precision: Precision = Field("auto", description="of the network; auto is bf16 with OpenVINO on CPUs with AMX, else fp32")
+    precision: Precision = Field(
+        "auto", description="of the network; auto is bf16 with OpenVINO on CPUs with AMX, else fp32"
+    )
     engine_streams: int = Field(
-        num_cores(), gt=0, description="batches that the engine runs at once; one per core, each on one thread, unless set"
+        num_cores(),
+        gt=0,
+        description="batches that the engine runs at once; one per core, each on one thread, unless set",
     )
-    engine_threads: int | None = Field(None, gt=0, description="threads that one batch may use; an even share of the cores")
-    max_batch: int = Field(8, gt=0, description="images in one batch at most; fewer where more gain nothing, as on most CPUs")
+    engine_threads: int | None = Field(
+        None, gt=0, description="threads that one batch may use; an even share of the cores"
+    )
+    max_batch: int = Field(
+        8, gt=0, description="images in one batch at most; fewer where more gain nothing, as on most CPUs"
+    )
     max_queue: int = Field(256, gt=0, description="images of one model that may wait for the engine")
-    max_requests: int = Field(256, gt=0, description="detect requests that may be in the server at once, bodies included")
+    max_requests: int = Field(
+        256, gt=0, description="detect requests that may be in the server at once, bodies included"
+    )
     default_deadline_seconds: float = Field(
         10.0, gt=0, description="time to answer a request without X-Request-Timeout-Ms, from its last byte"
     )
@@ -51,12 +65,16 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(32 * 2**20, gt=0, description="size of a request's body at most")
     max_files: int = Field(32, gt=0, description="images in one multipart request at most")
     max_pixels: int = Field(50_000_000, gt=0, description="pixels of one image at most, before any decoding")
-    max_pixels_in_flight: int = Field(200_000_000, gt=0, description="pixels of all images that are being decoded, together")
+    max_pixels_in_flight: int = Field(
+        200_000_000, gt=0, description="pixels of all images that are being decoded, together"
+    )
     decode_threads: int = Field(num_cores(), gt=0, description="threads that decode images")
     api_keys_file: Path | None = Field(
         None, description="a file with a line `name key` for each client; no key is asked if unset"
     )
-    rate_limit: float | None = Field(None, gt=0, description="requests a second of one key, or of one address without keys")
+    rate_limit: float | None = Field(
+        None, gt=0, description="requests a second of one key, or of one address without keys"
+    )
     rate_burst: int | None = Field(
         None, gt=0, description="requests at once within the rate limit; one second's worth if unset"
     )
@@ -65,12 +83,16 @@ class Settings(BaseSettings):
         None, description="where OpenTelemetry traces go, e.g. http://collector:4318; none if unset"
     )
     max_failures: int = Field(3, gt=0, description="batches that fail one after another before readiness ends")
-    stuck_seconds: float = Field(30.0, gt=0, description="a batch that is so much later than predicted means a stuck engine")
+    stuck_seconds: float = Field(
+        30.0, gt=0, description="a batch that is so much later than predicted means a stuck engine"
+    )
     watchdog_seconds: float = Field(1.0, gt=0, description="how often to look whether an engine is in trouble")
     drain_grace_seconds: float = Field(
         2.0, ge=0, description="time between SIGTERM, when /readyz turns 503, and closing the door"
     )
-    drain_limit_seconds: float = Field(30, gt=0, description="time that accepted requests have after the door is closed")
+    drain_limit_seconds: float = Field(
+        30, gt=0, description="time that accepted requests have after the door is closed"
+    )
 
     @field_validator("bundles", "canaries", mode="before")
     @classmethod

@@ -11,12 +11,14 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.mark.parametrize("package", ["models", "export", "service"])
 def test_every_command_explains_itself_with_an_example(package: str) -> None:
-    done = subprocess.run([sys.executable, "-m", package, "--help"], capture_output=True, text=True, check=True, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-m", package, "--help"], capture_output=True, text=True, check=True, cwd=ROOT
+    )
     usage, _, explanation = done.stdout.partition("\n\n")
     assert f"python -m {package}" in usage
     assert f"python -m {package} " in explanation
 
 
 def test_server_runs_without_torch_and_onnx() -> None:
-    code = "import sys, service.__main__, service.app; assert not {'torch', 'onnx'} & set(sys.modules), 'imported'"
+    code = "import sys, service.__main__, service.api.app; assert not {'torch', 'onnx'} & set(sys.modules), 'imported'"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

@@ -82,7 +82,9 @@ def png(image: NDArray[np.uint8]) -> bytes:
 
 def tiny_model() -> onnx.ModelProto:
     """images uint8 [B, 64, 64, 3] -> the 20 best (block, class) pairs, by the mean of the red and the green channel."""
-    corners = np.array([(x, y) for y in range(0, SIZE - BLOCK + 1, STEP) for x in range(0, SIZE - BLOCK + 1, STEP)], np.float32)
+    corners = np.array(
+        [(x, y) for y in range(0, SIZE - BLOCK + 1, STEP) for x in range(0, SIZE - BLOCK + 1, STEP)], np.float32
+    )
     constants = {
         "block_boxes": np.concatenate([corners, corners + BLOCK], axis=1),  # [49, 4]
         "full": np.array(255, np.float32),

@@ -21,11 +21,21 @@ class Detection:
     def __init__(self) -> None:
         self.detector = Detector()
 
-    @bentoml.api(route="/detect", batchable=True, max_batch_size=MAX_BATCH, max_latency_ms=60_000)  # it must not shed load
+    @bentoml.api(
+        route="/detect", batchable=True, max_batch_size=MAX_BATCH, max_latency_ms=60_000
+    )  # it must not shed load
     def detect(self, images: list[Annotated[Path, ContentType("image/jpeg")]]) -> list[str]:
         return [answer.decode() for answer in self.detector([image.read_bytes() for image in images])]
 
 
 if __name__ == "__main__":
-    command = ["bentoml", "serve", "comparison.servers.bentoml_server:Detection", "--host", "127.0.0.1", "--port", sys.argv[1]]
+    command = [
+        "bentoml",
+        "serve",
+        "comparison.servers.bentoml_server:Detection",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        sys.argv[1],
+    ]
     os.execv(sys.executable, [sys.executable, "-m", *command])

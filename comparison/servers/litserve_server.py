@@ -37,4 +37,6 @@ class Detection(litserve.LitAPI):
 if __name__ == "__main__":
     api = Detection(max_batch_size=MAX_BATCH, batch_timeout=WINDOW_MS / 1000, api_path="/detect")
     server = litserve.LitServer(api, accelerator="cpu", workers_per_device=NUM_WORKERS, fast_queue=True)
-    server.run(host="127.0.0.1", port=int(sys.argv[1]), log_level="warning", access_log=False, generate_client_file=False)
+    server.run(
+        host="127.0.0.1", port=int(sys.argv[1]), log_level="warning", access_log=False, generate_client_file=False
+    )

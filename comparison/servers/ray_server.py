@@ -41,7 +41,9 @@ class Detection:
 
 if __name__ == "__main__":
     ray.init(num_cpus=NUM_WORKERS, include_dashboard=False, log_to_driver=False)
-    serve.start(http_options=HTTPOptions(host="127.0.0.1", port=int(sys.argv[1])), logging_config={"enable_access_log": False})
+    serve.start(
+        http_options=HTTPOptions(host="127.0.0.1", port=int(sys.argv[1])), logging_config={"enable_access_log": False}
+    )
     serve.run(Detection.bind(), route_prefix="/detect")  # type: ignore[attr-defined]
     while True:
         time.sleep(3600)

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.bundle import InputSpec
-from service.image_header import ImageError
-from service.preprocess import DecodedImage, decode_image
+from service.detection.preprocess import DecodedImage, decode_image
+from service.errors import ImageError
 
 MAX_PIXELS = 200_000_000
 

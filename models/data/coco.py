@@ -24,7 +24,9 @@ def read_coco(root: Path, split: str, classes: tuple[str, ...] | None = None) ->
     path = root / "annotations" / f"instances_{split}.json"
     content = _read(path)
     try:
-        names = {category["id"]: str(category["name"]) for category in sorted(content["categories"], key=lambda c: c["id"])}
+        names = {
+            category["id"]: str(category["name"]) for category in sorted(content["categories"], key=lambda c: c["id"])
+        }
         classes = classes or tuple(names.values())
         of_image: dict[int, list[dict[str, Any]]] = defaultdict(list)
         for annotation in content["annotations"]:

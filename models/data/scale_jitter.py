@@ -4,12 +4,25 @@ An image is uint8 (H, W, 3) RGB; boxes are float32 (M, 4) xyxy in its pixels. Im
 with the grey that fills a letterbox, up to a size that the top level divides.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from models.data.transforms import Boxes, Image, flip, vertical_flip
-from models.presets import Scale, ScaleJitterConfig
+from models.data.ssd_augmentation import Boxes, Image, flip, vertical_flip
 from service.bundle import InputSpec
-from service.preprocess import LETTERBOX_GREY, fit
+from service.detection.preprocess import LETTERBOX_GREY, fit
+
+Scale = tuple[int, int]  # (short side, longest long side) in pixels
+
+
+@dataclass(frozen=True)
+class ScaleJitterConfig:
+    """RetinaNet's augmentation: the scales of which each picture draws one, and the probabilities of flips."""
+
+    scales: tuple[Scale, ...] = ((800, 1333),)  # FSAF §4.1; the long side as in Detectron
+    flip: float = 0.5
+    vertical_flip: float = 0.0  # for pictures without an up and a down, such as microscopy
+
 
 COARSEST_STRIDE = 128  # of P7
 

@@ -30,7 +30,9 @@ def read_voc(root: Path, split: str, classes: tuple[str, ...] | None = None) -> 
         num_dropped += len(objects) - len(kept)
         unknown = sorted({label for label, *_ in kept} - set(classes))
         if unknown:
-            raise DataError(f"{root / 'Annotations' / name}.xml: class {unknown[0]!r} is not one of {', '.join(classes)}")
+            raise DataError(
+                f"{root / 'Annotations' / name}.xml: class {unknown[0]!r} is not one of {', '.join(classes)}"
+            )
         samples.append(
             Sample(
                 image_path=_image_path(root, name),

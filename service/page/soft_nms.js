@@ -1,4 +1,4 @@
-// Soft-NMS class by class, as service/soft_nms.py does it: change both together, a test compares them.
+// Soft-NMS class by class, as service/detection/soft_nms.py does it: change both together, a test compares them.
 
 /**
  * candidates {boxes: [[x1, y1, x2, y2], ...], scores: [...], labels: [...]} -> [{index, score}, ...], best first.

@@ -18,7 +18,7 @@ from comparison.peers import HERE, PEERS, PeerError, choose, requirement_of
 from comparison.processes import MARK, ServerProcesses, started
 from comparison.report import Comparison, Row, Standing, draw, overhead_of, row_of, to_json, to_markdown
 from comparison.retries import Retry, told_seconds
-from service.http_load import Samples, Target
+from service.benchmark.http_load import Samples, Target
 
 NOTHING = urllib.request.Request("http://127.0.0.1:1/")
 
@@ -64,7 +64,9 @@ def test_a_server_that_answers_nothing_has_no_latency() -> None:
 
 
 def comparison(rows: list[Row], loop: dict[int, float] | None = None) -> Comparison:
-    return Comparison(250.0, 4.0, loop or {1: 10.0}, [Standing("a", 50.0, 0.1, 300.0)], rows, {"b": "not installed: no wheel"})
+    return Comparison(
+        250.0, 4.0, loop or {1: 10.0}, [Standing("a", 50.0, 0.1, 300.0)], rows, {"b": "not installed: no wheel"}
+    )
 
 
 def test_the_report_names_every_server_and_why_one_is_missing(tmp_path: Path) -> None:
@@ -92,7 +94,9 @@ def test_an_unknown_server_is_named() -> None:
 @pytest.mark.parametrize("name", [peer.name for peer in PEERS])
 def test_a_request_is_as_long_as_it_says(name: str) -> None:
     (peer,) = choose(name)
-    head, _, body = peer.request(Target("127.0.0.1", 80, peer.path), b"\r\n\r\nimage", {"X": "1"}).partition(b"\r\n\r\n")
+    head, _, body = peer.request(Target("127.0.0.1", 80, peer.path), b"\r\n\r\nimage", {"X": "1"}).partition(
+        b"\r\n\r\n"
+    )
     assert f"Content-Length: {len(body)}".encode() in head
     assert b"X: 1" in head
     assert b"image" in body
@@ -159,7 +163,11 @@ def test_the_wait_is_told_by_the_most_exact_header(head: bytes, seconds: float |
 
 def test_a_retry_is_judged_by_what_it_was_told() -> None:
     found = figures_of([Retry(0.1, True, 0.11), Retry(0.1, False, 0.3), Retry(0.1, False, None), Retry(0.1, True, 0.1)])
-    assert (found["refused_at_first"], found["accepted_when_told_share"], found["accepted_at_last_share"]) == (4, 0.5, 0.75)
+    assert (found["refused_at_first"], found["accepted_when_told_share"], found["accepted_at_last_share"]) == (
+        4,
+        0.5,
+        0.75,
+    )
     assert found["waited_by_told_median"] == pytest.approx(1.1)
     assert figures_of([])["accepted_when_told_share"] is None
 

@@ -31,7 +31,10 @@ def libraries() -> ModuleType:
 def compile_library(path: Path, source: str, *options: str) -> Path:
     path.parent.mkdir(exist_ok=True)
     subprocess.run(
-        ["gcc", "-x", "c", "-", "-x", "none", "-shared", "-fPIC", "-o", path, *options], input=source, text=True, check=True
+        ["gcc", "-x", "c", "-", "-x", "none", "-shared", "-fPIC", "-o", path, *options],
+        input=source,
+        text=True,
+        check=True,
     )
     return path
 

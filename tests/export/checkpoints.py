@@ -5,9 +5,9 @@ from typing import Any
 
 import torch
 
-from models.checkpoint import write_checkpoint
-from models.presets import Preset
-from service.preprocess import fit
+from models.presets.preset import Preset
+from models.training.checkpoint import write_checkpoint
+from service.detection.preprocess import fit
 from tests.models.pictures import CLASSES, draw
 
 

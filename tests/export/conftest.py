@@ -9,9 +9,10 @@ import torch
 from torch import nn
 
 from export.build import Built, build
-from models.checkpoint import load_model
 from models.data.voc import read_voc
-from models.presets import Preset, find_preset
+from models.presets.catalogue import find_preset
+from models.presets.preset import Preset
+from models.training.checkpoint import load_model
 from service.bundle import NmsDefaults
 from tests.export.checkpoints import write_untrained
 from tests.models.pictures import CLASSES, write_voc
@@ -43,5 +44,10 @@ def built(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
     tree = write_voc(tmp_path_factory.mktemp("data") / "rectangles", {"test": 3})
     out = tmp_path_factory.mktemp("bundles") / "random"
     return build(
-        load_model(checkpoint), out, name="random", version="7", nms=NmsDefaults(), data_set=read_voc(tree, "test", CLASSES)
+        load_model(checkpoint),
+        out,
+        name="random",
+        version="7",
+        nms=NmsDefaults(),
+        data_set=read_voc(tree, "test", CLASSES),
     )

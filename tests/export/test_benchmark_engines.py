@@ -33,7 +33,12 @@ def test_each_is_compared_with_the_first() -> None:
 
 
 def test_the_table_has_a_column_for_each_batch_size() -> None:
-    rows = [Row("m", "a", 1, 10.0, 1.0), Row("m", "b", 1, 5.0, 2.0), Row("m", "a", 8, 8.0, 1.0), Row("m", "b", 8, 2.0, 4.0)]
+    rows = [
+        Row("m", "a", 1, 10.0, 1.0),
+        Row("m", "b", 1, 5.0, 2.0),
+        Row("m", "a", 8, 8.0, 1.0),
+        Row("m", "b", 8, 2.0, 4.0),
+    ]
     lines = markdown(rows).splitlines()
     assert lines[0] == "| m | batch 1 | batch 8 |"
     assert lines[3] == "| b | 200.0/s, 5.00 ms, 2.00x | 500.0/s, 2.00 ms, 4.00x |"

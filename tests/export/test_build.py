@@ -16,11 +16,12 @@ from export.build import Built, ExportError, check_parity
 from export.evaluate import evaluate_bundle
 from export.graph import fold_batch_norm, round_weights
 from export.parity import difference
-from models.checkpoint import load_model
-from models.evaluate import TorchEngine
+from models.evaluation.torch_engine import TorchEngine
+from models.training.checkpoint import load_model
 from service.bundle import read_bundle, sha256_of
-from service.engine import Candidates, open_engine
-from service.pipeline import check_golden
+from service.detection.golden import check_golden
+from service.engines.engine import Candidates
+from service.engines.open import open_engine
 from tests.export.conftest import SIZE
 from tests.models.pictures import write_voc
 
@@ -159,7 +160,9 @@ def test_an_engine_that_differs_from_torch_is_refused(checkpoint: Path) -> None:
         check_parity(trained, Shifted(TorchEngine(trained.model)), trained.model.config.input_spec)
 
 
-def test_what_is_no_checkpoint_is_refused_and_nothing_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_no_checkpoint_is_refused_and_nothing_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     bad = tmp_path / "best.pt"
     bad.write_bytes(b"not a checkpoint")
     assert main(["build", str(bad), "--out", str(tmp_path / "bundle")]) == 1

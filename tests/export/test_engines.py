@@ -11,9 +11,9 @@ import torch
 from export.graph import ExportGraph, fold_batch_norm, round_weights
 from export.to_engine import Precision, build_engine
 from export.to_onnx import to_onnx
-from models.presets import find_preset
+from models.presets.catalogue import find_preset
 from service.bundle import GOLDEN, MODEL, Golden, Manifest, Source, read_bundle, write_bundle
-from service.offset_conv_kernel import compile_kernel
+from service.engines.tensorrt.kernel import compile_kernel
 from tests.models.pictures import CLASSES
 from tests.tiny_bundle import png
 
@@ -57,7 +57,9 @@ def untrained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.mark.parametrize(("target", "precision"), list(product(TARGETS, ("fp32", "fp16"))))
-def test_engine_is_built_with_a_plugin_layer_a_level(untrained: tuple[str, Path], target: str, precision: Precision) -> None:
+def test_engine_is_built_with_a_plugin_layer_a_level(
+    untrained: tuple[str, Path], target: str, precision: Precision
+) -> None:
     preset, path = untrained
     built = build_engine(path, target=target, precision=precision, flavour="tensorrt_rtx")
     engine = built.path.read_bytes()

@@ -15,15 +15,17 @@ from export.build import Built, ExportError, at_size, build, golden_detections
 from export.graph import fold_batch_norm, round_weights
 from export.half_precision import to_half
 from export.parity import difference
-from models.checkpoint import load_model
 from models.detector import normalise
-from models.evaluate import TorchEngine
-from models.presets import Preset, find_preset
-from models.retinanet import RetinaNet, RetinaNetConfig
+from models.evaluation.torch_engine import TorchEngine
+from models.presets.catalogue import find_preset
+from models.presets.preset import Preset
+from models.retinanet.retinanet import RetinaNet, RetinaNetConfig
+from models.training.checkpoint import load_model
 from service.bundle import InputSpec, NmsDefaults
-from service.engine import Candidates, open_engine
-from service.pipeline import check_golden
-from service.preprocess import boxes_to_image, boxes_to_input, fit
+from service.detection.golden import check_golden
+from service.detection.preprocess import boxes_to_image, boxes_to_input, fit
+from service.engines.engine import Candidates
+from service.engines.open import open_engine
 from tests.export.checkpoints import write_untrained
 from tests.export.test_half_precision import assert_islands
 from tests.models.pictures import CLASSES, draw

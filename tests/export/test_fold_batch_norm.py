@@ -3,14 +3,17 @@ import torch
 from torch import nn
 
 from export.graph import fold_batch_norm
-from models.frozen_batch_norm import FrozenBatchNorm2d, freeze_batch_norm
+from models.layers.batch_norm import FrozenBatchNorm2d, freeze_batch_norm
 
 
 def network() -> nn.Sequential:
     """A convolution with and one without a bias, each before a batch norm, one of them nested."""
     torch.manual_seed(0)
     layers = nn.Sequential(
-        nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU(), nn.Sequential(nn.Conv2d(4, 5, 1), nn.BatchNorm2d(5))
+        nn.Conv2d(3, 4, 3, bias=False),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.Sequential(nn.Conv2d(4, 5, 1), nn.BatchNorm2d(5)),
     )
     for layer in layers.modules():
         if isinstance(layer, nn.BatchNorm2d):

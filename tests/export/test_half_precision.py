@@ -12,8 +12,8 @@ from export.build import Built, ExportError
 from export.half_precision import to_half
 from export.parity import ROUNDED_CUT_OFF_MARGIN, difference
 from service.bundle import GOLDEN, MODEL, Bundle, read_bundle, write_bundle
-from service.engine import open_engine
-from service.preprocess import decode_image
+from service.detection.preprocess import decode_image
+from service.engines.open import open_engine
 
 DEFAULT_BUNDLE = Path(service.__file__).parent / "bundles" / "bccd-passd-320"
 IN_FULL = ("Div", "Exp", "Mul", "Sigmoid", "Softmax", "Tanh", "TopK")
@@ -38,7 +38,11 @@ def assert_islands(model: onnx.ModelProto) -> None:
             assert [kinds[name] for name in node.input] == [TensorProto.FLOAT16, TensorProto.FLOAT, TensorProto.FLOAT16]
         elif node.op_type in IN_FULL:
             assert TensorProto.FLOAT16 not in {kinds[name] for name in node.input}, node.op_type
-    assert [kinds[output.name] for output in model.graph.output] == [TensorProto.FLOAT, TensorProto.FLOAT, TensorProto.INT32]
+    assert [kinds[output.name] for output in model.graph.output] == [
+        TensorProto.FLOAT,
+        TensorProto.FLOAT,
+        TensorProto.INT32,
+    ]
 
 
 def test_passd_s_convolutions_are_half_and_its_boxes_and_scores_are_not(built: Built) -> None:
@@ -76,7 +80,9 @@ def test_a_trained_model_s_candidates_hardly_move(tmp_path: Path) -> None:
     engines = [open_engine(b, "onnx", num_threads=1) for b in (bundle, half)]
     reference, found = (engine(images) for engine in engines)
     assert (reference.scores > 0.2).sum() > 100
-    assert not difference(reference, found, bundle.manifest.input, ROUNDED_CUT_OFF_MARGIN).exceeds(boxes=0.2, scores=0.005)
+    assert not difference(reference, found, bundle.manifest.input, ROUNDED_CUT_OFF_MARGIN).exceeds(
+        boxes=0.2, scores=0.005
+    )
 
 
 def half_bundle(bundle: Bundle, path: Path) -> Bundle:

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 
 from export.offset_conv_function import DOMAIN, NAME, VERSION, offset_conv_function
 from export.to_onnx import OPSET
-from models.offset_conv import sample_taps, sampling_positions
+from models.passd.offset_conv import sample_taps, sampling_positions
 from tests.models import oracles
 
 HEIGHT, WIDTH = 5, 7
@@ -47,7 +47,9 @@ def run_onnx(z: Floats, geometry: Floats, bias: Floats, boxes: int) -> Floats:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(one_node(z, geometry, bias, boxes), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        one_node(z, geometry, bias, boxes), options, providers=["CPUExecutionProvider"]
+    )
     output: Floats = session.run(None, {"z": z, "geometry": geometry, "bias": bias})[0]
     assert output.dtype == np.float32
     return output
@@ -56,8 +58,8 @@ def run_onnx(z: Floats, geometry: Floats, bias: Floats, boxes: int) -> Floats:
 def run_openvino(z: Floats, geometry: Floats, bias: Floats, boxes: int) -> Floats:
     """The output in OpenVINO."""
     pytest.importorskip("openvino", reason="OpenVINO is an optional engine: pip install .[cpu]")
-    from service.openvino_engine import read_model
-    from service.openvino_model import compile_model
+    from service.engines.openvino.engine import read_model
+    from service.engines.openvino.model import compile_model
 
     compiled = compile_model(read_model(one_node(z, geometry, bias, boxes), "fp32", []), "fp32", 1)
     output: Floats = compiled({"z": z, "geometry": geometry, "bias": bias})["y"]
@@ -68,7 +70,9 @@ Run = Callable[[Floats, Floats, Floats, int], Floats]
 every_engine = pytest.mark.parametrize("run", [run_onnx, run_openvino])
 
 
-def inputs(batch: int, boxes: int, filters: int, size: tuple[int, int] = (HEIGHT, WIDTH)) -> tuple[Floats, Floats, Floats]:
+def inputs(
+    batch: int, boxes: int, filters: int, size: tuple[int, int] = (HEIGHT, WIDTH)
+) -> tuple[Floats, Floats, Floats]:
     """Random z, geometry and bias: shifts of some cells, so that taps fall inside, across borders and outside."""
     rng = np.random.default_rng(batch * 1000 + boxes * 100 + filters)
     geometry = rng.normal(0, 1.5, (batch, boxes, 4, *size))
@@ -83,7 +87,9 @@ def expected(z: Floats, geometry: Floats, bias: Floats, boxes: int, places: list
     filters = len(bias) // boxes
     values = []
     for image, box, o, row, column in places:
-        shift_y, shift_x, height, width = geometry[image, box * 4 : box * 4 + 4, row, column].astype(np.float64).tolist()
+        shift_y, shift_x, height, width = (
+            geometry[image, box * 4 : box * 4 + 4, row, column].astype(np.float64).tolist()
+        )
         total = float(bias[box * filters + o])
         for tap in range(9):
             y, x = row + shift_y + (tap // 3 - 1) * height / 3, column + shift_x + (tap % 3 - 1) * width / 3
@@ -136,7 +142,9 @@ WILD = [
 def test_taps_far_outside_infinite_or_not_a_number_contribute_nothing(run: Run) -> None:
     z, geometry, bias = inputs(2, 3, 8)
     rng = np.random.default_rng(1)
-    geometry[:] = np.where(rng.random(geometry.shape) < 0.6, rng.choice(np.array(WILD, np.float32), geometry.shape), geometry)
+    geometry[:] = np.where(
+        rng.random(geometry.shape) < 0.6, rng.choice(np.array(WILD, np.float32), geometry.shape), geometry
+    )
     places = all_places(2, 3, 8, (HEIGHT, WIDTH), at_most=1000)
     found = run(z, geometry, bias, 3)
     assert np.isfinite(found).all()
@@ -171,9 +179,9 @@ def test_a_half_precision_map_is_summed_in_single_precision() -> None:
 def test_openvino_s_operator_and_its_copies_let_go_of_the_model() -> None:
     """OpenVINO itself frees none of them."""
     pytest.importorskip("openvino", reason="OpenVINO is an optional engine: pip install .[cpu]")
-    from service.openvino_engine import read_model
-    from service.openvino_model import compile_model
-    from service.openvino_offset_conv import OffsetConv, release
+    from service.engines.openvino.engine import read_model
+    from service.engines.openvino.model import compile_model
+    from service.engines.openvino.offset_conv import OffsetConv, release
 
     operators: list[OffsetConv] = []
     z, geometry, bias = inputs(1, 1, 8)

@@ -3,7 +3,7 @@ import pytest
 
 from export.parity import Difference, difference
 from service.bundle import InputSpec
-from service.engine import Candidates
+from service.engines.engine import Candidates
 
 
 def candidates(*rows: tuple[float, float, int]) -> Candidates:
@@ -20,7 +20,9 @@ def test_equal_candidates_do_not_differ() -> None:
 
 
 def test_order_of_equal_scores_does_not_matter() -> None:
-    assert difference(candidates((0, 0.5, 0), (50, 0.5, 0)), candidates((50, 0.5, 0), (0, 0.5, 0))) == Difference(0, 0, 0)
+    assert difference(candidates((0, 0.5, 0), (50, 0.5, 0)), candidates((50, 0.5, 0), (0, 0.5, 0))) == Difference(
+        0, 0, 0
+    )
 
 
 def test_largest_difference_of_boxes_and_of_scores_is_found() -> None:

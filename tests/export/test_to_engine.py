@@ -17,8 +17,8 @@ from onnx import helper
 from export.build import Built, ExportError
 from export.to_engine import build_engine, network_of, run_builder
 from service.bundle import GOLDEN, MODEL, Bundle, BundleError, read_bundle, write_bundle
-from service.cuda import CudaError, gpu_target
-from service.offset_conv_kernel import compile_kernel
+from service.engines.tensorrt.cuda import CudaError, gpu_target
+from service.engines.tensorrt.kernel import compile_kernel
 from tests.tiny_bundle import tiny_model, write_tiny_bundle
 
 needs_builder = pytest.mark.skipif(
@@ -123,7 +123,9 @@ def foreign_operator(model: onnx.ModelProto) -> None:
         (foreign_operator, r"there is no plugin for elsewhere::Magic"),
     ],
 )
-def test_a_model_from_elsewhere_is_refused(bundle: Bundle, change: Callable[[onnx.ModelProto], None], message: str) -> None:
+def test_a_model_from_elsewhere_is_refused(
+    bundle: Bundle, change: Callable[[onnx.ModelProto], None], message: str
+) -> None:
     model = tiny_model()
     change(model)
     with pytest.raises(ExportError, match=rf"model\.onnx: {message}.*export the bundle again"):

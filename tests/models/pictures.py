@@ -36,7 +36,9 @@ def draw(seed: int, height: int = 96, width: int = 128) -> Picture:
     return Picture(pixels, np.array(boxes, np.float32), np.array(labels, np.int64))
 
 
-def annotation(width: int, height: int, objects: list[tuple[str, tuple[float, float, float, float]]], extra: str = "") -> str:
+def annotation(
+    width: int, height: int, objects: list[tuple[str, tuple[float, float, float, float]]], extra: str = ""
+) -> str:
     """A Pascal VOC annotation; boxes as in the file, which counts pixels from 1 and includes the last."""
     parts = [
         f"<object><name>{name}</name>{extra}<bndbox><xmin>{x1}</xmin><ymin>{y1}</ymin><xmax>{x2}</xmax><ymax>{y2}</ymax></bndbox></object>"

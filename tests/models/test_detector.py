@@ -9,7 +9,9 @@ from models.detector import IMAGE_MEAN, IMAGE_STD, best_candidates, normalise
 
 def full_sort(boxes: Tensor, scores: Tensor, count: int) -> tuple[list[list[float]], list[float], list[int]]:
     """The best (box, class) pairs of one image by sorting all of them."""
-    pairs = [(scores[n, k].item(), boxes[n].tolist(), k) for n in range(scores.shape[0]) for k in range(scores.shape[1])]
+    pairs = [
+        (scores[n, k].item(), boxes[n].tolist(), k) for n in range(scores.shape[0]) for k in range(scores.shape[1])
+    ]
     pairs.sort(key=lambda pair: -pair[0])
     best = pairs[:count]
     return [box for _, box, _ in best], [score for score, _, _ in best], [label for *_, label in best]

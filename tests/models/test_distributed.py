@@ -4,14 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from models.distributed import (
-    SynchronisedBatchNorm2d,
-    broadcast,
-    is_first,
-    num_processes,
-    sum_over_processes,
-    synchronise_batch_norm,
-)
+from models.distributed import broadcast, is_first, num_processes, sum_over_processes
+from models.layers.batch_norm import SynchronisedBatchNorm2d, synchronise_batch_norm
 
 
 def test_one_process_is_its_own_sum() -> None:

@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
-from models.boxes import paired_iou
+from models.boxes.geometry import paired_iou
 from models.losses import box_regression, focal, iou_loss
 from tests.models import oracles
-from tests.models.test_boxes import random_boxes
+from tests.models.boxes.test_geometry import random_boxes
 
 
 @pytest.mark.parametrize(
@@ -67,4 +67,6 @@ def test_iou_loss_of_boxes_that_do_not_meet_or_are_empty_is_finite() -> None:
 def test_box_regression_is_quadratic_below_beta(difference: float, expected: float) -> None:
     deltas = torch.full((1, 3, 4), difference)
     is_positive = torch.tensor([[True, False, True]])
-    assert box_regression(deltas, torch.zeros_like(deltas), is_positive, 1 / 9).item() == pytest.approx(4 * expected, rel=1e-5)
+    assert box_regression(deltas, torch.zeros_like(deltas), is_positive, 1 / 9).item() == pytest.approx(
+        4 * expected, rel=1e-5
+    )

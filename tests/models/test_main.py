@@ -22,11 +22,25 @@ from models.__main__ import main
             "last.pt: no such file",
         ),
         (
-            ["train", "passd-320-vgg16", "--data", "{voc}", "--split", "train", "--out", "{tmp}/run", "--init", "{tmp}/w"],
+            [
+                "train",
+                "passd-320-vgg16",
+                "--data",
+                "{voc}",
+                "--split",
+                "train",
+                "--out",
+                "{tmp}/run",
+                "--init",
+                "{tmp}/w",
+            ],
             "{tmp}/w: no such file",
         ),
         (["evaluate", "{tmp}/best.pt", "--data", "{voc}"], "best.pt: no such file"),
-        (["train", "passd-320-mobilenet", "--data", "{voc}", "--split", "train", "--out", "/dev/null/run"], "Not a directory"),
+        (
+            ["train", "passd-320-mobilenet", "--data", "{voc}", "--split", "train", "--out", "/dev/null/run"],
+            "Not a directory",
+        ),
     ],
 )
 def test_an_error_is_one_line_and_status_1(
@@ -68,7 +82,18 @@ def test_train_and_evaluate(voc_tree: Path, tmp_path: Path, capsys: pytest.Captu
     assert main([*run, *short]) == 0
     assert "voc/train: 6 images, 12 objects of 2 classes (green, red)" in capsys.readouterr().out
     assert (
-        main(["evaluate", str(tmp_path / "run" / "best.pt"), "--data", str(voc_tree), "--split", "test", "--device", "cpu"])
+        main(
+            [
+                "evaluate",
+                str(tmp_path / "run" / "best.pt"),
+                "--data",
+                str(voc_tree),
+                "--split",
+                "test",
+                "--device",
+                "cpu",
+            ]
+        )
         == 0
     )
     table = capsys.readouterr().out.splitlines()

@@ -8,14 +8,16 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
-from service.connection import connections_of
+from service.transport.connection import connections_of
 
 
 @contextmanager
 def live_server(app: FastAPI, head_seconds: float = 30) -> Iterator[str]:
     """Serve on a free port -> host:port."""
     connections = connections_of(head_seconds)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", access_log=False, http=connections, ws="none"))
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=0, log_level="warning", access_log=False, http=connections, ws="none")
+    )
     has_started = threading.Event()
 
     async def serve() -> None:

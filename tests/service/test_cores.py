@@ -19,7 +19,9 @@ def test_no_limit_means_all_cores(tmp_path: Path, limit: str) -> None:
     assert num_cores(tmp_path / "cpu.max") == num_cores(tmp_path / "none") >= 1
 
 
-@pytest.mark.parametrize(("flags", "expected"), [("fpu avx512f amx_bf16 amx_tile", True), ("fpu avx512f avx512_bf16", False)])
+@pytest.mark.parametrize(
+    ("flags", "expected"), [("fpu avx512f amx_bf16 amx_tile", True), ("fpu avx512f avx512_bf16", False)]
+)
 def test_matrix_units_are_found_among_the_processors_flags(tmp_path: Path, flags: str, expected: bool) -> None:
     (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: {flags}\n")
     assert has_amx(tmp_path / "cpuinfo") is expected

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from service.__main__ import listen, main, read_settings
+from service.__main__ import main, read_settings
 from service.bundle import Bundle
 from service.settings import Settings
+from service.transport.process import listen
 from tests.tiny_bundle import golden_image, png, write_tiny_bundle
 
 ROOT = Path(__file__).parents[2]

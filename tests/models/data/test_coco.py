@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.average_precision import ImageResult
-from models.coco_average_precision import coco_average_precision
 from models.data.annotations import DataError, DataSet
 from models.data.coco import read_coco
-from models.data.loader import open_data_set
-from models.evaluate import score
-from service.postprocess import Detections
+from models.data.open import open_data_set
+from models.evaluation.average_precision import ImageResult
+from models.evaluation.coco import coco_average_precision
+from models.evaluation.evaluate import score
+from service.detection.postprocess import Detections
 
 CATEGORIES = [{"id": 90, "name": "toothbrush"}, {"id": 3, "name": "car"}, {"id": 17, "name": "cat"}]
 CAR, CAT, TOOTHBRUSH = 0, 1, 2  # in the order of the ids
@@ -137,7 +137,9 @@ def test_missing_pictures_are_named(coco_tree: Path) -> None:
     with pytest.raises(DataError, match=r"val2017/000000000963\.png: annotated, but the picture is missing"):
         read_coco(coco_tree, "val2017").samples[1].read_image()
     (coco_tree / "val2017" / "000000001000.png").unlink()
-    with pytest.raises(DataError, match=r"val2017/000000001000\.png: annotated, but the picture is missing; looked in "):
+    with pytest.raises(
+        DataError, match=r"val2017/000000001000\.png: annotated, but the picture is missing; looked in "
+    ):
         read_coco(coco_tree, "val2017")
 
 
@@ -157,7 +159,9 @@ def detections_for(data_set: DataSet, seed: int) -> list[Detections]:
     return found
 
 
-def pycocotools_itself(path: Path, content: dict[str, Any], classes: tuple[str, ...], found: list[Detections]) -> list[float]:
+def pycocotools_itself(
+    path: Path, content: dict[str, Any], classes: tuple[str, ...], found: list[Detections]
+) -> list[float]:
     """The first six of COCOeval's summary, from a file of results as one would submit it."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval

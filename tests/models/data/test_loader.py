@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from models.data.annotations import DataError
-from models.data.loader import Example, TrainingImages, open_data_sets, training_batches
+from models.data.loader import Example, TrainingImages, training_batches
+from models.data.open import open_data_sets
+from models.data.ssd_augmentation import AugmentConfig
 from models.data.voc import read_voc
-from models.presets import AugmentConfig
 from service.bundle import InputSpec
 from tests.models.pictures import write_voc
 

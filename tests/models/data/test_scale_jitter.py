@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 
 from models.data.loader import TrainingImages, training_batches
-from models.data.scale_jitter import jitter, pad_to_top_level, rescale
+from models.data.scale_jitter import Scale, ScaleJitterConfig, jitter, pad_to_top_level, rescale
 from models.data.voc import read_voc
-from models.presets import Scale, ScaleJitterConfig
 from service.bundle import InputSpec
-from service.preprocess import LETTERBOX_GREY
-from tests.models.data.test_transforms import assert_on_objects, scene
+from service.detection.preprocess import LETTERBOX_GREY
+from tests.models.data.test_ssd_augmentation import assert_on_objects, scene
 
 
 @pytest.mark.parametrize(
@@ -60,7 +59,9 @@ def test_a_picture_without_objects_is_jittered_too() -> None:
     assert moved.shape == (0, 4)
 
 
-@pytest.mark.parametrize(("size", "expected"), [((100, 130), (128, 256)), ((128, 128), (128, 128)), ((1, 1), (128, 128))])
+@pytest.mark.parametrize(
+    ("size", "expected"), [((100, 130), (128, 256)), ((128, 128), (128, 128)), ((1, 1), (128, 128))]
+)
 def test_padding_is_grey_at_the_right_and_the_bottom(size: tuple[int, int], expected: tuple[int, int]) -> None:
     height, width = size
     padded = pad_to_top_level(np.full((height, width, 3), 7, np.uint8))
@@ -72,7 +73,9 @@ def test_padding_is_grey_at_the_right_and_the_bottom(size: tuple[int, int], expe
 
 def test_training_batches_are_padded_to_their_largest_picture(voc_tree: Path) -> None:
     config = ScaleJitterConfig(scales=((64, 300), (150, 300)))  # pictures of 96 x 128: 64 x 85 or 150 x 200
-    images = TrainingImages(read_voc(voc_tree, "train"), InputSpec(height=128, width=128, resize="letterbox"), config, 3, 0)
+    images = TrainingImages(
+        read_voc(voc_tree, "train"), InputSpec(height=128, width=128, resize="letterbox"), config, 3, 0
+    )
     for batch_size, shapes in ((1, {(1, 128, 128, 3), (1, 256, 256, 3)}), (6, {(6, 256, 256, 3)})):
         batches = list(training_batches(images, batch_size, 0))
         assert {tuple(batch.shape) for batch, _ in batches} == shapes

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from models.data.annotations import DataError
-from models.data.loader import open_data_set
+from models.data.open import open_data_set
 from models.data.voc import read_voc
 from tests.models.pictures import CLASSES, annotation, draw
 

@@ -1,0 +1,1 @@
+"""Base networks and their pretrained weights."""

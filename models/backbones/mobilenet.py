@@ -1,0 +1,51 @@
+"""MobileNet v1 as a base network."""
+
+from torch import Tensor, nn
+
+from models.layers.convolution import initialise_from_scratch
+
+
+class MobileNet(nn.Module):
+    """MobileNet v1 (Howard et al. 2017), for four levels with an extra depthwise-separable block of 512 channels (PASSD §4)."""
+
+    def __init__(self, num_levels: int = 4) -> None:
+        super().__init__()
+        self.strides = (8, 16, 32, 64)[:num_levels]
+        self.channels = (256, 512, 1024, 512)[:num_levels]
+        stem = nn.Sequential(nn.Conv2d(3, 32, 3, 2, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU(inplace=True))
+        self.stages = nn.ModuleList(
+            [
+                nn.Sequential(
+                    stem,
+                    depthwise_separable(32, 64, 1),
+                    depthwise_separable(64, 128, 2),
+                    depthwise_separable(128, 128, 1),
+                    depthwise_separable(128, 256, 2),
+                    depthwise_separable(256, 256, 1),
+                ),
+                nn.Sequential(depthwise_separable(256, 512, 2), *(depthwise_separable(512, 512, 1) for _ in range(5))),
+                nn.Sequential(depthwise_separable(512, 1024, 2), depthwise_separable(1024, 1024, 1)),
+            ]
+        )
+        self.extra = depthwise_separable(1024, 512, 2) if num_levels == 4 else None
+        initialise_from_scratch(self)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """images (B, 3, H, W) -> a map for each stride."""
+        maps = []
+        for stage in (*self.stages, *([self.extra] if self.extra else [])):
+            images = stage(images)
+            maps.append(images)
+        return maps
+
+
+def depthwise_separable(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
+    """MobileNet's block: depthwise 3x3, then pointwise 1x1, each with batch norm and ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(in_channels, in_channels, 3, stride, 1, groups=in_channels, bias=False),
+        nn.BatchNorm2d(in_channels),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(in_channels, out_channels, 1, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(inplace=True),
+    )

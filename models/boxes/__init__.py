@@ -1,0 +1,1 @@
+"""Box geometry, default boxes and anchors, matching."""

@@ -1,0 +1,36 @@
+"""Opening a data set by its layout."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from models.data.annotations import DataError, DataSet
+from models.data.coco import is_coco, read_coco
+from models.data.voc import is_voc, read_voc
+
+
+def open_data_set(root: Path, split: str, classes: tuple[str, ...] | None = None) -> DataSet:
+    """The split of the data set in `root`, whose layout says what it is."""
+    if is_voc(root):
+        return read_voc(root, split, classes)
+    if is_coco(root):
+        return read_coco(root, split, classes)
+    raise DataError(
+        f"{root}: not a data set; expected a Pascal VOC tree with Annotations/, JPEGImages/ and ImageSets/Main/{split}.txt, "
+        f"or MS COCO with annotations/instances_{split}.json"
+    )
+
+
+def open_data_sets(roots: Sequence[Path], split: str) -> DataSet:
+    """The splits of one name in several places as one, as Pascal VOC 2007 and 2012 are trained on together (PASSD §7.1)."""
+    parts = [open_data_set(root, split) for root in roots]
+    if len(parts) == 1:
+        return parts[0]
+    classes = tuple(sorted({name for part in parts for name in part.classes}))
+    parts = [
+        part if part.classes == classes else open_data_set(root, split, classes)
+        for root, part in zip(roots, parts, strict=True)
+    ]
+    samples = tuple(sample for part in parts for sample in part.samples)
+    return DataSet(
+        "+".join(part.name for part in parts), split, classes, samples, sum(part.num_dropped for part in parts)
+    )

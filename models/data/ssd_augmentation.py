@@ -1,0 +1,146 @@
+"""SSD's augmentation (Liu et al. 2016, §2.2): zoom-out, zoom-in, flips and photometric distortion.
+
+An image is uint8 (H, W, 3) RGB; boxes are float32 (M, 4) xyxy in its pixels. Each function takes its random generator, so
+that a picture's augmentation depends on nothing but the seed, the epoch and its place in the data set.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models.detector import IMAGE_MEAN
+from service.bundle import InputSpec
+from service.detection.preprocess import boxes_to_input, fit
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """SSD's augmentation (Liu et al. 2016, §2.2 and §3.6), as probabilities and ranges."""
+
+    photometric: bool = True
+    expand_probability: float = 0.6  # zoom-out, as in RFBNet
+    expand_max: float = 4.0
+    crop_probability: float = 6 / 7  # zoom-in: SSD draws "the whole image" once in seven
+    crop_min: float = 0.3  # smallest side of a crop over the image's
+    flip: float = 0.5
+    vertical_flip: float = 0.0  # for pictures without an up and a down, such as microscopy
+
+
+Image = NDArray[np.uint8]
+Boxes = NDArray[np.float32]
+Labels = NDArray[np.int64]
+
+CROP_MIN_IOUS = (0.1, 0.3, 0.5, 0.7, 0.9, None)  # SSD §2.2; None takes any crop
+CROP_TRIALS = 50
+SMALLEST_SIDE = 0.01  # of the image: smaller leftovers of a crop are dropped, as in RFBNet
+
+
+def augment(
+    image: Image, boxes: Boxes, labels: Labels, spec: InputSpec, config: AugmentConfig, rng: np.random.Generator
+) -> tuple[Image, Boxes, Labels]:
+    """A training image of the size that `spec` gives, stretched or letterboxed as it says.
+
+    The photometric distortion comes last: it acts on single pixels, and there are fewer of them once the image is small.
+    """
+    if rng.random() < config.expand_probability:
+        image, boxes = expand(image, boxes, rng.uniform(1, config.expand_max), rng)
+    if rng.random() < config.crop_probability:
+        image, boxes, labels = crop(image, boxes, labels, config.crop_min, rng)
+    if rng.random() < config.flip:
+        image, boxes = flip(image, boxes)
+    if rng.random() < config.vertical_flip:
+        image, boxes = vertical_flip(image, boxes)
+    image, boxes = resize(image, boxes, spec)
+    if config.photometric:
+        image = distort(image, rng)
+    height, width = image.shape[:2]
+    is_large = ((boxes[:, 2:] - boxes[:, :2]) > SMALLEST_SIDE * np.array([width, height])).all(axis=1)
+    return image, boxes[is_large], labels[is_large]
+
+
+def resize(image: Image, boxes: Boxes, spec: InputSpec) -> tuple[Image, Boxes]:
+    """Fit into the input with the server's own resize."""
+    return fit(image, spec), boxes_to_input(boxes, spec, (image.shape[0], image.shape[1]))
+
+
+def expand(image: Image, boxes: Boxes, ratio: float, rng: np.random.Generator) -> tuple[Image, Boxes]:
+    """Zoom out: put the image somewhere on a canvas of the mean colour with `ratio` times its sides."""
+    height, width = image.shape[:2]
+    canvas_height, canvas_width = int(height * ratio), int(width * ratio)
+    top = int(rng.integers(canvas_height - height + 1))
+    left = int(rng.integers(canvas_width - width + 1))
+    canvas = np.full((canvas_height, canvas_width, 3), IMAGE_MEAN, dtype=np.uint8)
+    canvas[top : top + height, left : left + width] = image
+    return canvas, boxes + np.array([left, top, left, top], dtype=np.float32)
+
+
+def crop(
+    image: Image, boxes: Boxes, labels: Labels, smallest: float, rng: np.random.Generator
+) -> tuple[Image, Boxes, Labels]:
+    """Zoom in: a random window that overlaps some object by a drawn minimum; objects whose centre it holds stay."""
+    height, width = image.shape[:2]
+    min_iou = CROP_MIN_IOUS[rng.integers(len(CROP_MIN_IOUS))]
+    for _ in range(CROP_TRIALS):
+        window_width = int(width * rng.uniform(smallest, 1))
+        window_height = int(height * rng.uniform(smallest, 1))
+        if min(window_width, window_height) < 1 or not 0.5 <= window_width / window_height <= 2:
+            continue
+        left = int(rng.integers(width - window_width + 1))
+        top = int(rng.integers(height - window_height + 1))
+        window = np.array([left, top, left + window_width, top + window_height], dtype=np.float32)
+        if len(boxes) and min_iou is not None and overlap(boxes, window).max() < min_iou:
+            continue
+        centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+        is_kept = ((centres > window[:2]) & (centres < window[2:])).all(axis=1)
+        if len(boxes) and not is_kept.any():
+            continue
+        kept = np.concatenate(
+            [np.maximum(boxes[is_kept, :2], window[:2]), np.minimum(boxes[is_kept, 2:], window[2:])], axis=1
+        )
+        cut = image[top : top + window_height, left : left + window_width]
+        return cut, (kept - np.tile(window[:2], 2)).astype(np.float32), labels[is_kept]
+    return image, boxes, labels
+
+
+def overlap(boxes: Boxes, window: Boxes) -> NDArray[np.float32]:
+    """The IoU of boxes (M, 4) with one window (4,) -> (M,)."""
+    size = (np.minimum(boxes[:, 2:], window[2:]) - np.maximum(boxes[:, :2], window[:2])).clip(min=0)
+    intersection = size.prod(axis=1)
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    return np.asarray(intersection / (areas + (window[2:] - window[:2]).prod() - intersection), dtype=np.float32)
+
+
+def flip(image: Image, boxes: Boxes) -> tuple[Image, Boxes]:
+    """Left to right."""
+    width = image.shape[1]
+    mirrored = np.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], axis=1)
+    return np.ascontiguousarray(image[:, ::-1]), mirrored
+
+
+def vertical_flip(image: Image, boxes: Boxes) -> tuple[Image, Boxes]:
+    """Upside down."""
+    height = image.shape[0]
+    mirrored = np.stack([boxes[:, 0], height - boxes[:, 3], boxes[:, 2], height - boxes[:, 1]], axis=1)
+    return np.ascontiguousarray(image[::-1]), mirrored
+
+
+def distort(image: Image, rng: np.random.Generator) -> Image:
+    """Photometric distortion, SSD's ranges: brightness ±32, contrast and saturation x0.5…1.5, hue ±18°; each half the time."""
+    pixels = image.astype(np.float32)
+    if rng.random() < 0.5:
+        pixels += rng.uniform(-32, 32)
+    contrast_first = rng.random() < 0.5
+    if contrast_first and rng.random() < 0.5:
+        pixels *= rng.uniform(0.5, 1.5)
+    saturation = rng.uniform(0.5, 1.5) if rng.random() < 0.5 else 1.0
+    hue = rng.uniform(-18, 18) if rng.random() < 0.5 else 0.0
+    if saturation != 1 or hue != 0:
+        hsv = cv2.cvtColor(pixels.clip(0, 255) / 255, cv2.COLOR_RGB2HSV)  # H in 0…360, S and V in 0…1
+        hsv[..., 0] = (hsv[..., 0] + hue) % 360
+        hsv[..., 1] = (hsv[..., 1] * saturation).clip(0, 1)
+        pixels = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB) * 255
+    if not contrast_first and rng.random() < 0.5:
+        pixels *= rng.uniform(0.5, 1.5)
+    return pixels.clip(0, 255).astype(np.uint8)

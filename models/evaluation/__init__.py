@@ -1,0 +1,1 @@
+"""Average precision of a detector on a data set."""

@@ -1,0 +1,61 @@
+"""Average precision of anything that finds boxes in pictures: a checkpoint, a bundle's engine, a running server."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from tqdm import tqdm
+
+from models.data.annotations import DataSet, Sample
+from models.evaluation.average_precision import ImageResult, average_precision
+from models.evaluation.coco import coco_average_precision
+from models.evaluation.report import Evaluation
+from service.bundle import InputSpec, NmsDefaults
+from service.detection.postprocess import Detections, Options, default_options, postprocess
+from service.detection.preprocess import fit
+from service.engines.engine import Engine
+
+MAX_DETECTIONS = 200  # PASSD §6.2
+SCORE_THRESHOLD = 0.01  # PASSD §6.2
+BATCH_SIZE = 8
+
+
+def evaluation_options(nms: NmsDefaults) -> Options:
+    """The bundle's NMS as it is measured: every detection above the paper's 0.01 counts, up to 200."""
+    return default_options(
+        nms.model_copy(update={"score_threshold": SCORE_THRESHOLD, "max_detections": MAX_DETECTIONS})
+    )
+
+
+def evaluate(engine: Engine, data_set: DataSet, spec: InputSpec, nms: NmsDefaults | None = None) -> Evaluation:
+    """AP of an engine through the server's own pre- and post-processing."""
+    options = evaluation_options(nms or NmsDefaults())
+    found = detect_all(engine, data_set.samples, spec, options)
+    return score(data_set, found)
+
+
+def detect_all(
+    engine: Engine, samples: Sequence[Sample], spec: InputSpec, options: Options, batch_size: int = BATCH_SIZE
+) -> Iterator[Detections]:
+    """The detections in each sample's picture, in order."""
+    for start in range(0, len(samples), batch_size):
+        images = [sample.decode(spec) for sample in samples[start : start + batch_size]]
+        candidates = engine(np.stack([fit(image.pixels, spec) for image in images]))
+        for row, image in enumerate(images):
+            rows = candidates.boxes[row], candidates.scores[row], candidates.labels[row]
+            yield postprocess(*rows, options, spec, (image.height, image.width))
+
+
+def score(data_set: DataSet, found: Iterator[Detections]) -> Evaluation:
+    """Compare the detections of each picture of a data set, in order, with what is there; shows its progress."""
+    results = []
+    pairs = zip(data_set.samples, found, strict=True)
+    for sample, detections in tqdm(
+        pairs, f"evaluating {data_set.split}", len(data_set.samples), unit="image", leave=False
+    ):
+        results.append(
+            ImageResult(
+                detections.boxes, detections.scores, detections.labels, sample.boxes, sample.labels, sample.is_difficult
+            )
+        )
+    coco = coco_average_precision(data_set.coco, results) if data_set.coco else None
+    return Evaluation(data_set.classes, average_precision(results, len(data_set.classes)), results, coco)

@@ -1,0 +1,34 @@
+"""A detector in PyTorch as an engine, so that it is measured as the server would run it."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from models.detector import best_candidates, normalise
+from service.engines.engine import Candidates
+
+
+class TorchEngine:
+    """A model as an engine: the reference that every other form is compared with."""
+
+    name = "torch"
+    description = "torch, fp32"
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model: Any = model.eval()
+        config: Any = model.config
+        self.max_candidates: int = config.max_candidates
+
+    @torch.inference_mode()
+    def __call__(self, images: NDArray[np.uint8]) -> Candidates:
+        device = next(self.model.parameters()).device
+        predictions = self.model(normalise(torch.from_numpy(images).to(device)))
+        boxes, scores = self.model.decode(predictions)
+        boxes, scores, labels = best_candidates(boxes, scores, self.max_candidates)
+        return Candidates(boxes.cpu().numpy(), scores.cpu().numpy(), labels.cpu().numpy())
+
+    def close(self) -> None:
+        """Nothing to give back."""

@@ -1,0 +1,1 @@
+"""Optimizer, schedule, precision and averaging."""

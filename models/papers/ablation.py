@@ -1,0 +1,120 @@
+"""The papers' ablations: each row's model trained and measured under one budget."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import mean, stdev
+
+from models.data.annotations import DataSet
+from models.evaluation.evaluate import evaluate
+from models.evaluation.report import IOU_THRESHOLDS
+from models.evaluation.torch_engine import TorchEngine
+from models.passd.passd import PASSDConfig
+from models.presets.describe import build_on_meta, num_parameters
+from models.presets.overrides import override
+from models.presets.preset import Preset, PresetError
+from models.training.checkpoint import load_model
+from models.training.train import train
+
+Rows = Mapping[str, tuple[str, ...]]  # what each changes in a preset
+
+CONV = ("model.proposing=none", "model.attending=conv")
+PASSD_ROWS: Rows = {  # PASSD, Table 1, then the rest of Table 3
+    "conv": CONV,
+    "unclipped": ("model.proposing=unclipped", "model.attending=conv"),
+    "clipped": ("model.attending=conv",),
+    "dilation2": ("model.attending=conv", "model.dilation=2"),
+    "dilation3": ("model.attending=conv", "model.dilation=3"),
+    "deformable": ("model.attending=deformable",),
+    "pa": (),
+    "conv1-conv": (*CONV, "model.tower_depth=1"),
+    "conv2-conv": (*CONV, "model.tower_depth=2"),
+    "resblock1-conv": (*CONV, "model.tower=resblock", "model.tower_depth=1"),
+    "resblock2-conv": (*CONV, "model.tower=resblock", "model.tower_depth=2"),
+}
+FSAF_ROWS: Rows = {  # FSAF, Table 1, in its order
+    "anchor-based": ("model.branches=anchor-based",),
+    "anchor-free-heuristic": ("model.branches=anchor-free", "model.level_selection=heuristic"),
+    "anchor-free-online": ("model.branches=anchor-free", "model.level_selection=online"),
+    "joint-heuristic": ("model.branches=joint", "model.level_selection=heuristic"),
+    "joint-online": ("model.branches=joint", "model.level_selection=online"),
+}
+MEASURES = ("AP", "S", "M", "L", *(f"AP.{round(10 * threshold)}" for threshold in IOU_THRESHOLDS[1:]))
+
+Result = dict[str, float]
+
+
+def rows_of(preset: Preset, names: Sequence[str] | None = None) -> Rows:
+    """The rows of the paper that a preset's model is from, all or those named."""
+    rows = PASSD_ROWS if isinstance(preset.model, PASSDConfig) else FSAF_ROWS
+    for name in names or ():
+        if name not in rows:
+            raise PresetError(f"--rows: {preset.name} has no row {name!r}; there are: {', '.join(rows)}")
+    return {name: rows[name] for name in names or rows}
+
+
+def variant(preset: Preset, changes: Sequence[str], seed: int) -> Preset:
+    """The preset with what a row changes and a seed."""
+    return dataclasses.replace(override(preset, list(changes)), seed=seed)
+
+
+def run_row(preset: Preset, train_set: DataSet, test_set: DataSet, out: Path, num_workers: int, device: str) -> Result:
+    """Train one variant in `out`, going on where an earlier call stopped, and measure its last epoch on `test_set`."""
+    path = out / "result.json"
+    if path.is_file():
+        result: Result = json.loads(path.read_text())
+        return result
+    train(preset, train_set, None, out, resume=(out / "last.pt").exists(), num_workers=num_workers, device=device)
+    trained = load_model(out / "last.pt")
+    engine = TorchEngine(trained.model.to(device))
+    evaluation = evaluate(engine, test_set, preset.model.input_spec, preset.nms_defaults)
+    by_iou = evaluation.by_iou()
+    result = dict(zip(MEASURES, [by_iou[0], *evaluation.by_size(), *by_iou[1:]], strict=True))
+    path.write_text(json.dumps(result) + "\n")
+    return result
+
+
+def ablate(
+    preset: Preset,
+    train_set: DataSet,
+    test_set: DataSet,
+    out: Path,
+    *,
+    names: Sequence[str] | None,
+    num_seeds: int,
+    num_workers: int,
+    device: str,
+) -> str:
+    """Train and measure each row, or those named, with seeds 0, 1, … into folders of `out` -> the table in Markdown.
+
+    table.md grows row by row; what is finished is not repeated, so several processes may share the rows of one folder.
+    """
+    results: dict[str, list[Result]] = {}
+    text = ""
+    for name, changes in rows_of(preset, names).items():
+        results[name] = []
+        for seed in range(num_seeds):
+            own = variant(preset, changes, seed)
+            results[name].append(run_row(own, train_set, test_set, out / name / str(seed), num_workers, device))
+        text = table(preset, results, len(train_set.classes))
+        (out / "table.md").write_text(text)
+    return text.rstrip()
+
+
+def table(preset: Preset, results: Mapping[str, Sequence[Result]], num_classes: int) -> str:
+    """The rows in Markdown, in per cent: the mean over the seeds, with ± the deviation where there are several."""
+    lines = [
+        f"| row | parameters | {' | '.join(MEASURES)} |",
+        f"| --- | ---: |{' ---: |' * len(MEASURES)}",
+    ]
+    rows = rows_of(preset)
+    for name, own in results.items():
+        size = num_parameters(build_on_meta(variant(preset, rows[name], 0), num_classes))
+        cells = [_cell([100 * result[measure] for result in own]) for measure in MEASURES]
+        lines.append(f"| {name} | {size / 1e6:.2f}M | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(values: Sequence[float]) -> str:
+    return f"{mean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else "")

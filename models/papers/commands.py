@@ -1,0 +1,119 @@
+"""`python -m models analyse`: the papers' ablations and figures."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from models.data.annotations import MAX_PIXELS, DataError
+from models.data.open import open_data_set
+from models.papers.ablation import FSAF_ROWS, PASSD_ROWS, ablate
+from models.papers.levels import FigureError, write_figures
+from models.papers.matching import draw_matching
+from models.papers.sampling import draw_sampling
+from models.passd.passd import PASSD
+from models.presets.catalogue import find_preset
+from models.presets.overrides import override
+from models.training.checkpoint import TrainedModel, load_model
+from service.detection.preprocess import decode_image
+from service.errors import ImageError
+
+EXAMPLES = """examples:
+  python -m models analyse levels runs/joint/best.pt --data VOC --split test --out levels
+  python -m models analyse matching runs/mine/best.pt --data VOC --split test --out matching.png
+  python -m models analyse sampling runs/mine/best.pt picture.jpg --out sampling.png
+  python -m models analyse ablation passd-320-mobilenet --data VOC --out runs/ablation --rows conv,clipped,pa --seeds 3
+  python -m models analyse ablation retinanet-fsaf-512-resnet50 --data VOC --out runs/ablation --seeds 3
+"""
+
+
+def add_verbs(verbs: Any, device: str) -> None:
+    """Add `analyse` and its own verbs to a parser's."""
+    raw = argparse.RawDescriptionHelpFormatter
+    analyse = verbs.add_parser(
+        "analyse", help="the papers' ablations and figures", epilog=EXAMPLES, formatter_class=raw
+    )
+    kinds = analyse.add_subparsers(required=True, metavar="KIND")
+
+    kind = kinds.add_parser("levels", help="the pyramid level that finds each object (FSAF, Figure 8)")
+    kind.add_argument("checkpoint", type=Path, help="of an fsaf or retinanet-fsaf preset")
+    kind.add_argument("--data", type=Path, required=True, help="a Pascal VOC tree or a COCO directory")
+    kind.add_argument("--split", default="test", help="default: test")
+    kind.add_argument("--out", type=Path, required=True, help="folder for the pictures")
+    kind.add_argument("--count", type=int, default=20, help="how many pictures, from the first (default: 20)")
+    kind.add_argument("--score-threshold", type=float, default=0.3, help="default: 0.3")
+    kind.set_defaults(run=run_levels)
+
+    kind = kinds.add_parser(
+        "matching", help="how many default boxes match an object, before and after proposing (PASSD, Figure 2)"
+    )
+    kind.add_argument("checkpoint", type=Path, help="of a passd preset")
+    kind.add_argument("--data", type=Path, required=True, help="a Pascal VOC tree or a COCO directory")
+    kind.add_argument("--split", default="test", help="default: test")
+    kind.add_argument("--out", type=Path, required=True, help="the PNG to write")
+    kind.set_defaults(run=run_matching)
+
+    kind = kinds.add_parser("sampling", help="where the taps of the best boxes fall on a picture (PASSD, Figure 1)")
+    kind.add_argument("checkpoint", type=Path, help="of a passd preset")
+    kind.add_argument("picture", type=Path)
+    kind.add_argument("--boxes", type=int, default=5, help="how many boxes (default: 5)")
+    kind.add_argument("--out", type=Path, required=True, help="the PNG to write")
+    kind.set_defaults(run=run_sampling)
+
+    kind = kinds.add_parser(
+        "ablation", help="train and measure the rows of PASSD's Tables 1 and 3, or of FSAF's Table 1"
+    )
+    kind.add_argument("preset", help="a passd or retinanet-fsaf preset, whose prediction module is varied")
+    names = f"for passd: {','.join(PASSD_ROWS)}; for retinanet-fsaf: {','.join(FSAF_ROWS)}"
+    kind.add_argument("--rows", help=f"some of the table's rows (default: all); {names}")
+    kind.add_argument("--data", type=Path, required=True, help="a Pascal VOC tree or a COCO directory")
+    kind.add_argument("--split", default="train", help="what to train on (default: train)")
+    kind.add_argument("--test-split", default="test", help="what to measure AP on (default: test)")
+    kind.add_argument("--out", type=Path, required=True, help="folder for the runs and table.md")
+    kind.add_argument("--seeds", type=int, default=1, help="runs of each row (default: 1)")
+    kind.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting of all rows")
+    kind.add_argument("--workers", type=int, default=1, help="processes that prepare images (default: 1)")
+    kind.add_argument("--device", default=device, help="cpu or cuda (default here: %(default)s)")
+    kind.set_defaults(run=run_ablation)
+
+
+def run_levels(options: argparse.Namespace) -> None:
+    trained = load_model(options.checkpoint)
+    data_set = open_data_set(options.data, options.split, trained.classes)
+    print(write_figures(trained.model, data_set.samples[: options.count], options.out, options.score_threshold))
+
+
+def run_ablation(options: argparse.Namespace) -> None:
+    preset = override(find_preset(options.preset), options.set)
+    train_set = open_data_set(options.data, options.split)
+    test_set = open_data_set(options.data, options.test_split, train_set.classes)
+    rows = options.rows.split(",") if options.rows else None
+    how = {"num_seeds": options.seeds, "num_workers": options.workers, "device": options.device}
+    print(ablate(preset, train_set, test_set, options.out, names=rows, **how))
+
+
+def run_matching(options: argparse.Namespace) -> None:
+    trained = load_passd(options.checkpoint)
+    data_set = open_data_set(options.data, options.split, trained.classes)
+    matches = draw_matching(trained.model, data_set, options.out)
+    print(
+        f"{options.out}: {len(matches.scales)} objects are matched by {matches.before.mean():.2f} default boxes each, "
+        f"by {matches.after.mean():.2f} after the proposing process"
+    )
+
+
+def run_sampling(options: argparse.Namespace) -> None:
+    trained = load_passd(options.checkpoint)
+    try:
+        picture = decode_image(options.picture.read_bytes(), max_pixels=MAX_PIXELS).pixels
+    except (OSError, ImageError) as error:
+        raise DataError(f"{options.picture}: {error}") from error
+    boxes = draw_sampling(trained.model, picture, options.out, options.boxes)
+    print(f"{options.out}: {', '.join(f'{trained.classes[box.label]} {box.score:.2f}' for box in boxes)}")
+
+
+def load_passd(path: Path) -> TrainedModel:
+    """A checkpoint of PASSD, whose two stages the figures show."""
+    trained = load_model(path)
+    if not isinstance(trained.model, PASSD) or trained.model.config.proposing == "none":
+        raise FigureError(f"{path}: the figure is of the proposing process, which {trained.preset.name} has not")
+    return trained

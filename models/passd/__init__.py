@@ -1,0 +1,1 @@
+"""PASSD (Jang et al. 2019): propose and attend."""

@@ -1,0 +1,199 @@
+"""PASSD, the propose-and-attend single-shot detector (Jang et al. 2019)."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.backbones.build import BackboneName, build_backbone
+from models.boxes.anchors import box_strides, default_boxes
+from models.boxes.geometry import cxcywh_to_xyxy, decode, encode, xyxy_to_cxcywh
+from models.boxes.matching import match
+from models.detector import Targets
+from models.layers.convolution import Norm, initialise_new
+from models.losses import box_regression, mined_cross_entropy
+from models.passd.attending import Attending, AttendingName, DeformableConv, FixedConv, TowerName
+from models.passd.fpn import FPN
+from models.passd.offset_conv import OffsetConv
+from service.bundle import InputSpec
+
+FPN_CHANNELS = 256  # PASSD §4
+
+
+@dataclass(frozen=True)
+class PASSDConfig:
+    """What defines the network and its criterion; the defaults are the paper's, or what its lineage does where it is silent."""
+
+    backbone: BackboneName
+    input_size: int
+    box_size: float = 4.0  # side of a default box over its level's stride, PASSD §5
+    box_scales: tuple[float, ...] = (1.0, 2 ** (1 / 3), 2 ** (2 / 3))  # PASSD §5; MS COCO: 2^-1/3, 1, 2^1/3
+    num_levels: int = 4  # maps from stride 8 on; 5 for an input of 768, PASSD footnote 1
+    new_conv_norm: Norm = "bn"
+    proposing: Literal["clipped", "unclipped", "none"] = "clipped"
+    attending: AttendingName = "offset"
+    dilation: int = 1  # of attending "conv"
+    tower: TowerName = "conv"  # what comes before attending "conv", if tower_depth is not 0: Table 3
+    tower_depth: int = 0
+    variances: tuple[float, float] = (0.1, 0.2)  # of centre and size deltas, as in SSD; (1, 1) is eq. 1 to the letter
+    iou_threshold: float = 0.5  # PASSD §5
+    force_best_match: bool = True  # SSD's step: each object has at least one box
+    offset_grad: float = 0.0  # share of the attending process's gradient that reaches the proposals
+    max_candidates: int = 200  # PASSD §6.2
+
+    @property
+    def input_spec(self) -> InputSpec:
+        """PASSD stretches its input to a square, as SSD does."""
+        return InputSpec(height=self.input_size, width=self.input_size, resize="stretch")
+
+
+@dataclass(frozen=True)
+class PASSDPredictions:
+    """Raw heads over the N default boxes of all levels; boxes cxcywh in input pixels.
+
+    objectness (B, N, 2) logits; proposals (B, N, 4) deltas of the first stage in eq. 1's units, after clipping (both None
+    without that stage); adjusted (B, N, 4), the default boxes moved by them; logits (B, N, K + 1), background first; deltas
+    (B, N, 4) of the second stage from the adjusted boxes, in eq. 1's units; default (N, 4).
+    """
+
+    objectness: Tensor | None
+    proposals: Tensor | None
+    adjusted: Tensor
+    logits: Tensor
+    deltas: Tensor
+    default: Tensor
+
+
+class PASSD(nn.Module):
+    """Backbone, FPN, and the propose-and-attend prediction module, whose parameters all levels share."""
+
+    def __init__(self, config: PASSDConfig, classes: tuple[str, ...]) -> None:
+        super().__init__()
+        self.config = config
+        self.classes = classes
+        self.backbone = build_backbone(config.backbone, config.num_levels, config.new_conv_norm)
+        self.strides: tuple[int, ...] = self.backbone.strides
+        if config.input_size % self.strides[-1]:
+            raise ValueError(
+                f"input_size is {config.input_size}; with {config.backbone} it must be a multiple of {self.strides[-1]}, "
+                "the stride of the top level"
+            )
+        self.fpn = FPN(self.backbone.channels, FPN_CHANNELS, config.new_conv_norm)
+        self.boxes_per_cell = len(config.box_scales)
+        if config.proposing != "none":
+            self.objectness = nn.Conv2d(FPN_CHANNELS, 2 * self.boxes_per_cell, 3, padding=1)
+            self.proposals = nn.Conv2d(FPN_CHANNELS, 4 * self.boxes_per_cell, 3, padding=1)
+            initialise_new(self.objectness)
+            initialise_new(self.proposals)
+        self.attending = build_attending(config, self.boxes_per_cell, len(classes) + 1)
+
+        self.map_sizes = [(config.input_size // stride,) * 2 for stride in self.strides]
+        boxes = default_boxes(self.map_sizes, self.strides, config.box_size, config.box_scales)
+        self.register_buffer("default", boxes, persistent=False)
+        self.register_buffer("stride", box_strides(self.map_sizes, self.strides, self.boxes_per_cell), persistent=False)
+        variances = torch.tensor(config.variances).repeat_interleave(2)  # (4,) for dx, dy, dw, dh
+        self.register_buffer("variances", variances, persistent=False)
+
+    default: Tensor
+    stride: Tensor
+    variances: Tensor
+
+    def forward(self, images: Tensor) -> PASSDPredictions:
+        """images float (B, 3, H, W), normalised, H = W = config.input_size."""
+        maps = self.fpn(self.backbone(images))
+        objectness = proposals = None
+        adjusted = self.default.expand(images.shape[0], -1, -1)  # len() would fix the batch of an exported graph
+        if self.config.proposing != "none":
+            objectness = torch.cat([self.per_box(self.objectness(x)) for x in maps], dim=1).float()
+            proposals = self.propose(torch.cat([self.per_box(self.proposals(x)) for x in maps], dim=1).float())
+            adjusted = decode(proposals, self.default)
+        outputs = torch.cat(
+            [
+                self.per_box(self.attending(x, geometry).flatten(1, 2))
+                for x, geometry in zip(maps, self.geometry(adjusted), strict=True)
+            ],
+            dim=1,
+        ).float()
+        logits, deltas = torch.split(outputs, [len(self.classes) + 1, 4], dim=2)
+        return PASSDPredictions(objectness, proposals, adjusted, logits, deltas * self.variances, self.default)
+
+    def per_box(self, output: Tensor) -> Tensor:
+        """A head's (B, A*C, H, W) -> (B, H*W*A, C), in the order of the default boxes."""
+        channels = output.shape[1] // self.boxes_per_cell
+        return output.permute(0, 2, 3, 1).reshape(output.shape[0], -1, channels)
+
+    def propose(self, raw: Tensor) -> Tensor:
+        """The first stage's deltas (B, N, 4) from the raw output of its convolution (B, N, 4).
+
+        Clipped, the shift is tanh(raw) times half a cell over the box's size (eq. 2), so a decoded centre never leaves its
+        own cell. The loss sees the clipped value: objects beyond it saturate the tanh, which is the regularisation meant.
+        """
+        shift, scale = torch.split(raw, 2, dim=2)
+        if self.config.proposing == "clipped":
+            shift = torch.tanh(shift) * self.stride / (2 * self.default[:, 2:])  # PASSD §5.1.1, eq. 2
+        else:
+            shift = shift * self.variances[:2]
+        return torch.cat([shift, scale * self.variances[2:]], dim=2)
+
+    def geometry(self, adjusted: Tensor) -> list[Tensor]:
+        """Adjusted boxes (B, N, 4) -> for each level (B, A, 4, H, W): (shift_y, shift_x, height, width) in cells. # eq. 4"""
+        share = self.config.offset_grad
+        boxes = adjusted.detach() if share == 0 else adjusted * share + adjusted.detach() * (1 - share)
+        shift = (boxes[..., :2] - self.default[:, :2]) / self.stride
+        size = boxes[..., 2:] / self.stride
+        per_box = torch.cat([shift.flip(-1), size.flip(-1)], dim=2)  # (B, N, 4)
+        counts = [height * width * self.boxes_per_cell for height, width in self.map_sizes]
+        return [
+            level.view(-1, height, width, self.boxes_per_cell, 4).permute(0, 3, 4, 1, 2)
+            for level, (height, width) in zip(torch.split(per_box, counts, dim=1), self.map_sizes, strict=True)
+        ]
+
+    def loss(self, predictions: PASSDPredictions, targets: list[Targets]) -> dict[str, Tensor]:
+        """The terms of PASSD §6.1: each stage's classification and regression, each over its stage's positives."""
+        losses = {}
+        if predictions.objectness is not None and predictions.proposals is not None:
+            objects, proposal_targets = self.assign(predictions.default.expand_as(predictions.adjusted), targets)
+            losses["objectness"] = mined_cross_entropy(predictions.objectness, (objects > 0).long())
+            losses["proposals"] = box_regression(predictions.proposals / self.variances, proposal_targets, objects > 0)
+        labels, delta_targets = self.assign(predictions.adjusted.detach(), targets)
+        losses["scores"] = mined_cross_entropy(predictions.logits, labels)
+        losses["boxes"] = box_regression(predictions.deltas / self.variances, delta_targets, labels > 0)
+        return losses
+
+    @torch.no_grad()
+    def assign(self, boxes: Tensor, targets: list[Targets]) -> tuple[Tensor, Tensor]:
+        """Match boxes (B, N, 4) cxcywh: labels (B, N), 0 for background, and deltas (B, N, 4) over the variances."""
+        labels, deltas = [], []
+        for own, target in zip(boxes, targets, strict=True):
+            if len(target.boxes) == 0:
+                labels.append(torch.zeros(len(own), dtype=torch.int64, device=own.device))
+                deltas.append(torch.zeros_like(own))
+                continue
+            matches = match(cxcywh_to_xyxy(own), target.boxes, self.config.iou_threshold, self.config.force_best_match)
+            labels.append(torch.where(matches.is_positive, target.labels[matches.index] + 1, 0))
+            deltas.append(encode(xyxy_to_cxcywh(target.boxes)[matches.index], own) / self.variances)
+        return torch.stack(labels), torch.stack(deltas)
+
+    def decode(self, predictions: PASSDPredictions) -> tuple[Tensor, Tensor]:
+        """The second stage alone: softmax without its background column, boxes from the adjusted ones. # PASSD §6.2"""
+        boxes = cxcywh_to_xyxy(decode(predictions.deltas, predictions.adjusted))
+        return boxes, F.softmax(predictions.logits, dim=2)[..., 1:]
+
+
+def build_attending(config: PASSDConfig, boxes_per_cell: int, num_scores: int) -> Attending:
+    """The last layers of the prediction module: PASSD's own or one of its rivals."""
+    if config.tower_depth and config.attending != "conv":
+        raise ValueError(
+            f"tower_depth is {config.tower_depth}; only attending 'conv' has towers, not {config.attending!r}"
+        )
+    match config.attending:
+        case "offset":
+            return OffsetConv(FPN_CHANNELS, boxes_per_cell, num_scores)
+        case "deformable":
+            return DeformableConv(FPN_CHANNELS, boxes_per_cell, num_scores)
+        case "conv":
+            return FixedConv(
+                FPN_CHANNELS, boxes_per_cell, num_scores, config.dilation, config.tower, config.tower_depth
+            )

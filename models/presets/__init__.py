@@ -1,0 +1,1 @@
+"""Named, complete recipes for training."""

@@ -1,0 +1,76 @@
+"""Presets: named, complete recipes. A preset is a Python value; an experiment is a diff (`--set optim.lr=0.002`)."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from models.data.scale_jitter import ScaleJitterConfig
+from models.data.ssd_augmentation import AugmentConfig
+from models.optim.optimizer import OptimConfig
+from models.passd.passd import PASSD, PASSDConfig
+from models.retinanet.retinanet import RetinaNet, RetinaNetConfig
+from service.bundle import NmsDefaults
+from service.detection.soft_nms import Method
+
+
+class PresetError(Exception):
+    """A preset or a setting that does not exist; the message lists those that do."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A model, and how it is trained."""
+
+    name: str
+    model: PASSDConfig | RetinaNetConfig
+    optim: OptimConfig = OptimConfig()
+    augment: AugmentConfig | ScaleJitterConfig = AugmentConfig()
+    evaluate_every: int = 5  # epochs
+    seed: int = 0
+    init: str = "none"  # the base network's weights at the start: imagenet, none or a file
+    nms: Method = "gaussian"  # what AP is measured with
+    nms_iou: float = 0.45  # PASSD §6.2
+
+    def build(self, classes: tuple[str, ...]) -> PASSD | RetinaNet:
+        """The model, freshly initialised."""
+        try:
+            if isinstance(self.model, RetinaNetConfig):
+                return RetinaNet(self.model, classes)
+            return PASSD(self.model, classes)
+        except ValueError as error:
+            raise PresetError(f"{self.name}: {error}") from error
+
+    @property
+    def nms_defaults(self) -> NmsDefaults:
+        """What AP is measured with."""
+        return NmsDefaults(method=self.nms, iou_threshold=self.nms_iou)
+
+    def to_json(self) -> str:
+        kinds = {name: type(getattr(self, name)).__name__ for name in CONFIGS}
+        return json.dumps(dataclasses.asdict(self) | {"kinds": kinds})
+
+
+CONFIGS: dict[str, tuple[Any, ...]] = {
+    "model": (PASSDConfig, RetinaNetConfig),
+    "augment": (AugmentConfig, ScaleJitterConfig),
+}
+"""The kinds of value that a preset's fields can have; the first is that of files which do not say."""
+
+
+def preset_from_json(text: str) -> Preset:
+    """The inverse of `Preset.to_json`."""
+    fields = json.loads(text)
+    kinds = fields.pop("kinds", {})
+    for name, configs in CONFIGS.items():
+        kind = next(config for config in configs if config.__name__ == kinds.get(name, configs[0].__name__))
+        fields[name] = kind(**_tuples(fields[name]))
+    return Preset(**fields | {"optim": OptimConfig(**_tuples(fields["optim"]))})
+
+
+def _tuples(fields: dict[str, Any]) -> dict[str, Any]:
+    return {key: _tuple(value) for key, value in fields.items()}
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(_tuple(element) for element in value) if isinstance(value, list) else value

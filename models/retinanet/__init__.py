@@ -1,0 +1,1 @@
+"""RetinaNet with the FSAF module (Zhu et al. 2019)."""

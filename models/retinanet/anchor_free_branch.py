@@ -1,0 +1,103 @@
+"""The feature selective anchor-free module (Zhu et al. 2019): one 3x3 convolution on each tower, and how it learns."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.detector import Targets
+from models.losses import focal, iou_loss, positives_per_process
+from models.retinanet.anchor_free_targets import (
+    Cells,
+    cells_of,
+    heuristic_levels,
+    instance_losses,
+    online_levels,
+    supervise,
+)
+
+NORMALISATION = 4.0  # FSAF §3.2, S
+PRIOR_SCORE = 0.01  # FSAF §3.4, pi
+BOX_BIAS = 0.1  # FSAF §3.4, b
+
+LevelSelection = Literal["online", "heuristic"]
+
+
+@dataclass(frozen=True)
+class AnchorFreePredictions:
+    """Raw heads over the N cells of all levels: logits (B, N, K); offsets (B, N, 4), distances to the left, top, right and
+    bottom side in cells over S, never negative; and the cells themselves."""
+
+    logits: Tensor
+    offsets: Tensor
+    cells: Cells
+
+
+class AnchorFreeBranch(nn.Module):
+    """A class and a box prediction at each cell of each level; parameters are shared by the levels.  # FSAF §3.1"""
+
+    def __init__(
+        self, channels: int, num_classes: int, strides: Sequence[int], level_selection: LevelSelection, weight: float
+    ) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.strides = tuple(strides)
+        self.level_selection = level_selection
+        self.weight = weight
+        self.scores = nn.Conv2d(channels, num_classes, 3, padding=1)
+        self.offsets = nn.Conv2d(channels, 4, 3, padding=1)
+        for layer, bias in ((self.scores, -math.log((1 - PRIOR_SCORE) / PRIOR_SCORE)), (self.offsets, BOX_BIAS)):
+            nn.init.normal_(layer.weight, std=0.01)
+            assert layer.bias is not None
+            nn.init.constant_(layer.bias, bias)
+
+    def forward(self, class_maps: Sequence[Tensor], box_maps: Sequence[Tensor]) -> AnchorFreePredictions:
+        """The towers' outputs, (B, channels, H_l, W_l) a level."""
+        logits = torch.cat([self.scores(x).flatten(2) for x in class_maps], dim=2)  # (B, K, N)
+        offsets = torch.cat([F.relu(self.offsets(x)).flatten(2) for x in box_maps], dim=2)
+        map_sizes = [(x.shape[2], x.shape[3]) for x in class_maps]
+        cells = cells_of(map_sizes, self.strides, logits.device)
+        return AnchorFreePredictions(logits.mT.float(), offsets.mT.float(), cells)
+
+    def boxes(self, predictions: AnchorFreePredictions) -> Tensor:
+        """(B, N, 4) xyxy in input pixels, not clipped: S times the offsets from the cell's centre.  # FSAF §3.2"""
+        distances = predictions.offsets * NORMALISATION * predictions.cells.stride[:, None]
+        centres = predictions.cells.centres
+        return torch.cat([centres - distances[..., :2], centres + distances[..., 2:]], dim=2)
+
+    def decode(self, predictions: AnchorFreePredictions) -> tuple[Tensor, Tensor]:
+        """Boxes (B, N, 4) xyxy and scores (B, N, K), of which a cell's best class alone is above 0.  # FSAF §3.2"""
+        best = predictions.logits.argmax(dim=2, keepdim=True)
+        is_best = torch.arange(self.num_classes, device=best.device) == best
+        return self.boxes(predictions), torch.where(is_best, predictions.logits.sigmoid(), 0.0)
+
+    def loss(self, predictions: AnchorFreePredictions, targets: list[Targets]) -> dict[str, Tensor]:
+        """Focal loss over all that is not ignored and IoU loss over positive cells, both over the number of positive cells.
+
+        The sums and the number are those of the mini-batch, as for anchors in Detectron, so that an image with a single
+        positive cell weighs no more than its share; the paper speaks of one image.
+        """
+        boxes = self.boxes(predictions)
+        class_loss, box_loss = predictions.logits.new_zeros(()), predictions.logits.new_zeros(())
+        positives = []
+        for logits, own_boxes, target in zip(predictions.logits, boxes, targets, strict=True):
+            levels = self.select_levels(logits, own_boxes, target, predictions.cells)
+            wanted = supervise(target, levels, predictions.cells, self.num_classes)
+            class_loss = class_loss + focal(logits, wanted.classes).masked_fill(wanted.is_ignored, 0).sum()
+            matched = target.boxes[wanted.instance[wanted.is_positive]]
+            box_loss = box_loss + iou_loss(own_boxes[wanted.is_positive], matched).sum()
+            positives.append(wanted.is_positive)
+        scale = self.weight / positives_per_process(torch.stack(positives))
+        return {"cell_scores": class_loss * scale, "cell_boxes": box_loss * scale}
+
+    def select_levels(self, logits: Tensor, boxes: Tensor, target: Targets, cells: Cells) -> Tensor:
+        """The level of each of the M instances of one image: logits (N, K), boxes (N, 4) -> (M) int64, 0 is the finest."""
+        if len(target.boxes) == 0:
+            return torch.zeros(0, dtype=torch.int64, device=logits.device)
+        if self.level_selection == "heuristic":
+            return heuristic_levels(target.boxes, int(math.log2(self.strides[0])), len(self.strides))
+        return online_levels(instance_losses(logits, boxes, target, cells))

@@ -1,0 +1,145 @@
+"""What the anchor-free branch learns in one image: cells of the levels, level selection and supervision (FSAF §3.2-3.3)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from models.boxes.anchors import Size
+from models.boxes.geometry import area, cxcywh_to_xyxy, xyxy_to_cxcywh
+from models.detector import Targets
+from models.losses import focal, iou_loss
+
+EFFECTIVE_SHARE = 0.2  # FSAF §3.2, epsilon_e
+IGNORING_SHARE = 0.5  # FSAF §3.2, epsilon_i
+CANONICAL_SIZE = 224.0  # FSAF §3.3, eq. 3: the size of ImageNet's pictures ...
+CANONICAL_LEVEL = 5  # ... and the level that takes objects of it, l_0
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The cells of all levels in the order level, row, column; N of them, L levels.
+
+    row, column, level (N) int64, where level 0 is the finest; stride (N) in pixels; map_sizes and strides by level.
+    """
+
+    row: Tensor
+    column: Tensor
+    level: Tensor
+    stride: Tensor
+    map_sizes: tuple[Size, ...]
+    strides: tuple[int, ...]
+
+    @property
+    def centres(self) -> Tensor:
+        """(N, 2) as (x, y) in input pixels: the middle of the cell, where the paper writes its index."""
+        return (torch.stack([self.column, self.row], dim=1) + 0.5) * self.stride[:, None]
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+
+def cells_of(map_sizes: Sequence[Size], strides: Sequence[int], device: torch.device | None = None) -> Cells:
+    """The cells of levels of `map_sizes` (height, width)."""
+    rows, columns, levels = [], [], []
+    for level, (height, width) in enumerate(map_sizes):
+        row, column = torch.meshgrid(
+            torch.arange(height, device=device), torch.arange(width, device=device), indexing="ij"
+        )  # (H, W) each
+        rows.append(row.flatten())
+        columns.append(column.flatten())
+        levels.append(torch.full((height * width,), level, device=device))
+    level_of_cell = torch.cat(levels)
+    stride = torch.tensor(strides, dtype=torch.float32, device=device)[level_of_cell]
+    return Cells(torch.cat(rows), torch.cat(columns), level_of_cell, stride, tuple(map_sizes), tuple(strides))
+
+
+def raster(boxes: Tensor, share: float, cells: Cells) -> Tensor:
+    """The cells that the middle `share` of each box touches, at each level: boxes (M, 4) xyxy -> (M, L, 4) int64.
+
+    Half-open (column, row, column, row) inside the map, at least one cell however small the box is: each instance must
+    have a loss at each level.
+    """
+    centre_size = xyxy_to_cxcywh(boxes)
+    scaled = cxcywh_to_xyxy(torch.cat([centre_size[:, :2], centre_size[:, 2:] * share], dim=1))
+    strides = torch.tensor(cells.strides, dtype=boxes.dtype, device=boxes.device)
+    projected = scaled[:, None] / strides[:, None]  # (M, L, 4)
+    extent = torch.tensor([(width, height) for height, width in cells.map_sizes], device=boxes.device)  # (L, 2)
+    low = projected[..., :2].floor().long().clamp(min=0).minimum(extent - 1)
+    high = projected[..., 2:].ceil().long().maximum(low + 1).minimum(extent)
+    return torch.cat([low, high], dim=2)
+
+
+def inside(rasters: Tensor, cells: Cells) -> Tensor:
+    """Which cells lie in the rasters of their own level: rasters (M, L, 4) -> (M, N) bool."""
+    left, top, right, bottom = rasters[:, cells.level].unbind(dim=2)  # (M, N) each
+    return (cells.column >= left) & (cells.column < right) & (cells.row >= top) & (cells.row < bottom)
+
+
+@torch.no_grad()
+def instance_losses(logits: Tensor, boxes: Tensor, target: Targets, cells: Cells) -> Tensor:
+    """The mean of focal and IoU loss over each instance's effective box, had it that level.  # FSAF §3.3, eq. 1
+
+    logits (N, K) and decoded boxes (N, 4) xyxy of one image; target of M instances -> (M, L). The focal loss at a cell
+    is that of all K scores.
+    """
+    num_instances, num_levels = len(target.boxes), len(cells.strides)
+    instance, cell = inside(raster(target.boxes, EFFECTIVE_SHARE, cells), cells).nonzero(as_tuple=True)  # (P,) each
+    classes = torch.nn.functional.one_hot(target.labels[instance], logits.shape[1]).to(logits.dtype)
+    losses = focal(logits[cell], classes).sum(dim=1) + iou_loss(boxes[cell], target.boxes[instance])  # (P,)
+    index = instance * num_levels + cells.level[cell]
+    total = losses.new_zeros(num_instances * num_levels).index_add(0, index, losses)
+    count = index.bincount(minlength=num_instances * num_levels)
+    return (total / count).view(num_instances, num_levels)
+
+
+def online_levels(losses: Tensor) -> Tensor:
+    """The level with the smallest loss, the finest of equals: losses (M, L) -> (M) int64.  # FSAF §3.3, eq. 2"""
+    return losses.argmin(dim=1)
+
+
+def heuristic_levels(boxes: Tensor, finest: int, num_levels: int) -> Tensor:
+    """The level by the size of the box alone: boxes (M, 4) xyxy -> (M) int64, 0 for P_finest.  # FSAF §3.3, eq. 3"""
+    level = (CANONICAL_LEVEL + torch.log2(area(boxes).sqrt() / CANONICAL_SIZE)).floor()
+    return (level - finest).clamp(0, num_levels - 1).long()
+
+
+@dataclass(frozen=True)
+class Supervision:
+    """What the N cells of an image learn.
+
+    classes (N, K) float, 1 inside effective boxes and 0 elsewhere; is_ignored (N, K) bool; is_positive (N) bool; instance
+    (N) int64, the object that a positive cell regresses to.
+    """
+
+    classes: Tensor
+    is_ignored: Tensor
+    is_positive: Tensor
+    instance: Tensor
+
+
+@torch.no_grad()
+def supervise(target: Targets, levels: Tensor, cells: Cells, num_classes: int) -> Supervision:
+    """The supervision of one image whose M instances have the `levels` (M).  # FSAF §3.2
+
+    Where effective boxes overlap the smaller instance has the cell, the first of equals; the other's class is ignored
+    there. In the map of its class an ignoring box counts at its own level and at those beside it, except where a cell is
+    positive.
+    """
+    classes = torch.zeros(len(cells), num_classes, device=cells.stride.device)
+    is_ignored = torch.zeros_like(classes, dtype=torch.bool)
+    if len(levels) == 0:
+        nothing = torch.zeros_like(cells.level)
+        return Supervision(classes, is_ignored, nothing.bool(), nothing)
+    distance = (cells.level - levels[:, None]).abs()  # (M, N)
+    is_effective = inside(raster(target.boxes, EFFECTIVE_SHARE, cells), cells) & (distance == 0)
+    is_ignoring = inside(raster(target.boxes, IGNORING_SHARE, cells), cells) & (distance <= 1)
+    is_positive = is_effective.any(dim=0)
+    sizes = torch.where(is_effective, area(target.boxes)[:, None], torch.inf)
+    instance = sizes.argmin(dim=0)  # (N,)
+    positive = is_positive.nonzero()[:, 0]
+    classes[positive, target.labels[instance[positive]]] = 1
+    which, cell = is_ignoring.nonzero(as_tuple=True)
+    is_ignored[cell, target.labels[which]] = True
+    return Supervision(classes, is_ignored & (classes == 0), is_positive, instance)

@@ -1,0 +1,136 @@
+"""RetinaNet (Lin et al. 2017) with anchor-based branches, the anchor-free ones of FSAF (Zhu et al. 2019), or both."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from models.backbones.build import BackboneName, build_backbone
+from models.backbones.resnet import ResNet
+from models.detector import Targets
+from models.layers.batch_norm import freeze_batch_norm
+from models.layers.convolution import initialise_new
+from models.retinanet.anchor_branch import AnchorBranch, AnchorPredictions
+from models.retinanet.anchor_free_branch import AnchorFreeBranch, AnchorFreePredictions, LevelSelection
+from models.retinanet.fpn import RetinaNetFPN
+from service.bundle import InputSpec
+
+TOP_DOWN_STRIDE = 32  # of C5, from which the pyramid doubles; P6 and P7 may round their sizes up
+
+Branches = Literal["anchor-based", "anchor-free", "joint"]
+
+
+@dataclass(frozen=True)
+class RetinaNetConfig:
+    """What defines the network and its criterion; the defaults are the paper's, or what its lineage does where it is silent."""
+
+    backbone: BackboneName
+    input_size: int  # side of the square into which a picture is letterboxed to be served; training takes any size
+    branches: Branches = "joint"
+    level_selection: LevelSelection = "online"  # FSAF §3.3: eq. 2, or eq. 3
+    anchor_free_weight: float = 0.5  # FSAF §3.4, lambda
+    force_best_match: bool = True  # Detectron's step: each object has at least one anchor
+    backbone_norm: Literal["frozen", "batch"] = (
+        "frozen"  # Detectron keeps ImageNet's statistics; "batch" is for no pretraining
+    )
+    channels: int = 256  # of the pyramid and the towers, RetinaNet §4
+    tower_depth: int = 4  # RetinaNet §4
+    max_candidates: int = 1000  # FSAF §3.4, of each level; here of all
+    num_frozen_stages: int = 2  # Detectron does not train the stem and the first stage of a pretrained ResNet
+
+    @property
+    def input_spec(self) -> InputSpec:
+        """RetinaNet keeps the aspect ratio."""
+        return InputSpec(height=self.input_size, width=self.input_size, resize="letterbox")
+
+
+@dataclass(frozen=True)
+class RetinaNetPredictions:
+    """Raw heads of the branches that there are."""
+
+    anchor_based: AnchorPredictions | None
+    anchor_free: AnchorFreePredictions | None
+
+
+class RetinaNet(nn.Module):
+    """Backbone, pyramid, a tower for classes and one for boxes, and on their tops the branches."""
+
+    def __init__(self, config: RetinaNetConfig, classes: tuple[str, ...]) -> None:
+        super().__init__()
+        self.config = config
+        self.classes = classes
+        if config.input_size % TOP_DOWN_STRIDE:
+            raise ValueError(
+                f"input_size is {config.input_size}; it must be a multiple of {TOP_DOWN_STRIDE}, the stride of C5"
+            )
+        self.backbone = build_backbone(config.backbone, num_levels=3, new_conv_norm="none")
+        if config.backbone_norm == "frozen":
+            freeze_batch_norm(self.backbone)
+        freeze_stages(self.backbone, config.num_frozen_stages)
+        self.fpn = RetinaNetFPN(self.backbone.channels, config.channels)
+        self.class_tower = tower(config.channels, config.tower_depth)
+        self.box_tower = tower(config.channels, config.tower_depth)
+        strides = RetinaNetFPN.strides
+        self.anchor_based = self.anchor_free = None
+        if config.branches != "anchor-free":
+            self.anchor_based = AnchorBranch(config.channels, len(classes), strides, config.force_best_match)
+        if config.branches != "anchor-based":
+            self.anchor_free = AnchorFreeBranch(
+                config.channels, len(classes), strides, config.level_selection, config.anchor_free_weight
+            )
+
+    anchor_based: AnchorBranch | None
+    anchor_free: AnchorFreeBranch | None
+
+    def forward(self, images: Tensor) -> RetinaNetPredictions:
+        """images float (B, 3, H, W), normalised; H and W are multiples of 32."""
+        levels = self.fpn(self.backbone(images))
+        class_maps = [self.class_tower(x) for x in levels]
+        box_maps = [self.box_tower(x) for x in levels]
+        return RetinaNetPredictions(
+            self.anchor_based(class_maps, box_maps) if self.anchor_based else None,
+            self.anchor_free(class_maps, box_maps) if self.anchor_free else None,
+        )
+
+    def loss(self, predictions: RetinaNetPredictions, targets: list[Targets]) -> dict[str, Tensor]:
+        """The terms of L = L_ab + lambda (L_cls + L_reg), those of the anchor-free branch times lambda.  # FSAF §3.4"""
+        losses: dict[str, Tensor] = {}
+        if self.anchor_based and predictions.anchor_based:
+            losses |= self.anchor_based.loss(predictions.anchor_based, targets)
+        if self.anchor_free and predictions.anchor_free:
+            losses |= self.anchor_free.loss(predictions.anchor_free, targets)
+        return losses
+
+    def decode(self, predictions: RetinaNetPredictions) -> tuple[Tensor, Tensor]:
+        """Boxes (B, N, 4) xyxy in input pixels and scores (B, N, K) of both branches, the anchors' first.  # FSAF §3.4
+
+        The paper merges the best 1000 of each level. The best T of all lie among those for any T up to 1000, so that the
+        cut is left to the choice of candidates.
+        """
+        found = []
+        if self.anchor_based and predictions.anchor_based:
+            found.append(self.anchor_based.decode(predictions.anchor_based))
+        if self.anchor_free and predictions.anchor_free:
+            found.append(self.anchor_free.decode(predictions.anchor_free))
+        boxes, scores = zip(*found, strict=True)
+        return torch.cat(boxes, dim=1), torch.cat(scores, dim=1)
+
+
+def tower(channels: int, depth: int) -> nn.Sequential:
+    """3x3 convolutions, each with ReLU, shared by the levels.  # RetinaNet §4"""
+    layers: list[nn.Module] = []
+    for _ in range(depth):
+        layers += [nn.Conv2d(channels, channels, 3, padding=1), nn.ReLU(inplace=True)]
+    convolutions = nn.Sequential(*layers)
+    initialise_new(convolutions)
+    return convolutions
+
+
+def freeze_stages(backbone: nn.Module, count: int) -> None:
+    """Keep the first `count` stages of a ResNet, of which the stem is one, from learning."""
+    if count and isinstance(backbone, ResNet):
+        stem = nn.ModuleList([backbone.conv1, backbone.bn1])
+        stages = [stem, backbone.layer1, backbone.layer2, backbone.layer3, backbone.layer4]
+        for stage in stages[:count]:
+            stage.requires_grad_(False)

@@ -1,0 +1,89 @@
+"""Checkpoints: tensors, numbers and strings only, written as a whole or not at all."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from models.detector import Detector
+from models.presets.preset import Preset, preset_from_json
+
+FORMAT = 1
+
+
+class CheckpointError(Exception):
+    """A file that is no checkpoint of ours; the message names it and the remedy."""
+
+
+def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
+    """Write beside `path` first and rename, so that a killed run leaves the previous checkpoint whole.
+
+    What a kill leaves of the new one has a fixed name, which the next write takes over.
+    """
+    staging = path.with_name(f".{path.name}.partial")
+    try:
+        with staging.open("wb") as file:
+            torch.save({"format": FORMAT} | content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        staging.replace(path)
+    finally:
+        staging.unlink(missing_ok=True)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """The content of a checkpoint, on the CPU."""
+    if not path.is_file():
+        raise CheckpointError(
+            f"{path}: no such file; `python -m models train` writes best.pt and last.pt into its --out folder"
+        )
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises whatever the unpickler or the zip reader met
+        raise CheckpointError(
+            f"{path}: not a checkpoint that can be read ({type(error).__name__}); train again or copy it again"
+        ) from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise CheckpointError(f"{path}: not a checkpoint of this version; train again with `python -m models train`")
+    return content
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model in evaluation mode and where it came from."""
+
+    model: Any
+    preset: Preset
+    classes: tuple[str, ...]
+    data_set: str
+    golden: torch.Tensor
+    """The first picture of the validation set, or of the training set where there was none.
+
+    uint8 (H, W, 3) RGB at the input's size.
+    """
+    path: Path
+    """The checkpoint's file."""
+
+
+def load_model(path: Path) -> TrainedModel:
+    """The model of a checkpoint, with its averaged weights where it has them."""
+    content = read_checkpoint(path)
+    try:
+        preset = preset_from_json(content["preset"])
+        classes = tuple(content["classes"])
+        model = preset.build(classes)
+        model.load_state_dict(content.get("averaged") or content["model"])
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+    ) as error:  # a field or a tensor that this version does not know
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(
+            f"{path}: written by another version of this package ({reason}); use that or train again"
+        ) from error
+    detector: Detector = model.eval()
+    return TrainedModel(detector, preset, classes, content["data_set"], content["golden"], path)

@@ -1,0 +1,175 @@
+"""The training loop."""
+
+import json
+import math
+import time
+from collections import defaultdict
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from tqdm import tqdm
+
+from models.data.annotations import DataSet
+from models.data.loader import Batch, TrainingImages, training_batches
+from models.detector import Targets, normalise
+from models.distributed import broadcast, is_first, num_processes, rank, sum_over_processes
+from models.evaluation.evaluate import evaluate
+from models.evaluation.torch_engine import TorchEngine
+from models.optim.mixed_precision import autocast
+from models.optim.optimizer import OptimConfig
+from models.optim.schedule import learning_rate
+from models.passd.passd import PASSD
+from models.presets.preset import Preset
+from models.retinanet.retinanet import RetinaNet
+from models.training.checkpoint import read_checkpoint, write_checkpoint
+from models.training.plot import plot_run
+from models.training.run import Run, TrainingError, check_batch, new_run, parallel, restore, save
+from service.detection.preprocess import fit
+
+
+def train(
+    preset: Preset,
+    train_set: DataSet,
+    val_set: DataSet | None,
+    out: Path,
+    *,
+    resume: bool = False,
+    num_workers: int = 1,
+    device: str = "cpu",
+) -> None:
+    """Train `preset` on `train_set`; write checkpoints, log.jsonl and plot.png into `out`.
+
+    Every epoch ends in last.pt; the epochs that are evaluated on `val_set` also update best.pt. A run that is resumed from
+    last.pt goes on as if it had not been interrupted. Of several processes the first one alone evaluates and writes.
+    """
+    last, best, log = out / "last.pt", out / "best.pt", out / "log.jsonl"
+    if is_first():
+        out.mkdir(parents=True, exist_ok=True)
+        if last.exists() and not resume:
+            raise TrainingError(f"{last} exists: add --resume to go on with that run, or choose another --out")
+    check_batch(preset.optim, len(train_set.samples))
+    run = new_run(preset, train_set.classes, device, pretrained=is_first() and not resume)
+    if resume:
+        restore(run, broadcast(read_checkpoint(last) if is_first() else None), last, preset)
+    spec = preset.model.input_spec
+    origin = {
+        "preset": preset.to_json(),
+        "classes": list(train_set.classes),
+        "data_set": f"{train_set.name}/{train_set.split}",
+        "golden": torch.from_numpy(fit((val_set or train_set).samples[0].read_image(), spec)),
+    }
+    forward = parallel(run.model)
+    if is_first():
+        keep_lines(log, run.epoch)
+    while run.epoch < preset.optim.epochs:
+        started = time.perf_counter()
+        line = train_epoch(run, forward, preset, train_set, num_workers, device, out)
+        run.epoch += 1
+        if not is_first():
+            continue
+        if val_set and (run.epoch % preset.evaluate_every == 0 or run.epoch == preset.optim.epochs):
+            scored = preset.build(train_set.classes).to(device)
+            scored.load_state_dict(run.weights)
+            evaluation = evaluate(TorchEngine(scored), val_set, spec, preset.nms_defaults)
+            name, value = evaluation.headline
+            line["ap"] = round(value, 5)
+            tqdm.write(f"epoch {run.epoch}: {name} on {val_set.split} {value:.4f} ({evaluation.summary})")
+        is_best = val_set is None or ("ap" in line and (line["ap"] > run.best_ap or not best.exists()))
+        run.best_ap = max(run.best_ap, line.get("ap", -1.0))
+        line["seconds"] = round(time.perf_counter() - started, 2)
+        save(run, origin, last, best if is_best else None)
+        with log.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+        plot_run(log, out / "plot.png")
+
+
+def train_epoch(
+    run: Run, forward: nn.Module, preset: Preset, train_set: DataSet, num_workers: int, device: str, out: Path
+) -> dict[str, Any]:
+    """One pass over the training set -> the epoch's line of the log."""
+    forward.train()
+    optim = preset.optim
+    images_of_epoch = TrainingImages(train_set, preset.model.input_spec, preset.augment, preset.seed, run.epoch)
+    num_steps = max(len(images_of_epoch) // optim.batch_size, 1)
+    batches = training_batches(images_of_epoch, optim.batch_size, num_workers, rank(), num_processes())
+    started, num_images, sums = time.perf_counter(), 0, defaultdict[str, float](float)
+    bar = tqdm(
+        batches,
+        f"epoch {run.epoch + 1}/{optim.epochs}",
+        num_steps,
+        unit="batch",
+        dynamic_ncols=True,
+        mininterval=0.5,
+        disable=not is_first(),
+    )
+    for step, batch in enumerate(bar):
+        lr = learning_rate(optim, run.epoch + step / num_steps)
+        for group in run.optimizer.param_groups:
+            group["lr"] = lr
+        run.optimizer.zero_grad(set_to_none=True)
+        losses = add_gradients(forward, run.model, batch, optim, device)
+        if not all(map(math.isfinite, losses.values())):
+            raise TrainingError(
+                f"the loss is not finite in epoch {run.epoch + 1}, step {step + 1} ({format_losses(losses)}); its batch is in "
+                f"{save_batch(out, batch)}: try a smaller rate (--set optim.lr={optim.lr / 2:g}) or a longer warm-up"
+            )
+        if optim.clip_grad_norm:
+            nn.utils.clip_grad_norm_(run.model.parameters(), optim.clip_grad_norm)
+        run.optimizer.step()
+        if run.average:
+            run.average.update(run.model)
+        num_images += len(batch[0]) * num_processes()
+        for name, value in losses.items():
+            sums[name] += value
+        speed = num_images / (time.perf_counter() - started)
+        bar.set_postfix_str(f"{format_losses(losses)} lr {lr:.2g} {speed:.1f} images/s")
+    mean_losses = {name: round(total / num_steps, 5) for name, total in sums.items()}
+    return {"epoch": run.epoch + 1, "lr": lr, "images_per_second": round(speed, 2), "losses": mean_losses}
+
+
+def add_gradients(
+    forward: nn.Module, model: PASSD | RetinaNet, batch: Batch, optim: OptimConfig, device: str
+) -> dict[str, float]:
+    """Add the gradients of a batch to the parameters', part by part -> its losses, which are means over parts and processes.
+
+    Positives are counted, and batch norm takes its statistics, within each part over all processes.
+    """
+    images, targets = batch
+    sums: dict[str, Tensor] = {}
+    num_parts = optim.accumulate
+    for i, part in enumerate(torch.arange(len(images)).tensor_split(num_parts)):
+        is_last = i == num_parts - 1
+        with forward.no_sync() if isinstance(forward, DistributedDataParallel) and not is_last else nullcontext():
+            with autocast(device, optim.precision):
+                predictions = forward(normalise(images[part].to(device)).contiguous(memory_format=torch.channels_last))
+            own = [Targets(targets[n].boxes.to(device), targets[n].labels.to(device)) for n in part.tolist()]
+            losses = {name: loss / num_parts for name, loss in model.loss(predictions, own).items()}
+            torch.autograd.backward(torch.stack(list(losses.values())).sum())
+        sums = {name: sums.get(name, 0) + loss.detach() for name, loss in losses.items()}
+    values = sum_over_processes(torch.stack(list(sums.values()))) / num_processes()
+    return dict(zip(sums, values.tolist(), strict=True))
+
+
+def save_batch(out: Path, batch: Batch) -> Path:
+    """Write this process's share of a batch beside the checkpoints, to look at."""
+    path = out / f"bad_batch_{rank()}.pt"
+    images, targets = batch
+    out.mkdir(parents=True, exist_ok=True)
+    write_checkpoint(
+        path, {"images": images, "boxes": [t.boxes for t in targets], "labels": [t.labels for t in targets]}
+    )
+    return path
+
+
+def keep_lines(log: Path, num_lines: int) -> None:
+    """Cut the log back to the epochs that the checkpoint has seen."""
+    lines = log.read_text().splitlines(keepends=True) if log.exists() else []
+    log.write_text("".join(lines[:num_lines]))
+
+
+def format_losses(losses: dict[str, float]) -> str:
+    return " ".join(f"{name} {value:.3f}" for name, value in losses.items())

@@ -1,0 +1,1 @@
+"""HTTP: routes, schemas, errors, uploads. The only room beside `transport` that knows FastAPI."""

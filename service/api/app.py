@@ -1,0 +1,50 @@
+"""The HTTP server: `create_app(settings)` opens the bundles and returns the application that serves them."""
+
+from collections.abc import Callable
+from functools import partial
+
+from fastapi import FastAPI
+
+from service.api.detect import add_detect
+from service.api.fast_path import Application
+from service.api.open_inference.repository import add_repository_protocol
+from service.api.open_inference.routes import add_inference_protocol
+from service.api.openapi import install_document
+from service.api.operations import add_operations
+from service.api.page import add_page
+from service.api.problems import install_error_handlers
+from service.api.request_context import RequestContext
+from service.api.server import Server
+from service.engines.engine import Engine
+from service.engines.open import open_engine
+from service.settings import Settings
+
+
+def create_app(settings: Settings, open_engine: Callable[..., Engine] = open_engine) -> FastAPI:
+    """Open the bundles, check their golden images, and return the application; raises AccessError, BundleError, EngineError and
+    TracingError.
+
+    `app.state.server` is the `Server`.
+    """
+    server = Server(settings, open_engine)
+    app = Application(
+        title="Singleshot",
+        summary="Object detection: POST an image, get boxes.",
+        version="1",
+        lifespan=server.running,
+        redoc_url=None,
+    )
+    app.state.server = server
+    context = partial(
+        RequestContext, metrics=server.metrics, tracing=server.tracing, is_draining=lambda: server.is_draining
+    )
+    app.add_middleware(context)
+    install_error_handlers(app)
+    detect = add_detect(app, server)
+    app.add_shortcut("POST", "/detect", detect, context)
+    add_operations(app, server)
+    add_page(app, server)
+    add_inference_protocol(app, server)
+    add_repository_protocol(app, server)
+    install_document(app)
+    return app

@@ -1,0 +1,98 @@
+"""Who may ask, and how often: API keys and rate limits, both off unless they are set."""
+
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+
+from fastapi import Request
+
+from service.api.problems import retry_after
+from service.errors import RequestError
+from service.settings import Settings
+from service.telemetry.metrics import Metrics
+
+MAX_CALLERS = 10_000  # whose rates are remembered; beyond that the one that was silent longest is forgotten
+
+
+class AccessError(Exception):
+    """A file of keys that cannot be read; the message names it and the remedy."""
+
+
+class TokenBucket:
+    """`rate` requests a second in the long run, `burst` of them at once."""
+
+    def __init__(self, rate: float, burst: int, now: float) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._tokens = float(burst)
+        self._filled_at = now
+
+    def take(self, now: float) -> float:
+        """Take a token -> 0, or the seconds until there will be one."""
+        self._tokens = min(self._burst, self._tokens + self._rate * (now - self._filled_at))
+        self._filled_at = now
+        if self._tokens < 1:
+            return (1 - self._tokens) / self._rate
+        self._tokens -= 1
+        return 0.0
+
+
+class Access:
+    """Checks each request; belongs to one event loop. Raises AccessError where the file of keys is no such file."""
+
+    def __init__(self, settings: Settings, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
+        self._names = read_keys(settings.api_keys_file) if settings.api_keys_file else None  # digest of the key -> name
+        self._rate = settings.rate_limit
+        self._burst = settings.rate_burst or max(1, round(settings.rate_limit or 0))
+        self._metrics = metrics
+        self._clock = clock
+        self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
+
+    def check(self, request: Request) -> None:
+        """Raise RequestError 401 without a valid key, 429 where its holder (without keys: its address) asks too often."""
+        holder = f"address {request.client.host if request.client else ''}"
+        if self._names is not None:
+            holder = self._names.get(_digest(_presented_key(request)), "")
+            if not holder:
+                self._metrics.rejected.labels("key").inc()
+                raise RequestError(
+                    401,
+                    "a valid API key is needed: send it as `Authorization: Bearer KEY`",
+                    {"WWW-Authenticate": "Bearer"},
+                )
+        if self._rate is not None:
+            wait_seconds = self._bucket(holder, self._rate).take(self._clock())
+            if wait_seconds:
+                self._metrics.rejected.labels("rate").inc()
+                detail = f"more than {self._rate:g} requests a second; the next may come in {wait_seconds:.3g} s"
+                raise RequestError(429, detail, retry_after(wait_seconds))
+
+    def _bucket(self, holder: str, rate: float) -> TokenBucket:
+        bucket = self._buckets.setdefault(holder, TokenBucket(rate, self._burst, self._clock()))
+        self._buckets.move_to_end(holder)
+        if len(self._buckets) > MAX_CALLERS:
+            self._buckets.popitem(last=False)
+        return bucket
+
+
+def read_keys(path: Path) -> dict[bytes, str]:
+    """A file with a line `name key` for each holder -> names by the keys' digests."""
+    try:
+        lines = [line.split() for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")]
+    except (OSError, UnicodeDecodeError) as error:
+        raise AccessError(f"{path}: the API keys cannot be read: {error}; name another file or none") from error
+    if not lines or any(len(line) != 2 for line in lines):
+        raise AccessError(f"{path}: each line must be `name key`, and there must be one at least")
+    return {_digest(key): name for name, key in lines}
+
+
+def _presented_key(request: Request) -> str:
+    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    return credentials.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
+
+
+def _digest(key: str) -> bytes:
+    """Keys are compared by their digests, so that the time that it takes says nothing about a key."""
+    return hashlib.sha256(key.encode()).digest()

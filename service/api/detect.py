@@ -1,0 +1,80 @@
+"""`POST /detect`: the route that finds objects in images."""
+
+import time
+from collections.abc import Awaitable, Callable
+
+from fastapi import FastAPI, Request
+from pydantic_core import to_json
+from starlette.responses import Response
+
+from service.api.openapi import QUERY_PARAMETERS, TIMEOUT_PARAMETER
+from service.api.problems import PROBLEMS
+from service.api.query import read_query, read_timeout
+from service.api.responses import answer_of, server_timing, stages_of
+from service.api.schemas import DetectResponse
+from service.api.server import Server
+from service.api.uploads import cancelled_on_departure, read_uploads
+from service.errors import ImageError, RequestError
+from service.repository.image_group import detect_group
+from service.repository.image_job import Outcome
+
+IMAGE_BODY = {"schema": {"type": "string", "format": "binary"}}
+
+
+DETECT_BODY = {
+    "required": True,
+    "content": {
+        "image/*": IMAGE_BODY,
+        "application/octet-stream": IMAGE_BODY,
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "properties": {"image": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+            }
+        },
+    },
+}
+
+
+ANSWERS = {200: {"description": "The detections, or the picture with them", "content": {"image/jpeg": {}}}, **PROBLEMS}
+
+
+def add_detect(app: FastAPI, server: Server) -> Callable[[Request], Awaitable[Response]]:
+    """POST /detect -> its handler."""
+
+    description = {"requestBody": DETECT_BODY, "parameters": [*QUERY_PARAMETERS, TIMEOUT_PARAMETER]}
+
+    @app.post("/detect", response_model=DetectResponse, responses=ANSWERS, openapi_extra=description)
+    async def detect(request: Request) -> Response:
+        """Find objects in the image that is the body, or in each file of a multipart body."""
+        start = time.monotonic()
+        server.access.check(request)
+        query = read_query(request.query_params)
+        timeout = read_timeout(request.headers)
+        model = server.repository.choose(query.model, query.version)
+        options = model.options(query)
+        if timeout:  # a client's own patience began when it began to send
+            model.check(start + timeout)  # before its body is read, which is most of the work that refusing makes
+        async with server.admitted(model):
+            uploads = await read_uploads(request, server.settings)
+            received = time.monotonic()
+            server.metrics.stage_duration.labels("receive").observe(received - start)
+            deadline = start + timeout if timeout else received + server.settings.default_deadline_seconds
+            if query.format == "image" and len(uploads) > 1:
+                raise RequestError(422, "format=image takes one image a request")
+            async with cancelled_on_departure(request):
+                outcomes = await detect_group(model, [upload.body for upload in uploads], options, deadline)
+                if len(outcomes) == 1 and isinstance(outcomes[0], ImageError):
+                    raise outcomes[0]
+                request.state.stages = stages_of(outcomes)
+                responding = time.monotonic()
+                if query.format == "image" and isinstance(outcomes[0], Outcome):
+                    picture = await model.draw(uploads[0].body, outcomes[0].detections)
+                    response = Response(picture, media_type="image/jpeg")
+                else:
+                    response = Response(to_json(answer_of(model, uploads, outcomes)), media_type="application/json")
+        response.headers["Server-Timing"] = server_timing(outcomes)
+        server.metrics.stage_duration.labels("respond").observe(time.monotonic() - responding)
+        return response
+
+    return detect

@@ -1,0 +1,75 @@
+"""An inference request of the Open Inference Protocol: its images, parameters, timeout and outputs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from service.api.open_inference.response import OUTPUT_NAMES
+from service.api.open_inference.tensors import InferRequest
+from service.api.query import MAX_TIMEOUT_MS
+from service.api.schemas import DetectQuery
+from service.errors import RequestError
+
+# what Triton's clients may send and what has no meaning here
+RESERVED = frozenset(["binary_data_output", "timeout", "priority", "sequence_id", "sequence_start", "sequence_end"])
+
+
+def images_of(
+    wanted: InferRequest, values: Sequence[Any], max_images: int, max_pixels: int
+) -> Sequence[bytes | NDArray[np.uint8]]:
+    """The images of a request; raises RequestError 400 and 413."""
+    if len(values) != 1:
+        raise RequestError(400, "a request has one input: image (BYTES) or images (UINT8)")
+    tensor, value = wanted.inputs[0], values[0]
+    if (tensor.name, tensor.datatype) not in (("image", "BYTES"), ("images", "UINT8")):
+        raise RequestError(
+            400, f"no input {tensor.name} of type {tensor.datatype}; send image (BYTES) or images (UINT8)"
+        )
+    if isinstance(value, np.ndarray):
+        if value.ndim == 3:
+            value = value[None]
+        if value.ndim != 4 or value.shape[3] != 3 or 0 in value.shape[1:3]:
+            raise RequestError(400, f"images: shape is {tensor.shape}, it should be [B, H, W, 3]")
+        if value.shape[1] * value.shape[2] > max_pixels:
+            raise RequestError(413, f"the images have more than {max_pixels} pixels each")
+    if not 1 <= len(value) <= max_images:
+        raise RequestError(400, f"a request holds 1 to {max_images} images, not {len(value)}")
+    return list(value)
+
+
+def query_of(wanted: InferRequest) -> DetectQuery:
+    """The request's parameters as those of /detect; raises RequestError 400."""
+    parameters = {
+        name: [value] if name in ("classes", "class_thresholds") and isinstance(value, str) else value
+        for name, value in wanted.parameters.items()
+        if name not in RESERVED
+    }
+    try:
+        return DetectQuery.model_validate({**parameters, "model": None, "version": None, "format": "json"})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise RequestError(400, f"parameters.{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def timeout_of(wanted: InferRequest) -> float:
+    """The seconds that the request's parameter `timeout`, in µs, gives it, 0 for unset; raises RequestError 400."""
+    timeout = wanted.parameters.get("timeout", 0)
+    if not isinstance(timeout, int) or isinstance(timeout, bool) or not 0 <= timeout <= 1000 * MAX_TIMEOUT_MS:
+        raise RequestError(
+            400, f"parameters.timeout is {timeout!r}, it should be a number of µs up to {1000 * MAX_TIMEOUT_MS}"
+        )
+    return timeout / 1e6
+
+
+def outputs_of(wanted: InferRequest) -> dict[str, bool]:
+    """The outputs that the client wants, and whether as bytes; raises RequestError 400."""
+    default = bool(wanted.parameters.get("binary_data_output", False))
+    if not wanted.outputs:
+        return dict.fromkeys(OUTPUT_NAMES, default)
+    unknown = [output.name for output in wanted.outputs if output.name not in OUTPUT_NAMES]
+    if unknown:
+        raise RequestError(400, f"no output {unknown[0]!r}; there are {', '.join(OUTPUT_NAMES)}")
+    return {output.name: bool(output.parameters.get("binary_data", default)) for output in wanted.outputs}

@@ -1,0 +1,133 @@
+"""The Open Inference Protocol v2 under /v2, so that Triton's clients work unchanged.
+
+A model takes one input, either `image` (BYTES: image files) or `images` (UINT8 [B, H, W, 3] RGB, or [H, W, 3]), and gives
+`boxes` FP32 [B, D, 4] xyxy in pixels of each picture, `scores` FP32 [B, D], `labels` INT32 [B, D], `class_names` BYTES
+[B, D] and `num_detections` INT32 [B]. D is the largest number of detections; rows beyond an image's own have score 0 and
+label -1. The query parameters of /detect are request parameters here, and `timeout` is the deadline in µs.
+"""
+
+import time
+from typing import Any
+
+from fastapi import FastAPI, Request
+from starlette.responses import Response
+
+from service.api.open_inference.request import images_of, outputs_of, query_of, timeout_of
+from service.api.open_inference.response import OUTPUTS, tensors_of, whole
+from service.api.open_inference.tensors import format_response, parse_request
+from service.api.openapi import TIMEOUT_PARAMETER
+from service.api.query import read_timeout
+from service.api.responses import stages_of
+from service.api.server import Server
+from service.api.uploads import cancelled_on_departure, read_body
+from service.errors import RequestError
+from service.repository.image_group import detect_group
+
+INPUTS = [
+    {"name": "image", "datatype": "BYTES", "shape": [-1]},
+    {"name": "images", "datatype": "UINT8", "shape": [-1, -1, -1, 3]},
+]
+EXTENSIONS = ["binary_tensor_data", "model_repository", "model_repository(unload_dependents)"]
+BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+INFER = {
+    "parameters": [
+        {"name": "Inference-Header-Content-Length", "in": "header", "schema": {"type": "integer", "minimum": 0}},
+        TIMEOUT_PARAMETER,
+    ],
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/InferRequest"}}, **BINARY},
+    },
+    "responses": {
+        "200": {"description": "The output tensors", "content": {"application/json": {"schema": {}}, **BINARY}}
+    },
+}
+
+
+def add_inference_protocol(app: FastAPI, server: Server) -> None:
+    """Health, metadata and inference."""
+    add_health(app, server)
+    add_metadata(app, server)
+    add_inference(app, server)
+
+
+def add_health(app: FastAPI, server: Server) -> None:
+    """Whether the server and its models take work; without a key."""
+
+    @app.get("/v2/health/live", response_class=Response)
+    async def live() -> Response:
+        """The process lives."""
+        return Response()
+
+    @app.get("/v2/health/ready", response_class=Response)
+    async def ready() -> Response:
+        """The server takes work."""
+        if server.trouble is not None:
+            raise RequestError(503, server.trouble)
+        return Response()
+
+    @app.get("/v2/models/{name}/ready", response_class=Response)
+    @app.get("/v2/models/{name}/versions/{version}/ready", name="version_ready", response_class=Response)
+    async def model_ready(name: str, version: str | None = None) -> Response:
+        """The model takes work."""
+        trouble = server.repository.choose(name, version).trouble
+        if trouble is not None:
+            raise RequestError(503, trouble)
+        return Response()
+
+
+def add_metadata(app: FastAPI, server: Server) -> None:
+    """What the server is, and what its models take and give."""
+
+    @app.get("/v2")
+    async def server_metadata() -> dict[str, Any]:
+        """What this server is."""
+        return {"name": "singleshot", "version": "1", "extensions": EXTENSIONS}
+
+    @app.get("/v2/models/{name}")
+    @app.get("/v2/models/{name}/versions/{version}", name="version_metadata")
+    async def model_metadata(request: Request, name: str, version: str | None = None) -> dict[str, Any]:
+        """What the model takes and gives."""
+        server.access.check(request)
+        model = server.repository.choose(name, version)
+        return {
+            "name": model.name,
+            "versions": server.repository.versions(model.name),
+            "platform": f"singleshot_{model.engine_name}",
+            "inputs": INPUTS,
+            "outputs": OUTPUTS,
+        }
+
+
+def add_inference(app: FastAPI, server: Server) -> None:
+    """POST …/infer."""
+
+    @app.post("/v2/models/{name}/infer", response_class=Response, openapi_extra=INFER)
+    @app.post(
+        "/v2/models/{name}/versions/{version}/infer", name="version_infer", response_class=Response, openapi_extra=INFER
+    )
+    async def infer(request: Request, name: str, version: str | None = None) -> Response:
+        """Find objects."""
+        start = time.monotonic()
+        server.access.check(request)
+        timeout = read_timeout(request.headers)
+        header_length = request.headers.get("inference-header-content-length")
+        model = server.repository.choose(name, version)
+        async with server.admitted(model):
+            body = await read_body(request, server.settings)
+            wanted, values = await server.decoders.run(0, lambda: parse_request(body, header_length))
+            images = images_of(wanted, values, server.settings.max_files, server.settings.max_pixels)
+            options = model.options(query_of(wanted))
+            outputs_wanted = outputs_of(wanted)
+            seconds = timeout_of(wanted) or timeout or server.settings.default_deadline_seconds
+            async with cancelled_on_departure(request):
+                outcomes = await detect_group(model, images, options, start + seconds)
+        request.state.stages = stages_of(outcomes)
+        head = {"model_name": model.name, "model_version": model.version}
+        if wanted.id is not None:
+            head["id"] = wanted.id
+        text, json_length = format_response(head, tensors_of(model, whole(outcomes)), outputs_wanted)
+        if json_length is None:
+            return Response(text, media_type="application/json")
+        headers = {"Inference-Header-Content-Length": str(json_length)}
+        return Response(text, media_type="application/octet-stream", headers=headers)

@@ -1,0 +1,165 @@
+"""Tensors on the wire of the Open Inference Protocol v2: as JSON, or as bytes behind it (the binary extension)."""
+
+import base64
+import binascii
+import math
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_core import to_json
+
+from service.errors import RequestError
+
+LENGTH = struct.Struct("<I")  # before each element of a BYTES tensor
+DATATYPES = {"float32": "FP32", "int32": "INT32"}
+
+
+class InputTensor(BaseModel):
+    """One tensor of a request; its data are here, or behind the JSON where `binary_data_size` says so."""
+
+    name: str
+    datatype: str
+    shape: list[int] = Field(max_length=8)
+    parameters: dict[str, Any] = {}
+    data: list[Any] | None = None
+
+
+class RequestedOutput(BaseModel):
+    """One tensor that the client wants."""
+
+    name: str
+    parameters: dict[str, Any] = {}
+
+
+class InferRequest(BaseModel):
+    """The JSON part of an inference request."""
+
+    id: str | None = None
+    parameters: dict[str, Any] = {}
+    inputs: list[InputTensor] = Field(min_length=1)
+    outputs: list[RequestedOutput] = []
+
+
+def parse_request(body: bytes, header_length: str | None) -> tuple[InferRequest, list[Any]]:
+    """The request and the value of each input: uint8 array, or a list of bytes. Raises RequestError 400.
+
+    `header_length` is the header Inference-Header-Content-Length: how much of the body is JSON.
+    """
+    if header_length is not None and not (header_length.isdecimal() and int(header_length) <= len(body)):
+        raise RequestError(400, "Inference-Header-Content-Length is no length within the body")
+    num_json = len(body) if header_length is None else int(header_length)
+    try:
+        request = InferRequest.model_validate_json(body[:num_json])
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise RequestError(400, f"{'.'.join(map(str, first['loc'])) or 'the request'}: {first['msg']}") from error
+    rest = memoryview(body)[num_json:]
+    values = []
+    for tensor in request.inputs:
+        size = tensor.parameters.get("binary_data_size")
+        if size is None:
+            values.append(_from_json(tensor))
+            continue
+        if not isinstance(size, int) or not 0 <= size <= len(rest):
+            raise RequestError(
+                400, f"{tensor.name}: binary_data_size is {size!r}, the body holds {len(rest)} bytes more"
+            )
+        values.append(_from_bytes(tensor, bytes(rest[:size])))
+        rest = rest[size:]
+    if len(rest):
+        raise RequestError(400, f"the body holds {len(rest)} bytes that no input claims")
+    return request, values
+
+
+def _from_json(tensor: InputTensor) -> Any:
+    data = tensor.data
+    if data is None:
+        raise RequestError(400, f"{tensor.name}: it has neither data nor binary_data_size")
+    if tensor.datatype == "BYTES":
+        try:
+            elements = [base64.b64decode(element, validate=True) for element in _flat(data)]
+        except (binascii.Error, TypeError, ValueError) as error:
+            raise RequestError(400, f"{tensor.name}: in JSON a BYTES element is a base64 string: {error}") from error
+        return _counted(tensor, elements)
+    try:
+        values = np.array(data)
+    except ValueError as error:
+        raise RequestError(400, f"{tensor.name}: data is no regular array: {error}") from error
+    if values.size and (values.dtype.kind not in "iu" or values.min() < 0 or values.max() > 255):
+        raise RequestError(400, f"{tensor.name}: data should be integers from 0 to 255")
+    return _shaped(tensor, values.astype(np.uint8))
+
+
+def _from_bytes(tensor: InputTensor, data: bytes) -> Any:
+    if tensor.datatype != "BYTES":
+        return _shaped(tensor, np.frombuffer(data, np.uint8))
+    elements, at = [], 0
+    while at < len(data):
+        if at + LENGTH.size > len(data) or at + LENGTH.size + LENGTH.unpack_from(data, at)[0] > len(data):
+            raise RequestError(400, f"{tensor.name}: an element of the BYTES tensor is cut short at byte {at}")
+        start = at + LENGTH.size
+        at = start + LENGTH.unpack_from(data, at)[0]
+        elements.append(data[start:at])
+    return _counted(tensor, elements)
+
+
+def _counted(tensor: InputTensor, elements: list[bytes]) -> list[bytes]:
+    if len(elements) != _size(tensor):
+        raise RequestError(400, f"{tensor.name}: shape {tensor.shape} is not that of {len(elements)} elements")
+    return elements
+
+
+def _shaped(tensor: InputTensor, values: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if tensor.datatype != "UINT8":
+        raise RequestError(400, f"{tensor.name}: datatype is {tensor.datatype}, this server takes BYTES and UINT8")
+    if values.size != _size(tensor):
+        raise RequestError(400, f"{tensor.name}: shape {tensor.shape} is not that of {values.size} values")
+    return values.reshape(tensor.shape)
+
+
+def _size(tensor: InputTensor) -> int:
+    if any(side < 0 for side in tensor.shape):
+        raise RequestError(400, f"{tensor.name}: shape {tensor.shape} has a negative side")
+    return math.prod(tensor.shape)
+
+
+def _flat(data: Iterable[Any]) -> list[Any]:
+    return [part for item in data for part in (_flat(item) if isinstance(item, list) else [item])]
+
+
+def format_response(
+    head: Mapping[str, Any], outputs: Mapping[str, NDArray[Any] | list[list[str]]], is_binary: Mapping[str, bool]
+) -> tuple[bytes, int | None]:
+    """The body of an answer with the named outputs, and how much of it is JSON where bytes follow.
+
+    An output is an array, or a list of rows of strings, which is a BYTES tensor.
+    """
+    entries: list[dict[str, Any]] = []
+    blobs: list[bytes] = []
+    for name, wants_bytes in is_binary.items():
+        value = outputs[name]
+        entry: dict[str, Any] = {"name": name}
+        if isinstance(value, list):
+            entry |= {"datatype": "BYTES", "shape": [len(value), len(value[0]) if value else 0]}
+            flat: Sequence[Any] = [element for row in value for element in row]
+            blob = (
+                b"".join(LENGTH.pack(len(element.encode())) + element.encode() for element in flat)
+                if wants_bytes
+                else b""
+            )
+        else:
+            entry |= {"datatype": DATATYPES[value.dtype.name], "shape": list(value.shape)}
+            flat = [] if wants_bytes else value.ravel().tolist()
+            blob = value.tobytes() if wants_bytes else b""
+        if wants_bytes:
+            entry["parameters"] = {"binary_data_size": len(blob)}
+            blobs.append(blob)
+        else:
+            entry["data"] = flat
+        entries.append(entry)
+    text = to_json({**head, "outputs": entries})
+    return text + b"".join(blobs), len(text) if blobs else None

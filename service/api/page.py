@@ -1,0 +1,44 @@
+"""The web page at `/`: static files beside this module, and the example picture of each model."""
+
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+
+from service.api.server import Server
+
+PAGE = Path(__file__).parents[1] / "page"
+HEADERS = {
+    "Cache-Control": "no-cache",  # asked for again each time, and answered 304 until the server is another
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' blob: data:; media-src 'self' blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def add_page(app: FastAPI, server: Server) -> None:
+    """GET / and what it loads, and GET /models/{name}/golden."""
+    files = StaticFiles(directory=PAGE)
+
+    async def answer(name: str, request: Request) -> Response:
+        response = await files.get_response(name, request.scope)
+        response.headers.update(HEADERS)
+        return response
+
+    @app.get("/", include_in_schema=False)
+    async def page(request: Request) -> Response:
+        return await answer("index.html", request)
+
+    @app.get("/page/{name}", include_in_schema=False)
+    async def page_file(name: str, request: Request) -> Response:
+        return await answer(name, request)
+
+    @app.get("/models/{name}/golden", include_in_schema=False)
+    async def golden(name: str, request: Request) -> Response:
+        """The picture by which the model is checked: an example of what it is for."""
+        server.access.check(request)
+        return Response(
+            server.repository.choose(name).golden, media_type="image/png", headers={"Cache-Control": "no-cache"}
+        )

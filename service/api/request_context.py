@@ -1,0 +1,92 @@
+"""Around every request: its id, its duration in the metrics, its line in the log, its trace, and the last net under errors."""
+
+import logging
+import re
+import time
+import uuid
+from collections.abc import Callable
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.api.problems import problem_response
+from service.errors import RequestError
+from service.telemetry.logs import request_id
+from service.telemetry.metrics import Metrics
+from service.telemetry.tracing import Tracing
+
+logger = logging.getLogger("singleshot")
+ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class RequestContext:
+    """ASGI middleware. A client's own X-Request-Id is kept where it is a short plain word.
+
+    While the server drains, each answer asks its client to open the next connection elsewhere.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, metrics: Metrics, tracing: Tracing | None, is_draining: Callable[[], bool]
+    ) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._tracing = tracing
+        self._is_draining = is_draining
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start = time.monotonic()
+        sent_id = Headers(scope=scope).get("x-request-id", "")
+        own_id = sent_id if ACCEPTED_ID.fullmatch(sent_id) else uuid.uuid4().hex
+        scope.setdefault("state", {})["request_id"] = own_id
+        token = request_id.set(own_id)
+        code = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal code
+            if message["type"] == "http.response.start":
+                code = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = own_id
+                if self._is_draining():
+                    headers["Connection"] = "close"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        except Exception:
+            logger.exception("the request failed")
+            if code:
+                raise
+            problem = RequestError(500, "the server failed on this request; its log says more under the request's id")
+            await problem_response(problem, scope)(scope, receive, send_with_id)
+        finally:
+            self._tell(scope, code, start)
+            request_id.reset(token)
+
+    def _tell(self, scope: Scope, code: int, start: float) -> None:
+        """Metrics, log and trace; a request that failed is in the log already."""
+        seconds = time.monotonic() - start
+        route = getattr(scope.get("route"), "path", "none")
+        self._metrics.request_duration.labels(route, code).observe(seconds)
+        if code != 500 and logger.isEnabledFor(logging.INFO):
+            client = scope.get("client")
+            fields = {"method": scope["method"], "path": scope["path"], "status": code, "ms": round(1000 * seconds, 2)}
+            logger.info("request", extra={**fields, "client": client[0] if client else None})
+        if self._tracing is not None:
+            offset = time.time_ns() - round(time.monotonic() * 1e9)
+            begin = offset + round(start * 1e9)
+            attributes = {
+                "http.request.method": scope["method"],
+                "http.route": route,
+                "http.response.status_code": code,
+                "singleshot.request_id": scope["state"]["request_id"],
+            }
+            interval = begin, begin + round(seconds * 1e9)
+            stages = scope["state"].get("stages", ())
+            self._tracing.record(
+                f"{scope['method']} {route}", interval, attributes, Headers(scope=scope), stages, offset
+            )

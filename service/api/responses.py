@@ -1,0 +1,72 @@
+"""The answers of /detect: the JSON body, the Server-Timing header, and the stages for the trace."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from service.api.problems import problem_of
+from service.api.uploads import Upload
+from service.detection.postprocess import Detections
+from service.errors import ImageError
+from service.repository.image_job import Outcome
+from service.repository.served_model import ServedModel
+from service.telemetry.tracing import Stage
+
+
+def answer_of(
+    model: ServedModel, uploads: Sequence[Upload], outcomes: Sequence[Outcome | ImageError]
+) -> dict[str, Any]:
+    """The JSON answer, as `DetectResponse` describes it; a plain dict, because validating it would cost more than making it."""
+    return {
+        "model": model.name,
+        "results": [result_of(model, upload, outcome) for upload, outcome in zip(uploads, outcomes, strict=True)],
+    }
+
+
+def result_of(model: ServedModel, upload: Upload, outcome: Outcome | ImageError) -> dict[str, Any]:
+    """One image's `Result`."""
+    if isinstance(outcome, ImageError):
+        return {
+            "filename": upload.filename,
+            "width": None,
+            "height": None,
+            "detections": [],
+            "error": problem_of(outcome),
+        }
+    return {
+        "filename": upload.filename,
+        "width": outcome.width,
+        "height": outcome.height,
+        "detections": rows_of(model.classes, outcome.detections),
+    }
+
+
+def rows_of(classes: Sequence[str], found: Detections) -> list[dict[str, Any]]:
+    """Each detection as its `Detection`."""
+    return [
+        {
+            "label": classes[label],
+            "class_id": label,
+            "score": round(score, 6),
+            "box": {"x1": round(x1, 2), "y1": round(y1, 2), "x2": round(x2, 2), "y2": round(y2, 2)},
+        }
+        for label, score, (x1, y1, x2, y2) in zip(
+            found.labels.tolist(), found.scores.tolist(), found.boxes.tolist(), strict=True
+        )
+    ]
+
+
+def server_timing(outcomes: Sequence[Outcome | ImageError]) -> str:
+    """The Server-Timing header: for each stage the time of the slowest image, in ms."""
+    timings = [outcome.seconds for outcome in outcomes if isinstance(outcome, Outcome)]
+    stages = timings[0] if timings else ()
+    return ", ".join(f"{stage};dur={1000 * max(seconds[stage] for seconds in timings):.2f}" for stage in stages)
+
+
+def stages_of(outcomes: Sequence[Outcome | ImageError]) -> Iterator[Stage]:
+    """What each image went through, one stage after the other, for the trace."""
+    for outcome in outcomes:
+        if isinstance(outcome, Outcome):
+            start = outcome.started
+            for name, seconds in outcome.seconds.items():
+                yield Stage(name, start, seconds)
+                start += seconds

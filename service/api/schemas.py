@@ -1,0 +1,115 @@
+"""What goes over the wire: the query of /detect and every JSON answer. Boxes are xyxy in pixels of the upright picture."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.bundle import InputSpec, NmsDefaults, Source
+
+
+class DetectQuery(BaseModel):
+    """Query parameters of /detect; what is left out is as the bundle has it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str | None = Field(None, description="name of the model, see /models; the first if left out")
+    version: str | None = Field(None, description="version of the model; chosen by the server if left out")
+    score_threshold: float | None = Field(None, ge=0, le=1, description="detections with a lower score are left out")
+    class_thresholds: list[str] = Field(
+        [],
+        description="score thresholds of single classes, as `name:0.5`; repeat the parameter or separate them by commas",
+    )
+    max_detections: int | None = Field(
+        None, ge=1, le=10_000, description="detections of one image at most, the best ones"
+    )
+    classes: list[str] = Field([], description="only these classes; repeat the parameter or separate names by commas")
+    nms: Literal["soft", "gaussian", "linear", "hard", "none"] | None = Field(
+        None,
+        description="how overlapping boxes of a class compete: soft is the model's own soft method; none gives the candidates "
+        "before NMS, their boxes not clipped to the picture, for who does it himself",
+    )
+    sigma: float | None = Field(None, gt=0, le=100, description="width of the Gaussian soft-NMS")
+    iou_threshold: float | None = Field(None, ge=0, le=1, description="overlap above which linear and hard NMS act")
+    format: Literal["json", "image"] = Field("json", description="json, or the picture with the boxes drawn on it")
+
+
+class Box(BaseModel):
+    """Corners in pixels of the upright picture; x to the right, y down."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+
+class Detection(BaseModel):
+    """One object."""
+
+    label: str
+    class_id: int
+    score: float = Field(ge=0, le=1)
+    box: Box
+
+
+class ImageProblem(BaseModel):
+    """Why one image of several could not be used."""
+
+    status: int
+    title: str
+    detail: str
+
+
+class Result(BaseModel):
+    """One image of the request; width and height are null and `error` is there only where it could not be used."""
+
+    filename: str | None
+    width: int | None
+    height: int | None
+    detections: list[Detection]
+    error: ImageProblem | None = None
+
+
+class DetectResponse(BaseModel):
+    """Answer of /detect, results in the order of the images."""
+
+    model: str
+    results: list[Result]
+
+
+class ModelInfo(BaseModel):
+    """What is served under one name."""
+
+    name: str
+    version: str
+    is_default: bool
+    share: float = Field(description="of the requests that name the model but no version")
+    classes: list[str]
+    input: InputSpec
+    nms: NmsDefaults
+    engine: str
+    engine_description: str
+    max_batch: int
+    source: Source
+    metrics: dict[str, float]
+
+
+class ModelList(BaseModel):
+    """Answer of /models."""
+
+    models: list[ModelInfo]
+
+
+class Status(BaseModel):
+    """Answer of /healthz and /readyz."""
+
+    status: Literal["ok", "ready"]
+
+
+class ProblemDetails(BaseModel):
+    """Every error (RFC 9457)."""
+
+    type: str
+    status: int
+    title: str
+    detail: str
+    request_id: str

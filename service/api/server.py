@@ -1,0 +1,122 @@
+"""What one application holds: the models, the threads and budgets that they share, and whether it is ready."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from service.api.auth import Access
+from service.api.problems import busy
+from service.bundle import Bundle
+from service.engines.engine import Engine
+from service.engines.open import open_engine
+from service.repository.repository import Repository
+from service.repository.served_model import ServedModel
+from service.repository.watchdog import Watchdog
+from service.scheduling.decode_pool import DecodePool
+from service.scheduling.pixel_budget import PixelBudget
+from service.settings import Settings
+from service.telemetry.metrics import Metrics
+from service.telemetry.tracing import open_tracing
+
+logger = logging.getLogger("singleshot")
+
+
+class Server:
+    """Opens the bundles of `settings`, each with an engine; raises AccessError, BundleError, EngineError and TracingError."""
+
+    def __init__(self, settings: Settings, open_engine: Callable[..., Engine] = open_engine) -> None:
+        self.settings = settings
+        self._open_engine = open_engine
+        self.metrics = Metrics(CollectorRegistry())
+        self.tracing = open_tracing(settings.otlp_endpoint)
+        self.access = Access(settings, self.metrics)
+        self.decoders = DecodePool(settings.decode_threads)
+        self.budget = PixelBudget(settings.max_pixels_in_flight)
+        self.num_requests = 0
+        self.is_running = False
+        self.is_draining = False
+        self.metrics.ready.set_function(lambda: self.trouble is None)
+        self.metrics.inflight_pixels.set_function(lambda: self.budget.pixels)
+        self.metrics.engine_streams.set(settings.engine_streams)
+        self.repository = Repository(settings, self._open_model, self.metrics)
+        self.watchdog = Watchdog(self.repository)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the server should get no more requests; None while it is ready."""
+        if self.is_draining or not self.is_running:
+            return "the server is shutting down" if self.is_draining else "the server is not running"
+        if not self.repository.models:
+            return "no model is loaded"
+        troubles = (
+            slot.model.trouble for slot in self.repository.slots if slot.model is not None and not slot.is_canary
+        )
+        return next((trouble for trouble in troubles if trouble is not None), None)
+
+    @property
+    def stuck_model(self) -> ServedModel | None:
+        """A model whose engine hangs, which only a restart can mend."""
+        return next((model for model in self.repository.models if model.is_stuck), None)
+
+    @asynccontextmanager
+    async def running(self, _: FastAPI) -> AsyncIterator[None]:
+        """Ready from start-up to shutdown; then finish what was taken on."""
+        for model in self.repository.models:
+            model.start()
+        tasks = [asyncio.create_task(repeat(self.watchdog.look, self.settings.watchdog_seconds))]
+        if self.settings.reload_seconds:
+            tasks.append(asyncio.create_task(repeat(self.repository.poll, self.settings.reload_seconds)))
+        self.is_running = True
+        yield
+        self.is_draining = True
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.repository.close()
+        self.decoders.close()
+        if self.tracing is not None:
+            await asyncio.to_thread(self.tracing.close)
+
+    @asynccontextmanager
+    async def admitted(self, model: ServedModel) -> AsyncIterator[None]:
+        """Count a request in and out; raises RequestError 503 when there are too many, before its body is read."""
+        if self.num_requests >= self.settings.max_requests:
+            self.metrics.rejected.labels("requests").inc()
+            raise busy(f"the server is busy with {self.num_requests} requests", model.finish_seconds())
+        self.num_requests += 1
+        try:
+            with model.in_use():
+                yield
+        finally:
+            self.num_requests -= 1
+
+    def _open_model(self, bundle: Bundle) -> ServedModel:
+        settings = self.settings
+        engine = self._open_engine(
+            bundle,
+            settings.engine,
+            precision=settings.precision,
+            num_threads=settings.engine_threads,
+            num_streams=settings.engine_streams,
+        )
+        try:
+            return ServedModel(
+                bundle, engine, settings, decoders=self.decoders, budget=self.budget, metrics=self.metrics
+            )
+        except Exception:
+            engine.close()
+            raise
+
+
+async def repeat(look: Callable[[], Awaitable[None]], interval_seconds: float) -> None:
+    """Look for ever; a look that fails is logged, and the next one comes all the same."""
+    while True:
+        await asyncio.sleep(interval_seconds)
+        try:
+            await look()
+        except Exception:
+            logger.exception("cannot look after bundles and engines")

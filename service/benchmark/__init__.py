@@ -1,0 +1,1 @@
+"""`python -m service.benchmark`: open-loop load and a report."""

@@ -1,0 +1,170 @@
+"""`python -m service.benchmark URL --images DIR --rate R --seconds S`: how a server does under a load that never waits."""
+
+import argparse
+import asyncio
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import uvloop
+
+from service.benchmark.arrivals import Pattern, arrival_times
+from service.benchmark.http_load import Target, send_load
+from service.benchmark.report import Run, line_of, read_metrics, run_of, to_html, to_json
+
+IMAGE_SUFFIXES = frozenset([".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"])
+KNEE_SHARE = 0.99  # the knee is the highest rate at which so many answers come within the objective
+STEP = 1.25
+NUM_REFINEMENTS = 3
+EXAMPLE = """\
+Each request has its time, whatever became of those before it; latency counts from that time. Requests carry the objective
+as X-Request-Timeout-Ms, so a server may turn away what it cannot answer in time (--no-deadline leaves it out).
+
+example:
+  python -m service.benchmark http://127.0.0.1:8000 --images photos --rate 100 --seconds 20
+  python -m service.benchmark http://127.0.0.1:8000 --images photos --rate 20 --seconds 10 --sweep --out report.html
+"""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is sent, and how."""
+
+    target: Target
+    metrics_url: str
+    requests: Sequence[bytes]
+    pattern: Pattern
+    burst: int
+    seconds: float
+    objective_seconds: float
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure -> exit status."""
+    options = parser().parse_args(arguments)
+    try:
+        plan = plan_of(options)
+    except (ValueError, OSError) as error:
+        print(f"benchmark: {error}", file=sys.stderr)
+        return 1
+    if options.warmup:
+        measure(plan, options.rate, options.warmup)
+    runs: list[Run] = []
+
+    def measured(rate: float) -> Run:
+        runs.append(measure(plan, rate, plan.seconds))
+        print(line_of(runs[-1]), flush=True)
+        return runs[-1]
+
+    knee = None
+    if options.sweep:
+        knee = find_knee(measured, options.rate)
+        print(f"knee: {knee:.4g} requests a second" if knee else "no rate met the objective; begin with a lower --rate")
+    else:
+        measured(options.rate)
+    if options.out:
+        runs.sort(key=lambda run: run.rate)
+        options.out.write_text(to_html(options.url, plan.objective_seconds, runs, knee))
+        options.out.with_suffix(".json").write_text(to_json(options.url, plan.objective_seconds, runs, knee))
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m service.benchmark",
+        description="Send images to a server at a given rate and say how it answers.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("url", help="the server, e.g. http://127.0.0.1:8000; /detect is added unless there is a path")
+    parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="image files to send, in turn")
+    parser.add_argument(
+        "--rate", type=float, required=True, help="requests a second; with --sweep the first of the rates"
+    )
+    parser.add_argument("--seconds", type=float, default=10.0, help="length of each run (default: 10)")
+    parser.add_argument(
+        "--warmup", type=float, default=1.0, help="seconds before the first run that do not count (default: 1)"
+    )
+    parser.add_argument("--arrivals", choices=["poisson", "bursts"], default="poisson", help="(default: poisson)")
+    parser.add_argument("--burst", type=int, default=8, help="requests in a burst (default: 8)")
+    parser.add_argument(
+        "--objective-ms", type=float, default=250.0, help="an answer later than that is no use (default: 250)"
+    )
+    parser.add_argument("--no-deadline", action="store_true", help="do not tell the server the objective")
+    parser.add_argument(
+        "--sweep", action="store_true", help="raise the rate until the objective is missed, and find the knee"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE.html", help="write a report there, and its figures beside it as JSON"
+    )
+    return parser
+
+
+def plan_of(options: argparse.Namespace) -> Plan:
+    """What the command line asks for; raises ValueError and OSError."""
+    target = Target.of(options.url, "/detect")
+    if not (options.rate > 0 and options.seconds > 0 and options.burst > 0 and options.objective_ms > 0):
+        raise ValueError("--rate, --seconds, --burst and --objective-ms should be more than 0")
+    images = read_images(options.images)
+    headers = {} if options.no_deadline else {"X-Request-Timeout-Ms": str(max(1, round(options.objective_ms)))}
+    return Plan(
+        target=target,
+        metrics_url=f"http://{urlsplit(options.url).netloc}/metrics",
+        requests=[target.post(image, headers) for image in images],
+        pattern=options.arrivals,
+        burst=options.burst,
+        seconds=options.seconds,
+        objective_seconds=options.objective_ms / 1000,
+    )
+
+
+def read_images(folder: Path) -> list[bytes]:
+    """The image files of a directory; raises ValueError and OSError."""
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    if not files:
+        raise ValueError(f"{folder}: there is no image in it; name a directory of JPEG, PNG, WebP, GIF or BMP files")
+    return [path.read_bytes() for path in files]
+
+
+def measure(plan: Plan, rate: float, seconds: float) -> Run:
+    """One run."""
+    times = arrival_times(plan.pattern, rate, seconds, burst=plan.burst, seed=round(rate * 1000))
+    before = fetch_metrics(plan.metrics_url)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        samples = runner.run(send_load(plan.target, plan.requests, times))
+    return run_of(samples, rate, seconds, plan.objective_seconds, before, fetch_metrics(plan.metrics_url))
+
+
+def find_knee(measured: Callable[[float], Run], rate: float) -> float | None:
+    """The highest rate at which the objective is met, from `rate` upwards in steps, then between the last two."""
+    good: float | None = None
+    while measured(rate).goodput_share >= KNEE_SHARE:
+        good, rate = rate, rate * STEP
+    if good is None:
+        return None
+    bad = rate
+    for _ in range(NUM_REFINEMENTS):
+        middle = (good + bad) / 2
+        if measured(middle).goodput_share >= KNEE_SHARE:
+            good = middle
+        else:
+            bad = middle
+    return good
+
+
+def fetch_metrics(url: str) -> dict[str, float]:
+    """The server's metrics; {} where it offers none."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as response:
+            return read_metrics(response.read().decode())
+    except (OSError, urllib.error.URLError, ValueError):
+        return {}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Picture in, boxes out: decoding, resizing, soft-NMS, drawing. No engine is opened here."""

@@ -1,0 +1,46 @@
+"""The synchronous composition: image files in, detections out. What is measured with it is what the server serves."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.bundle import Bundle
+from service.detection.postprocess import Detections, Options, default_options, postprocess
+from service.detection.preprocess import decode_image, fit
+from service.engines.engine import Engine
+
+MAX_PIXELS = 50_000_000
+
+
+class Pipeline:
+    """A bundle with an engine around it."""
+
+    def __init__(self, bundle: Bundle, engine: Engine, *, max_pixels: int = MAX_PIXELS, max_batch: int = 8) -> None:
+        self.bundle = bundle
+        self.engine = engine
+        self.spec = bundle.manifest.input
+        self.options = default_options(bundle.manifest.nms)
+        self._max_pixels = max_pixels
+        self._max_batch = max_batch
+
+    def prepare(self, image: bytes | NDArray[np.uint8]) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+        """An image file, or an image uint8 [H, W, 3] RGB -> (input pixels uint8 [h, w, 3], the picture's (height, width)).
+
+        Raises ImageError where the file is none.
+        """
+        if not isinstance(image, bytes):
+            return fit(image, self.spec), (image.shape[0], image.shape[1])
+        decoded = decode_image(image, target=self.spec, max_pixels=self._max_pixels)
+        return fit(decoded.pixels, self.spec), (decoded.height, decoded.width)
+
+    def detect(self, images: Sequence[bytes | NDArray[np.uint8]], options: Options | None = None) -> list[Detections]:
+        """The detections of each image, in its own pixels, with the bundle's NMS defaults unless `options` are given."""
+        found: list[Detections] = []
+        for start in range(0, len(images), self._max_batch):
+            prepared = [self.prepare(image) for image in images[start : start + self._max_batch]]
+            candidates = self.engine(np.stack([pixels for pixels, _ in prepared]))
+            for row, (_, size) in enumerate(prepared):
+                rows = candidates.boxes[row], candidates.scores[row], candidates.labels[row]
+                found.append(postprocess(*rows, options or self.options, self.spec, size))
+        return found

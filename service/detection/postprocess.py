@@ -1,0 +1,92 @@
+"""From one image's candidates to its detections: soft-NMS, thresholds, and boxes in the picture's own pixels."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.bundle import InputSpec, NmsDefaults
+from service.detection.preprocess import boxes_to_image, scale_to_image
+from service.detection.soft_nms import Method, soft_nms
+
+
+@dataclass(frozen=True)
+class Detections:
+    """boxes float32 (D, 4) xyxy in the picture's own pixels; scores float32 (D,), falling; labels int32 (D,)."""
+
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    labels: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to keep of the candidates. `labels` are the class indices that are wanted, None for all.
+
+    Without a `method` the candidates stay as they are: what NMS would see, and so not clipped to the picture.
+    `label_thresholds` are score thresholds of single class indices, in place of `score_threshold`.
+    """
+
+    method: Method | None
+    sigma: float
+    iou_threshold: float
+    score_threshold: float
+    max_detections: int
+    labels: frozenset[int] | None = None
+    label_thresholds: Mapping[int, float] = field(default_factory=dict)
+
+
+def default_options(defaults: NmsDefaults) -> Options:
+    """The options that a bundle asks for."""
+    return Options(
+        method=defaults.method,
+        sigma=defaults.sigma,
+        iou_threshold=defaults.iou_threshold,
+        score_threshold=defaults.score_threshold,
+        max_detections=defaults.max_detections,
+    )
+
+
+def postprocess(
+    boxes: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    labels: NDArray[np.int32],
+    options: Options,
+    spec: InputSpec,
+    size: tuple[int, int],
+) -> Detections:
+    """boxes (T, 4) xyxy in input pixels, scores (T,), labels (T,) of one image of `size` (height, width) -> Detections."""
+    if options.labels is not None:
+        wanted = _among(labels, options.labels)
+        boxes, scores, labels = boxes[wanted], scores[wanted], labels[wanted]
+    thresholds = _thresholds(labels, options)
+    if options.method is None:
+        best = np.flatnonzero((scores > 0) & (scores >= thresholds))[: options.max_detections]  # scores fall already
+        return Detections(scale_to_image(boxes[best], spec, size), scores[best], labels[best])
+    kept, kept_scores = soft_nms(
+        boxes,
+        scores,
+        labels,
+        method=options.method,
+        sigma=options.sigma,
+        iou_threshold=options.iou_threshold,
+        score_threshold=thresholds,
+        max_detections=options.max_detections,
+    )
+    return Detections(boxes_to_image(boxes[kept], spec, size), kept_scores, labels[kept])
+
+
+def _among(labels: NDArray[np.int32], wanted: Collection[int]) -> NDArray[np.bool_]:
+    return np.isin(labels, np.fromiter(wanted, np.int32, len(wanted)))
+
+
+def _thresholds(labels: NDArray[np.int32], options: Options) -> NDArray[np.float64]:
+    """labels (N,) -> the score thresholds (N,) of their classes."""
+    thresholds = np.full(len(labels), options.score_threshold)
+    for label, threshold in options.label_thresholds.items():
+        thresholds[labels == label] = threshold
+    return thresholds

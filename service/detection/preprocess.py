@@ -1,0 +1,189 @@
+"""From the bytes of an image file to the pixels that the graph takes, and from the graph's boxes back to the picture.
+
+Training, evaluation and the server all call `fit`, so that what was trained and measured is what is served.
+"""
+
+import io
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+from PIL import Image
+
+from service.bundle import InputSpec
+from service.detection.image_header import ImageHeader, read_header
+from service.errors import ImageError
+
+LETTERBOX_GREY = 114
+MAX_JPEG_REDUCTION = 8  # libjpeg's inverse DCT scales by 1/2, 1/4 and 1/8 at full speed
+
+Image.MAX_IMAGE_PIXELS = None  # `max_pixels` below is checked before decoding; Pillow would only warn
+cv2.utils.logging.setLogLevel(
+    0
+)  # a broken WebP is the client's error, answered to the client; it is no line in our log
+
+
+@dataclass(frozen=True)
+class DecodedImage:
+    """pixels uint8 [H, W, 3] RGB, upright, perhaps reduced; height and width of the whole upright picture."""
+
+    pixels: NDArray[np.uint8]
+    height: int
+    width: int
+
+
+def decode_image(body: bytes, *, target: InputSpec | None = None, max_pixels: int) -> DecodedImage:
+    """Decode the first picture of a JPEG, PNG, WebP, BMP or GIF file, standing upright, as 8-bit RGB.
+
+    With a `target`, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as long as `fit` need not enlarge it.
+    Transparent pixels are laid over white. Raises ImageError: 415 unknown kind, 413 too large, 422 broken or cut short.
+    """
+    header = read_header(body)
+    _check_size(header.height, header.width, max_pixels)
+    height, width = header.upright_size
+    try:
+        if header.kind == "jpeg" and header.components != 4:
+            pixels = _decode_jpeg(body, header, target)
+        elif header.kind in ("webp", "bmp"):
+            pixels = _decode_opencv(body)
+        else:
+            pixels = _decode_pillow(body, header, max_pixels)
+    except ImageError:
+        raise
+    except Exception as error:  # decoders raise all kinds on foreign bytes, and each of them means a broken image
+        raise ImageError(422, f"the {header.kind.upper()} image is broken: {error}") from error
+    return DecodedImage(np.ascontiguousarray(_upright(pixels, header.orientation)), height, width)
+
+
+def fit(image: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
+    """Fit image uint8 [H, W, 3] into the graph's input -> uint8 [h, w, 3], stretched or letterboxed as `spec` says.
+
+    Powers of two are taken off by averaging blocks, the rest (below 2) bilinearly: no aliasing at any size, the same
+    pixels as a JPEG decoded at reduced scale gives, and 0.3 ms where cv2.INTER_AREA alone takes 1.5 ms (640×480 to 320×320).
+    Letterboxing puts the picture at the top left and fills the rest with grey.
+    """
+    height, width = content_size(spec, image.shape[0], image.shape[1])
+    factor = _reduction(image.shape[0], image.shape[1], height, width)
+    if factor > 1:
+        reduced = (-(-image.shape[1] // factor), -(-image.shape[0] // factor))
+        image = cv2.resize(image, reduced, interpolation=cv2.INTER_AREA)
+    if image.shape[:2] != (height, width):
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+    if (height, width) == (spec.height, spec.width):
+        return np.ascontiguousarray(image)
+    fitted = np.full((spec.height, spec.width, 3), LETTERBOX_GREY, np.uint8)
+    fitted[:height, :width] = image
+    return fitted
+
+
+def content_size(spec: InputSpec, height: int, width: int) -> tuple[int, int]:
+    """(height, width) in input pixels that a picture of `height` × `width` covers."""
+    if spec.resize == "stretch":
+        return spec.height, spec.width
+    scale = min(spec.height / height, spec.width / width)
+    return max(1, min(spec.height, round(height * scale))), max(1, min(spec.width, round(width * scale)))
+
+
+def boxes_to_image(boxes: NDArray[np.float32], spec: InputSpec, size: tuple[int, int]) -> NDArray[np.float32]:
+    """boxes (N, 4) xyxy in input pixels -> (N, 4) in pixels of the picture of `size` (height, width), clipped to it."""
+    height, width = size
+    scaled = scale_to_image(boxes, spec, size)
+    clipped: NDArray[np.float32] = np.clip(scaled, np.float32(0), np.array([width, height] * 2, np.float32))
+    return clipped
+
+
+def scale_to_image(boxes: NDArray[np.float32], spec: InputSpec, size: tuple[int, int]) -> NDArray[np.float32]:
+    """`boxes_to_image` without its clipping: IoU stays as it is."""
+    height, width = size
+    content_height, content_width = content_size(spec, height, width)
+    scale = np.array([width / content_width, height / content_height] * 2, np.float32)
+    return np.asarray(boxes, np.float32) * scale
+
+
+def boxes_to_input(boxes: NDArray[np.float32], spec: InputSpec, size: tuple[int, int]) -> NDArray[np.float32]:
+    """The inverse of `boxes_to_image`: boxes (N, 4) xyxy in pixels of the picture of `size` (height, width) -> input pixels."""
+    height, width = size
+    content_height, content_width = content_size(spec, height, width)
+    scale = np.array([content_width / width, content_height / height] * 2, np.float32)
+    return np.asarray(boxes, np.float32) * scale
+
+
+def _reduction(height: int, width: int, target_height: int, target_width: int) -> int:
+    """The largest power of two by which both sides can shrink without falling below the target."""
+    factor = 1
+    while -(-height // (2 * factor)) >= target_height and -(-width // (2 * factor)) >= target_width:
+        if height <= factor and width <= factor:  # 1 pixel stays 1 pixel for ever
+            break
+        factor *= 2
+    return factor
+
+
+def _check_size(height: int, width: int, max_pixels: int) -> None:
+    if height * width > max_pixels:
+        raise ImageError(413, f"the image has {width}×{height} pixels; this server takes at most {max_pixels} pixels")
+
+
+def _decode_jpeg(body: bytes, header: ImageHeader, target: InputSpec | None) -> NDArray[np.uint8]:
+    min_height = min_width = 0
+    if target is not None:
+        height, width = content_size(target, *header.upright_size)
+        if header.is_turned:
+            height, width = width, height
+        factor = min(MAX_JPEG_REDUCTION, _reduction(header.height, header.width, height, width))
+        min_height, min_width = -(-header.height // factor), -(-header.width // factor)
+    try:
+        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(body, "RGB", min_height=min_height, min_width=min_width)
+    except ValueError as error:
+        if "extraneous bytes" not in str(error):
+            raise ImageError(422, f"the JPEG image is broken or cut short: {error}") from error
+        # stray bytes between segments harm no pixel and real cameras write them; Pillow takes them, but no truncation
+        return _decode_pillow(body, header, header.height * header.width)
+    return pixels
+
+
+def _decode_opencv(body: bytes) -> NDArray[np.uint8]:
+    pixels = cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise ImageError(422, "the image is broken or cut short")
+    if pixels.ndim == 2:
+        return _repeated(pixels)
+    if pixels.shape[2] == 4:
+        return _over_white(pixels[..., [2, 1, 0, 3]])
+    rgb: NDArray[np.uint8] = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    return rgb
+
+
+def _decode_pillow(body: bytes, header: ImageHeader, max_pixels: int) -> NDArray[np.uint8]:
+    """CMYK JPEG, GIF, and PNG too: the libpng in OpenCV writes its complaints to stderr whatever the log level."""
+    with Image.open(io.BytesIO(body), formats=[header.kind]) as image:
+        _check_size(image.height, image.width, max_pixels)  # a GIF's frame may be larger than its screen
+        if image.mode.startswith("I"):
+            wide = np.asarray(image)
+            return _repeated((np.clip(wide, 0, 65535) >> 8).astype(np.uint8))
+        if image.has_transparency_data:
+            return _over_white(np.asarray(image.convert("RGBA")))
+        return np.asarray(image.convert("RGB"))
+
+
+def _repeated(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """grey uint8 [H, W] -> uint8 [H, W, 3]."""
+    return np.repeat(grey[..., None], 3, axis=2)
+
+
+def _over_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """rgba uint8 [H, W, 4] -> uint8 [H, W, 3], transparent pixels over white, as a page shows them."""
+    alpha = rgba[..., 3:]
+    if alpha.min() == 255:
+        return rgba[..., :3]
+    blended = rgba[..., :3].astype(np.uint16) * alpha + (255 - alpha.astype(np.uint16)) * 255
+    return ((blended + 127) // 255).astype(np.uint8)
+
+
+def _upright(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Undo an EXIF orientation (EXIF 2.32, 4.6.4 A): 1 as is, 3 half a turn, 6 and 8 quarter turns, the even rest mirrored."""
+    if orientation in (2, 4, 5, 7):
+        image = image[:, ::-1]
+    turns = {3: 2, 4: 2, 5: 1, 6: 3, 7: 3, 8: 1}.get(orientation, 0)  # quarter turns counter-clockwise
+    return np.rot90(image, turns) if turns else image

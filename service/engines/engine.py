@@ -1,0 +1,49 @@
+"""An engine is a callable: images in, candidates out. Its forms are interchangeable."""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+EngineName = Literal["auto", "openvino", "onnx", "onnx-cuda", "tensorrt"]
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+class EngineError(Exception):
+    """An engine that cannot be opened; the message names the bundle, what is wrong and the remedy."""
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The best boxes of each image, decoded, before NMS; scores fall along T and padding rows have score 0.
+
+    boxes float32 (B, T, 4) xyxy in input pixels; scores float32 (B, T); labels int32 (B, T), an index into the classes.
+    """
+
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    labels: NDArray[np.int32]
+
+
+class Engine(Protocol):
+    """What every backend offers. `name` is onnx, openvino or tensorrt; `description` says device and precision.
+
+    It may be called from as many threads at once as it was opened with streams.
+    """
+
+    name: str
+    description: str
+
+    def __call__(self, images: NDArray[np.uint8]) -> Candidates:
+        """Run images uint8 (B, H, W, 3) RGB."""
+        ...
+
+    def close(self) -> None:
+        """Give back what the engine holds; it is not called again."""
+        ...
+
+
+def is_on_cpu(engine: Engine) -> bool:
+    """Whether the engine computes on the cores that also decode."""
+    return engine.description.startswith("cpu")

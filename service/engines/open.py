@@ -1,0 +1,54 @@
+"""Opening the engine of a bundle."""
+
+from importlib.util import find_spec
+
+from service.bundle import Bundle
+from service.cores import num_cores
+from service.engines.engine import Engine, EngineError, EngineName, Precision
+
+
+def open_engine(
+    bundle: Bundle,
+    name: EngineName = "auto",
+    *,
+    precision: Precision = "auto",
+    num_threads: int | None = None,
+    num_streams: int = 1,
+) -> Engine:
+    """Open the engine of `bundle`: auto is TensorRT where the bundle has an engine file that fits this machine's GPU, else
+    OpenVINO where it is installed, else ONNX Runtime, both on the CPU.
+
+    `precision` is what the network's layers are computed in, coordinates are always fp32; auto is what is fastest here.
+
+    num_streams is the number of calls that may run at once, num_threads the number of threads that each of them may use;
+    None shares the cores out evenly. Raises EngineError.
+    """
+    if name == "tensorrt":
+        from service.engines.tensorrt.choose import open_tensorrt
+
+        return open_tensorrt(bundle, precision=precision, num_streams=num_streams)
+    if name == "auto" and bundle.manifest.engines:
+        from service.engines.tensorrt.choose import open_tensorrt_if_it_fits
+
+        engine = open_tensorrt_if_it_fits(bundle, precision=precision, num_streams=num_streams)
+        if engine is not None:
+            return engine
+    if name == "auto":
+        name = "openvino" if find_spec("openvino") else "onnx"
+    if num_threads is None and num_streams > 1:
+        num_threads = max(1, num_cores() // num_streams)
+    if name in ("onnx", "onnx-cuda"):
+        if find_spec("onnxruntime") is None:
+            raise EngineError("ONNX Runtime is not installed; `pip install onnxruntime`, or choose `--engine openvino`")
+        if precision == "bf16":
+            raise EngineError(
+                "ONNX Runtime computes in fp32 alone; choose `--precision fp32`, or `--engine openvino` for bf16"
+            )
+        from service.engines.onnx_runtime import OnnxEngine
+
+        return OnnxEngine(bundle, device="cuda" if name == "onnx-cuda" else "cpu", num_threads=num_threads)
+    if find_spec("openvino") is None:
+        raise EngineError("OpenVINO is not installed; install it with `pip install .[cpu]` or choose `--engine onnx`")
+    from service.engines.openvino.engine import OpenvinoEngine
+
+    return OpenvinoEngine(bundle, precision=precision, num_threads=num_threads, num_streams=num_streams)

@@ -1,0 +1,1 @@
+"""OpenVINO, the fast engine on a CPU."""

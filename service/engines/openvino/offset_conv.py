@@ -1,0 +1,82 @@
+"""The node `singleshot::OffsetConv` of a bundle's graph in OpenVINO, which takes operators that are written in Python.
+
+OpenVINO takes no operator of another domain, and not the function that defines it in the model either. What the node means
+stands in export/offset_conv_function.py. OpenVINO keeps maps channels last, as the operator wants them: the transpositions
+around it cost nothing where the model's shapes are fixed.
+"""
+
+import numpy as np
+import openvino.opset15 as ov
+from openvino import Node, Op, Output, Tensor, Type
+from openvino.frontend import NodeContext
+from openvino.frontend.onnx import ConversionExtension
+
+from service.engines.engine import Precision
+from service.engines.openvino.sample_taps import sample_taps
+
+
+class OffsetConv(Op):  # type: ignore[misc]
+    """z (B, H, W, A*9*O), geometry (B, H, W, A*4) and bias (A*O) -> (B, H, W, A*O), by `sample_taps`.
+
+    It adds itself to `copies`, and so does each copy that OpenVINO makes of it when it copies or compiles the model.
+    """
+
+    def __init__(self, inputs: list[Output], copies: "list[OffsetConv]") -> None:
+        self.copies = copies
+        super().__init__(self, inputs)  # OpenVINO's base class wants the object itself again
+        copies.append(self)
+
+    def validate_and_infer_types(self) -> None:
+        shape = self.get_input_partial_shape(0)
+        shape[3] = self.get_input_partial_shape(2)[0]
+        self.set_output_type(0, Type.f32, shape)
+
+    def clone_with_new_inputs(self, inputs: list[Output]) -> "OffsetConv":
+        return OffsetConv(inputs, self.copies)
+
+    def has_evaluate(self) -> bool:
+        return True
+
+    def evaluate(self, outputs: list[Tensor], inputs: list[Tensor]) -> bool:
+        z, geometry, bias = (tensor.data for tensor in inputs)
+        sample_taps(z.view(np.uint16) if inputs[0].element_type == Type.bf16 else z, geometry, bias, outputs[0].data)
+        return True
+
+
+def release(copies: list[OffsetConv]) -> None:
+    """Cut operators off from the models that they are in, which are not used any more.
+
+    OpenVINO never frees an operator that is written in Python; one that is in a model would keep its weights in memory.
+    """
+    for operator in copies:
+        inputs = [
+            ov.parameter(value.get_partial_shape(), value.get_element_type()) for value in operator.input_values()
+        ]
+        operator.set_arguments([value.output(0) for value in inputs])
+    copies.clear()
+
+
+def offset_conv_extension(precision: Precision, copies: list[OffsetConv]) -> ConversionExtension:
+    """What `Core.add_extension` takes; precision is what the convolutions will be computed in. `release` wants the copies."""
+
+    def convert(node: NodeContext) -> list[Output]:
+        """z (B, A*9*O, H, W), geometry (B, A*4, H, W), bias (A*O) -> (B, A*O, H, W)."""
+        z, geometry, bias = (node.get_input(i) for i in range(3))
+        if precision == "bf16":
+            z = in_bf16(z)
+        channels_last = [ov.transpose(value, [0, 2, 3, 1]).output(0) for value in (z, geometry)]
+        outputs: list[Output] = ov.transpose(OffsetConv([*channels_last, bias], copies), [0, 3, 1, 2]).outputs()
+        return outputs
+
+    return ConversionExtension("OffsetConv", "singleshot", convert)
+
+
+def in_bf16(z: Output) -> Output:
+    """The output of a convolution as the bf16 that it is computed in; from there on OpenVINO would give it out in fp32."""
+    node: Node = z.get_node()
+    if node.get_type_name() != "Convolution":
+        return z
+    inputs = [ov.convert(value, "bf16") for value in node.input_values()]
+    attributes = node.get_attributes()
+    names = "strides", "pads_begin", "pads_end", "dilations", "auto_pad"
+    return ov.convolution(*inputs, *(attributes[name] for name in names)).output(0)

@@ -1,0 +1,1 @@
+"""TensorRT, the engine on NVIDIA GPUs."""

@@ -1,0 +1,33 @@
+"""Several images of one request, detected at once so that they may share a batch."""
+
+import asyncio
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.detection.postprocess import Options
+from service.errors import ImageError
+from service.repository.image_job import Outcome
+from service.repository.served_model import ServedModel
+
+
+async def detect_group(
+    model: ServedModel, images: Sequence[bytes | NDArray[np.uint8]], options: Options, deadline: float
+) -> list[Outcome | ImageError]:
+    """Image files, or images uint8 [H, W, 3] -> an Outcome each, or the ImageError of a bad one; raises RequestError."""
+
+    async def detect_one(image: bytes | NDArray[np.uint8]) -> Outcome | ImageError:
+        try:
+            return await model.detect(image, options, deadline)
+        except ImageError as error:
+            return error
+
+    if len(images) == 1:
+        return [await detect_one(images[0])]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(detect_one(image)) for image in images]
+    except ExceptionGroup as group_of_errors:
+        raise group_of_errors.exceptions[0] from None
+    return [task.result() for task in tasks]

@@ -1,0 +1,212 @@
+"""The models that are served: found by name, loaded anew while the server runs, and shared between two versions."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.bundle import Bundle, BundleError, read_bundle
+from service.engines.engine import EngineError
+from service.errors import RequestError
+from service.repository.served_model import ServedModel
+from service.settings import DEFAULT_BUNDLES, Settings
+from service.telemetry.metrics import Metrics
+
+logger = logging.getLogger("singleshot")
+
+Signature = frozenset[tuple[str, int, int, int]]  # (file, time of change, size, inode)
+
+
+@dataclass
+class Slot:
+    """A directory with a bundle, and the model that was last loaded from it, None while it is unloaded.
+
+    A canary is another version of the model that another slot serves; it gets `share` of the requests. `reason` says why
+    the newest bundle is not served.
+    """
+
+    path: Path
+    name: str
+    model: ServedModel | None
+    signature: Signature
+    is_canary: bool
+    share: float
+    reason: str = ""
+
+
+class Repository:
+    """Opens the bundles of `settings` with `open_model`, which raises BundleError and EngineError. The first is the default.
+
+    All but the construction belongs to one event loop.
+    """
+
+    def __init__(self, settings: Settings, open_model: Callable[[Bundle], ServedModel], metrics: Metrics) -> None:
+        self._open_model = open_model
+        self._metrics = metrics
+        self._changing = asyncio.Lock()
+        self._retiring: set[asyncio.Task[None]] = set()
+        self._canary_credit = 0.0
+        self.slots: list[Slot] = []
+        paths = find_bundles(settings.bundles)
+        canaries = find_bundles(settings.canaries) if settings.canaries else []
+        for path, is_canary in [(path, False) for path in paths] + [(path, True) for path in canaries]:
+            self._add(path, is_canary, settings.canary_share)
+
+    @property
+    def models(self) -> list[ServedModel]:
+        """What is loaded, canaries too; the default comes first."""
+        return [slot.model for slot in self.slots if slot.model is not None]
+
+    def choose(self, name: str | None, version: str | None = None) -> ServedModel:
+        """The model that answers a request: of two versions each gets its share. Raises RequestError 404."""
+        slots = [slot for slot in self.slots if slot.model is not None]
+        if name is None and slots:
+            name = slots[0].name
+        slots = [slot for slot in slots if slot.name == name]
+        if not slots:
+            raise RequestError(404, f"no model has that name; there are {', '.join(self.names()) or 'none'}")
+        models = [slot.model for slot in slots if slot.model is not None]
+        if version is not None:
+            model = next((model for model in models if model.version == version), None)
+            if model is None:
+                raise RequestError(404, f"{name} has no such version; there are {', '.join(m.version for m in models)}")
+            return model
+        if len(models) > 1 and models[1].trouble is None:
+            self._canary_credit += slots[1].share
+            if self._canary_credit >= 1:
+                self._canary_credit -= 1
+                return models[1]
+        return models[0]
+
+    def names(self) -> list[str]:
+        """The names of what is loaded."""
+        return list(dict.fromkeys(model.name for model in self.models))
+
+    def versions(self, name: str) -> list[str]:
+        """The versions that are loaded under that name."""
+        return [model.version for model in self.models if model.name == name]
+
+    async def load(self, name: str) -> None:
+        """Load the bundles of that name anew, or again after `unload`; raises RequestError 400 where one is refused."""
+        async with self._changing:
+            for slot in self._named(name):
+                await self._reload(slot)
+                if slot.reason:
+                    raise RequestError(400, f"{name}: {slot.reason}")
+
+    async def unload(self, name: str) -> None:
+        """Serve nothing under that name any longer; what is being answered is finished. Raises RequestError 400."""
+        async with self._changing:
+            for slot in self._named(name):
+                if slot.model is not None:
+                    self._retire(slot.model)
+                slot.model, slot.reason = None, "unloaded"
+
+    async def poll(self) -> None:
+        """Load every bundle that changed on disk; one that is refused leaves the old one where it is."""
+        async with self._changing:
+            for slot in self.slots:
+                signature = await asyncio.to_thread(signature_of, slot.path)
+                if slot.model is not None and signature and signature != slot.signature:
+                    await self._reload(slot)
+
+    async def close(self) -> None:
+        """Finish what was taken on and free all engines."""
+        for model in self.models:
+            self._retire(model)
+        await asyncio.gather(*self._retiring)
+
+    def _add(self, path: Path, is_canary: bool, share: float) -> None:
+        signature = signature_of(path)
+        bundle = read_bundle(path)
+        name = bundle.manifest.name
+        same = [slot for slot in self.slots if slot.name == name]
+        if is_canary and len(same) != 1:
+            what = "no model of that name" if not same else "a canary of it already"
+            raise BundleError(f"{path}: it is to be a canary of {name}, but there is {what}; see --bundle and --canary")
+        if same and not is_canary:
+            raise BundleError(f"{path}: a model named {name} is served already; export it under another name")
+        if any(slot.model is not None and slot.model.version == bundle.manifest.version for slot in same):
+            raise BundleError(
+                f"{path}: version {bundle.manifest.version} of {name} is served already; export it with another --version"
+            )
+        self._metrics.queue_depth.labels(name).set_function(lambda: self._depth(name))
+        self.slots.append(Slot(path, name, self._open_model(bundle), signature, is_canary, share if is_canary else 1.0))
+        if is_canary:
+            same[0].share = 1 - share
+
+    def _depth(self, name: str) -> int:
+        return sum(model.depth for model in self.models if model.name == name)
+
+    def _named(self, name: str) -> list[Slot]:
+        slots = [slot for slot in self.slots if slot.name == name]
+        if not slots:
+            raise RequestError(400, f"no bundle has that name; there are {', '.join(slot.name for slot in self.slots)}")
+        return slots
+
+    async def _reload(self, slot: Slot) -> None:
+        slot.signature = await asyncio.to_thread(signature_of, slot.path)
+        try:
+            model = await asyncio.to_thread(self._open_again, slot)
+        except (BundleError, EngineError, OSError) as error:
+            slot.reason = str(error)
+        except Exception as error:  # an engine's own exceptions know no bounds, and the old model must go on
+            slot.reason = f"{slot.path}: the engine failed on it: {type(error).__name__}: {error}"
+        else:
+            if slot.model is not None:
+                self._retire(slot.model)
+            model.start()
+            slot.model, slot.reason = model, ""
+            logger.info("loaded %s version %s from %s", slot.name, model.version, slot.path)
+        self._metrics.model_loads.labels(slot.name, "refused" if slot.reason else "loaded").inc()
+        if slot.reason:
+            logger.error(
+                "refused a bundle: %s%s", slot.reason, "; the old one goes on" if slot.model is not None else ""
+            )
+
+    def _open_again(self, slot: Slot) -> ServedModel:
+        bundle = read_bundle(slot.path)
+        if bundle.manifest.name != slot.name:
+            raise BundleError(
+                f"{slot.path}: its name is {bundle.manifest.name}, it was {slot.name}; restart to serve it"
+            )
+        return self._open_model(bundle)
+
+    def _retire(self, model: ServedModel) -> None:
+        model.withdraw()
+        task = asyncio.create_task(model.close())
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+
+
+def signature_of(path: Path) -> Signature:
+    """What changes when a file of the directory does; empty where there is no directory."""
+
+    def stats() -> Iterator[tuple[str, int, int, int]]:
+        for file in path.iterdir():
+            found = file.stat()
+            yield file.name, found.st_mtime_ns, found.st_size, found.st_ino
+
+    try:
+        return frozenset(stats())
+    except OSError:  # it is just being replaced
+        return frozenset()
+
+
+def find_bundles(names: Sequence[str]) -> list[Path]:
+    """The directories `names`; `default` stands for those that are packaged with the server. Raises BundleError."""
+    paths: list[Path] = []
+    for name in names:
+        if name == "default":
+            packaged = sorted(path.parent for path in DEFAULT_BUNDLES.glob("*/manifest.json"))
+            if not packaged:
+                raise BundleError(
+                    f"{DEFAULT_BUNDLES}: no bundle is packaged with this server; name one with --bundle DIR"
+                )
+            paths += packaged
+        else:
+            paths.append(Path(name))
+    if not paths:
+        raise BundleError("no bundle to serve; name one with --bundle DIR")
+    return paths

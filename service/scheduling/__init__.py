@@ -1,0 +1,1 @@
+"""When each image runs: admission, the queue, batches, costs."""

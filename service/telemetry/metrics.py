@@ -1,0 +1,114 @@
+"""Every metric of the server. No label is ever made from what a client sent."""
+
+import threading
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.metrics_core import HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+NUM_BUCKETS = 25
+SECONDS_BUCKETS = tuple(0.0005 * 1.5**i for i in range(NUM_BUCKETS))  # 0.5 ms to 8.4 s
+SCORE_BUCKETS = tuple(i / 20 for i in range(1, 21))
+BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
+STAGES = ("receive", "decode", "queue", "infer", "postprocess", "respond")
+
+
+class ScoreHistogram(Collector):
+    """A histogram by model that takes an image's scores at once: a hundred single observations cost more than its soft-NMS."""
+
+    def __init__(self, name: str, documentation: str) -> None:
+        self._name = name
+        self._documentation = documentation
+        self._lock = threading.Lock()
+        self._counts: dict[str, NDArray[np.int64]] = {}  # by bucket, the last one for what is above all bounds
+        self._sums: dict[str, float] = {}
+
+    def observe(self, model: str, scores: NDArray[np.float32]) -> None:
+        """Count scores (D,)."""
+        counts = np.bincount(np.searchsorted(SCORE_BUCKETS, scores), minlength=len(SCORE_BUCKETS) + 1)
+        with self._lock:
+            self._counts[model] = self._counts.get(model, 0) + counts
+            self._sums[model] = self._sums.get(model, 0.0) + float(scores.sum())
+
+    def collect(self) -> Iterator[Metric]:
+        """What the registry asks for."""
+        family = HistogramMetricFamily(self._name, self._documentation, labels=["model"])
+        with self._lock:
+            for model, counts in self._counts.items():
+                bounds = [*(f"{bound:g}" for bound in SCORE_BUCKETS), "+Inf"]
+                family.add_metric(
+                    [model], list(zip(bounds, np.cumsum(counts).tolist(), strict=True)), self._sums[model]
+                )
+        yield family
+
+
+class Metrics:
+    """The server's metrics in the given registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        ProcessCollector(registry=registry)  # process_cpu_seconds_total, process_resident_memory_bytes, …
+        self.request_duration = Histogram(
+            "singleshot_request_duration_seconds",
+            "Time from the request's first byte to the last of its answer",
+            ["route", "code"],
+            buckets=SECONDS_BUCKETS,
+            registry=registry,
+        )
+        self.stage_duration = Histogram(
+            "singleshot_stage_duration_seconds",
+            "Time that an image, or for receive and respond a request, spent in a stage",
+            ["stage"],
+            buckets=SECONDS_BUCKETS,
+            registry=registry,
+        )
+        for stage in STAGES:
+            self.stage_duration.labels(stage)
+        self.batch_size = Histogram(
+            "singleshot_batch_size", "Images in a batch", ["model"], buckets=BATCH_BUCKETS, registry=registry
+        )
+        self.queue_depth = Gauge(
+            "singleshot_queue_depth", "Images waiting for the engine", ["model"], registry=registry
+        )
+        self.rejected = Counter("singleshot_rejected_total", "Requests turned away", ["reason"], registry=registry)
+        self.inflight_pixels = Gauge(
+            "singleshot_inflight_pixels", "Pixels of the images being decoded", registry=registry
+        )
+        self.worker_busy_seconds = Counter(
+            "singleshot_worker_busy_seconds_total",
+            "Time that the engine's thread was running batches",
+            ["model"],
+            registry=registry,
+        )
+        self.engine_streams = Gauge(
+            "singleshot_engine_streams", "Batches that an engine runs at once", registry=registry
+        )
+        self.detections = Counter("singleshot_detections_total", "Objects found", ["model", "label"], registry=registry)
+        self.detection_scores = ScoreHistogram("singleshot_detection_score", "Scores of the objects found")
+        registry.register(self.detection_scores)
+        self.model_info = Gauge(
+            "singleshot_model_info",
+            "What is served; always 1",
+            ["model", "version", "engine", "description"],
+            registry=registry,
+        )
+        self.model_loads = Counter(
+            "singleshot_model_loads_total",
+            "Bundles loaded while the server ran, or refused",
+            ["model", "outcome"],
+            registry=registry,
+        )
+        self.ready = Gauge("singleshot_ready", "1 while /readyz answers 200", registry=registry)
+
+    def observe_batch(self, model: str) -> Callable[[int, float], None]:
+        """What the batcher of `model` calls after each batch, with its size and the seconds that it took."""
+        sizes, busy = self.batch_size.labels(model), self.worker_busy_seconds.labels(model)
+
+        def observe(size: int, seconds: float) -> None:
+            sizes.observe(size)
+            busy.inc(seconds)
+
+        return observe

@@ -1,0 +1,1 @@
+"""The connection and the process: sockets, signals, draining."""

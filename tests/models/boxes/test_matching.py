@@ -1,0 +1,77 @@
+"""Matching and hard negatives against plain loops, and their edges."""
+
+import numpy as np
+import pytest
+import torch
+
+from models.boxes.matching import hard_negatives, match
+from tests.models import oracles
+from tests.models.boxes.test_geometry import random_boxes
+
+
+@pytest.mark.parametrize("force_best", [True, False])
+@pytest.mark.parametrize("seed", range(5))
+def test_matches_are_those_of_plain_loops(seed: int, force_best: bool) -> None:
+    boxes, ground_truth = random_boxes(40, seed), random_boxes(6, seed + 50)
+    matches = match(boxes, ground_truth, 0.3, force_best)
+    found = [
+        i if positive else None
+        for i, positive in zip(matches.index.tolist(), matches.is_positive.tolist(), strict=True)
+    ]
+    expected = oracles.match(
+        [tuple(b) for b in boxes.tolist()], [tuple(b) for b in ground_truth.tolist()], 0.3, force_best
+    )
+    assert found == expected
+
+
+def test_an_overlap_of_exactly_the_threshold_is_negative() -> None:
+    """PASSD §5: "higher than 0.5"."""
+    boxes = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 9]])
+    ground_truth = torch.tensor([[0.0, 0, 10, 5]])
+    assert match(boxes, ground_truth, 0.5, force_best=False).is_positive.tolist() == [False, True]
+
+
+def test_without_ground_truth_nothing_is_positive() -> None:
+    matches = match(random_boxes(7, 0), torch.zeros(0, 4), 0.5, force_best=True)
+    assert matches.is_positive.tolist() == [False] * 7
+    assert matches.index.shape == (7,)
+
+
+def test_a_long_object_gets_its_best_box_only_when_forced() -> None:
+    """A square box overlaps an object of aspect ratio 3 by 1 / (2 sqrt(3) - 1) = 0.406 at most."""
+    sizes = torch.arange(10.0, 100)
+    boxes = torch.stack([50 - sizes / 2, 50 - sizes / 2, 50 + sizes / 2, 50 + sizes / 2], dim=1)
+    long = torch.tensor([[20.0, 40, 80, 60]])
+    assert not match(boxes, long, 0.5, force_best=False).is_positive.any()
+    assert match(boxes, long, 0.5, force_best=True).is_positive.sum() == 1
+
+
+def test_of_two_objects_with_one_best_box_the_later_gets_it() -> None:
+    boxes = torch.tensor([[0.0, 0, 10, 10], [100, 100, 110, 110]])
+    ground_truth = torch.tensor([[0.0, 0, 10, 9], [0, 0, 10, 4]])
+    matches = match(boxes, ground_truth, 0.5, force_best=True)
+    assert matches.is_positive.tolist() == [True, False]
+    assert matches.index[0] == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_hard_negatives_are_the_worst_of_each_image(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    losses = torch.from_numpy(rng.random((4, 50)))
+    is_positive = torch.from_numpy(rng.random((4, 50)) < 0.1)
+    is_positive[1] = False
+    kept = hard_negatives(losses, is_positive, 3)
+    for image in range(4):
+        negatives = [n for n in range(50) if not is_positive[image, n]]
+        negatives.sort(key=lambda n: -losses[image, n].item())
+        quota = 3 * int(is_positive[image].sum())
+        assert set(kept[image].nonzero().flatten().tolist()) == set(negatives[:quota])
+
+
+def test_an_image_without_positives_contributes_no_negatives() -> None:
+    assert not hard_negatives(torch.rand(2, 30), torch.zeros(2, 30, dtype=torch.bool), 3).any()
+
+
+def test_hard_negatives_run_out_before_the_quota() -> None:
+    is_positive = torch.tensor([[True, True, True, False]])
+    assert hard_negatives(torch.rand(1, 4), is_positive, 3).tolist() == [[False, False, False, True]]

@@ -1,0 +1,270 @@
+"""Training runs on six small pictures: exact resumption, refusals, and what a kill leaves behind."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from models.data.open import open_data_set
+from models.detector import Targets
+from models.optim.weight_average import WeightAverage
+from models.presets.catalogue import find_preset
+from models.presets.overrides import override
+from models.presets.preset import Preset
+from models.training.checkpoint import load_model, read_checkpoint
+from models.training.run import TrainingError, new_run
+from models.training.train import add_gradients, train
+from tests.models.pictures import write_voc
+
+SETTINGS = [
+    *(
+        "model.input_size=64",
+        "optim.batch_size=2",
+        "optim.warmup_epochs=1",
+        "optim.clip_grad_norm=10",
+        "evaluate_every=2",
+    ),
+    "optim.precision=fp32",  # the same on every CPU
+]
+
+
+def preset(epochs: int, *settings: str) -> Preset:
+    """A recipe of seconds. Its schedule has steps that depend on no number of epochs, so that runs of other lengths agree."""
+    return override(find_preset("passd-320-mobilenet"), [*SETTINGS, f"optim.epochs={epochs}", *settings])
+
+
+def run(tree: Path, out: Path, recipe: Preset, *, resume: bool = False, val: bool = False) -> None:
+    train_set = open_data_set(tree, "train")
+    val_set = open_data_set(tree, "test", train_set.classes) if val else None
+    train(recipe, train_set, val_set, out, resume=resume, num_workers=0)
+
+
+@pytest.fixture(scope="module")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one epoch; its data lie beside it. Not to be written to."""
+    root = tmp_path_factory.mktemp("finished")
+    run(write_voc(root / "voc", {"train": 6, "test": 3}), root / "run", preset(1))
+    return root
+
+
+@pytest.fixture
+def finished(finished_run: Path, tmp_path: Path) -> Path:
+    """A copy of it for one test."""
+    return Path(shutil.copytree(finished_run, tmp_path / "finished"))
+
+
+def log_of(out: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+
+
+def assert_same(a: Any, b: Any, where: str = "checkpoint") -> None:
+    """Bit for bit."""
+    if isinstance(a, Tensor):
+        assert torch.equal(a, b), where
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys(), where
+        for key in a:
+            assert_same(a[key], b[key], f"{where}.{key}")
+    elif isinstance(a, list):
+        assert len(a) == len(b), where
+        for i, (x, y) in enumerate(zip(a, b, strict=True)):
+            assert_same(x, y, f"{where}[{i}]")
+    else:
+        assert a == b, where
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [(), ("optim.optimizer=adamw", "optim.lr=0.001", "optim.ema=0.9")],
+    ids=["sgd", "adamw with averaged weights"],
+)
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
+    voc_tree: Path, tmp_path: Path, settings: tuple[str, ...]
+) -> None:
+    settings = ("evaluate_every=1", *settings)
+    run(voc_tree, tmp_path / "whole", preset(2, *settings), val=True)
+    run(voc_tree, tmp_path / "parts", preset(1, *settings), val=True)
+    run(voc_tree, tmp_path / "parts", preset(2, *settings), val=True, resume=True)
+    assert_same(*(read_checkpoint(tmp_path / name / "last.pt") for name in ("whole", "parts")))
+    whole, parts = (log_of(tmp_path / name) for name in ("whole", "parts"))
+    assert [line["losses"] for line in whole] == [line["losses"] for line in parts]
+    assert whole[-1]["ap"] == parts[-1]["ap"]
+
+
+def test_a_run_leaves_checkpoints_a_log_and_a_plot(voc_tree: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    run(voc_tree, out, preset(2), val=True)
+    assert sorted(p.name for p in out.iterdir()) == ["best.pt", "last.pt", "log.jsonl", "plot.png"]
+    lines = log_of(out)
+    assert [line["epoch"] for line in lines] == [1, 2]
+    assert set(lines[0]["losses"]) == {"objectness", "proposals", "scores", "boxes"}
+    assert ["ap" in line for line in lines] == [False, True]
+    trained = load_model(out / "best.pt")
+    assert (trained.classes, trained.data_set) == (("green", "red"), "voc/train")
+    assert trained.golden.shape == (64, 64, 3)
+
+
+def test_a_run_in_a_used_folder_is_refused(finished: Path) -> None:
+    before = (finished / "run" / "last.pt").read_bytes()
+    with pytest.raises(TrainingError, match=r"last\.pt exists: add --resume"):
+        run(finished / "voc", finished / "run", preset(1))
+    assert (finished / "run" / "last.pt").read_bytes() == before
+
+
+def test_resuming_a_finished_run_does_nothing(finished: Path) -> None:
+    before = (finished / "run" / "last.pt").read_bytes()
+    run(finished / "voc", finished / "run", preset(1), resume=True)
+    assert (finished / "run" / "last.pt").read_bytes() == before
+    assert len(log_of(finished / "run")) == 1
+
+
+def test_resuming_cuts_the_log_back_to_the_checkpoint(finished: Path) -> None:
+    log = finished / "run" / "log.jsonl"
+    log.write_text(log.read_text() + '{"epoch": 2, "of": "an epoch whose checkpoint was never written"}\n')
+    run(finished / "voc", finished / "run", preset(2), resume=True)
+    assert ["of" in line for line in log_of(finished / "run")] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["model.box_size=3"], "that run's model is another one"),
+        (["optim.optimizer=adamw"], "that run's optimizer is sgd"),
+        (["optim.ema=0.9"], "kept no average of the weights"),
+    ],
+)
+def test_resuming_with_another_recipe_is_refused(finished: Path, settings: list[str], message: str) -> None:
+    with pytest.raises(TrainingError, match=message):
+        run(finished / "voc", finished / "run", preset(2, *settings), resume=True)
+
+
+def test_resuming_on_other_classes_is_refused(finished: Path) -> None:
+    other = replace(open_data_set(finished / "voc", "train"), classes=("cat", "dog"))
+    with pytest.raises(TrainingError, match="that run learns green, red; these data have cat, dog"):
+        train(preset(2), other, None, finished / "run", resume=True, num_workers=0)
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_its_batch(voc_tree: Path, tmp_path: Path) -> None:
+    wild = preset(1, "optim.lr=1e30", "optim.warmup_epochs=0", "optim.clip_grad_norm=0")
+    with pytest.raises(TrainingError, match=r"not finite in epoch 1, step \d+ .*bad_batch_0\.pt: try a smaller rate"):
+        run(voc_tree, tmp_path / "run", wild)
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == ["bad_batch_0.pt", "log.jsonl"]
+    batch = read_checkpoint(tmp_path / "run" / "bad_batch_0.pt")
+    assert (batch["images"].shape, batch["images"].dtype) == ((2, 64, 64, 3), torch.uint8)
+    assert len(batch["boxes"]) == len(batch["labels"]) == 2
+
+
+def test_a_batch_in_parts_gives_the_gradients_of_the_whole() -> None:
+    """Exactly so for parts that are alike; else each counts its own positives."""
+    torch.manual_seed(0)
+    recipe = preset(1)
+    model = recipe.build(("green", "red"))
+    image = torch.randint(0, 256, (1, 64, 64, 3), dtype=torch.uint8).expand(4, -1, -1, -1)
+    targets = [Targets(torch.tensor([[4.0, 4, 40, 44]]), torch.tensor([1]))] * 4
+    gradients, losses = [], []
+    for num_parts in (1, 2):
+        model.zero_grad()
+        losses.append(add_gradients(model, model, (image, targets), replace(recipe.optim, accumulate=num_parts), "cpu"))
+        gradients.append({name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None})
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
+    whole, parts = (torch.cat([gradient.flatten() for gradient in own.values()]) for own in gradients)
+    assert (parts - whole).norm() < 0.1 * whole.norm()
+
+
+def test_more_parts_than_images_are_refused(voc_tree: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="batches of 2 cannot be shared by 1 processes in 3 parts"):
+        run(voc_tree, tmp_path, preset(1, "optim.accumulate=3"))
+
+
+@pytest.mark.parametrize(
+    ("name", "lr", "loss_tolerance", "step_tolerance"),
+    [("passd-320-vgg16", 1e-3, 1e-3, 1e-2), ("passd-320-mobilenet", 1e-8, 1e-2, 0.4)],
+)
+def test_two_processes_learn_what_one_does(
+    name: str, lr: float, loss_tolerance: float, step_tolerance: float, voc_tree: Path, tmp_path: Path
+) -> None:
+    """torchrun on the CPU: batches of three, counts of positives and batch statistics are those of one process.
+
+    VGG-16 has no batch norm and agrees to float tolerance. MobileNet's norms have three images' cells to count, and rounding
+    errors show in its gradients: its steps are tiny and its bounds wide. In float64 the two agree to ten digits; gradients
+    summed or left apart would differ by 70 % and more.
+    """
+    recipe = (
+        *("init=none", "optim.batch_size=3", f"optim.lr={lr}", "optim.warmup_epochs=0"),
+        *("optim.clip_grad_norm=0", "optim.weight_decay=0", "optim.epochs=1"),
+    )
+    own = override(find_preset(name), [*SETTINGS, *recipe])
+    run(voc_tree, tmp_path / "one", own)
+    command = [
+        *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "models", "train"),
+        *(name, "--data", str(voc_tree), "--split", "train"),
+        *("--out", str(tmp_path / "two"), "--workers", "0", "--device", "cpu"),
+        *(part for setting in (*SETTINGS, *recipe) for part in ("--set", setting)),
+    ]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=600, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("voc/train: 6 images") == 1  # the first process alone speaks
+    [one], [two] = log_of(tmp_path / "one"), log_of(tmp_path / "two")
+    assert two["losses"] == pytest.approx(one["losses"], rel=loss_tolerance)
+    first = new_run(own, ("green", "red"), "cpu", pretrained=False).model.state_dict()
+    a, b = (read_checkpoint(tmp_path / name / "last.pt")["model"] for name in ("one", "two"))
+    assert a.keys() == b.keys() == first.keys()
+    learnt = [key for key in first if key.endswith(("weight", "bias"))]
+    of_one, of_two = (torch.cat([(state[key] - first[key]).flatten() for key in learnt]) for state in (a, b))
+    assert of_one.norm() > 1e-5
+    assert (of_two - of_one).norm() < step_tolerance * of_one.norm()
+    for key in first:
+        if key.endswith(("running_mean", "running_var")):
+            torch.testing.assert_close(b[key], a[key], rtol=1e-2, atol=1e-3)
+
+
+def test_a_killed_run_leaves_a_checkpoint_that_resumes(voc_tree: Path, tmp_path: Path) -> None:
+    arguments = [
+        *("train", "passd-320-mobilenet", "--data", str(voc_tree), "--split", "train", "--out", str(tmp_path / "run")),
+        *("--epochs", "100000", "--workers", "0", "--device", "cpu"),
+        *(part for setting in SETTINGS for part in ("--set", setting)),
+    ]
+    process = subprocess.Popen([sys.executable, "-m", "models", *arguments], stderr=subprocess.PIPE, text=True)
+    deadline = threading.Timer(120, process.kill)
+    deadline.start()
+    assert process.stderr is not None
+    progress = ""
+    while "epoch 3/100000" not in progress:  # the second epoch is whole
+        progress = process.stderr.readline() if process.poll() is None else pytest.fail("it ended by itself")
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    deadline.cancel()
+    assert process.returncode == -signal.SIGKILL
+    epoch = read_checkpoint(tmp_path / "run" / "last.pt")["epoch"]
+    assert epoch >= 2
+    run(voc_tree, tmp_path / "run", preset(epoch + 1), resume=True)
+    assert read_checkpoint(tmp_path / "run" / "last.pt")["epoch"] == epoch + 1
+    assert [line["epoch"] for line in log_of(tmp_path / "run")] == list(range(1, epoch + 2))
+
+
+def test_averaged_weights_follow_the_model() -> None:
+    model = nn.Sequential(nn.Linear(1, 1, bias=False), nn.BatchNorm1d(1))
+    nn.init.zeros_(model[0].weight)
+    average = WeightAverage(model, 0.5)
+    nn.init.ones_(model[0].weight)
+    model[1].num_batches_tracked += 7
+    expected = 0.0
+    for update in range(1, 20):
+        average.update(model)
+        decay = min(0.5, (1 + update) / (10 + update))
+        expected = decay * expected + (1 - decay)
+        assert average.state["0.weight"].item() == pytest.approx(expected)
+    assert average.state["1.num_batches_tracked"] == 7
+    assert model[0].weight.item() == 1

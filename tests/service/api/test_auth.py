@@ -1,0 +1,114 @@
+"""API keys and rate limits."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import Request
+from prometheus_client import CollectorRegistry
+
+from service.api.app import create_app
+from service.api.auth import Access, AccessError, TokenBucket
+from service.bundle import Bundle
+from service.errors import RequestError
+from service.settings import Settings
+from service.telemetry.metrics import Metrics
+from tests.asgi_client import AsgiClient
+from tests.service.api.test_app import GOLDEN, problem, settings
+
+
+class Clock:
+    """Stands still until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def request_with(address: str = "10.0.0.1", **headers: str) -> Request:
+    raw = [(name.lower().replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    return Request({"type": "http", "headers": raw, "client": (address, 1234)})
+
+
+def access(clock: Clock | None = None, **changes: Any) -> Access:
+    return Access(Settings(**changes), Metrics(CollectorRegistry()), clock or Clock())
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    path = tmp_path / "keys"
+    path.write_text("# who key\nalice a-secret\n\nbob b-secret\n")
+    return path
+
+
+def test_without_keys_and_limits_everybody_may_ask() -> None:
+    access().check(request_with())
+
+
+@pytest.mark.parametrize("headers", [{"Authorization": "Bearer a-secret"}, {"X_API_Key": "b-secret"}])
+def test_a_key_opens(keys: Path, headers: dict[str, str]) -> None:
+    access(api_keys_file=keys).check(request_with(**headers))
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic a-secret"}, {"X_API_Key": ""}]
+)
+def test_without_a_valid_key_it_is_a_401(keys: Path, headers: dict[str, str]) -> None:
+    with pytest.raises(RequestError, match="API key") as caught:
+        access(api_keys_file=keys).check(request_with(**headers))
+    assert (caught.value.status, caught.value.headers) == (401, {"WWW-Authenticate": "Bearer"})
+
+
+def test_a_bucket_gives_a_burst_and_then_its_rate() -> None:
+    bucket = TokenBucket(2.0, 3, now=0.0)
+    assert [bucket.take(0.0) for _ in range(4)] == [0, 0, 0, 0.5]
+    assert [bucket.take(0.5), bucket.take(0.5)] == [0, 0.5]
+    assert [bucket.take(1000.0) for _ in range(4)] == [0, 0, 0, 0.5]  # no more than a burst is saved up
+
+
+def test_each_key_has_its_own_rate(keys: Path) -> None:
+    clock = Clock()
+    checks = access(clock, api_keys_file=keys, rate_limit=0.25)
+    alice, bob = request_with(X_API_Key="a-secret"), request_with(X_API_Key="b-secret")
+    checks.check(alice)
+    checks.check(bob)
+    with pytest.raises(RequestError, match=r"0\.25 requests a second") as caught:
+        checks.check(alice)
+    assert (caught.value.status, caught.value.headers["Retry-After"]) == (429, "4")
+    clock.now += 4
+    checks.check(alice)
+
+
+def test_without_keys_each_address_has_its_own_rate() -> None:
+    checks = access(rate_limit=1)
+    checks.check(request_with("10.0.0.1"))
+    checks.check(request_with("10.0.0.2"))
+    with pytest.raises(RequestError):
+        checks.check(request_with("10.0.0.1"))
+
+
+@pytest.mark.parametrize("content", [None, "", "alice", "alice a b"])
+def test_a_bad_file_of_keys_is_refused(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "keys").write_text(content)
+    with pytest.raises(AccessError, match="keys"):
+        access(api_keys_file=tmp_path / "keys")
+
+
+def test_health_and_metrics_never_need_a_key(tiny_bundle: Bundle, keys: Path) -> None:
+    with AsgiClient(create_app(settings(tiny_bundle.path, api_keys_file=keys, rate_limit=2))) as client:
+        for _ in range(5):
+            for path in ("/healthz", "/readyz", "/metrics"):
+                assert client.get(path).status_code == 200
+        problem(client.post("/detect", content=GOLDEN), 401)
+        problem(client.get("/models"), 401)
+        headers = {"Authorization": "Bearer a-secret"}
+        assert client.get("/models", headers=headers).status_code == 200
+        assert client.post("/detect", content=GOLDEN, headers=headers).status_code == 200
+        response = client.get("/models", headers=headers)
+        problem(response, 429)
+        assert int(response.headers["retry-after"]) == 1
+        assert 1 <= int(response.headers["retry-after-ms"]) <= 500
+        assert 'singleshot_rejected_total{reason="key"} 2.0' in client.get("/metrics").text

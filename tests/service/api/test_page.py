@@ -1,0 +1,310 @@
+"""The page, driven in headless Chromium: what a visitor does, and that its soft-NMS is the server's."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import httpx
+import numpy as np
+import pytest
+
+from service.api.app import create_app
+from service.detection.soft_nms import Method, soft_nms
+from tests.service.api.test_app import settings
+from tests.service.live_server import live_server
+from tests.tiny_bundle import golden_image, png, write_tiny_bundle
+
+BROWSER = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"))), None
+)
+if BROWSER is None:
+    pytest.skip("there is no Chromium or Chrome on this machine to open the page with", allow_module_level=True)
+
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright  # noqa: E402 (only where there is a browser)
+
+FLAGS = [
+    "--no-sandbox",  # it runs as root in containers
+    *("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+    *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
+]
+GOLDEN = png(golden_image())
+SHADES = np.zeros((64, 64, 3), np.uint8)  # a ramp of red: overlapping candidates of many scores
+SHADES[..., 0] = np.linspace(60, 255, 64)
+KEY = "a-secret"
+DROP = """([name, bytes]) => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([new Uint8Array(bytes)], name, {type: "image/png"}));
+    document.body.dispatchEvent(new DragEvent("drop", {dataTransfer: transfer, bubbles: true, cancelable: true}));
+}"""
+PASTE = """([name, bytes]) => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([new Uint8Array(bytes)], name, {type: "image/png"}));
+    document.dispatchEvent(new ClipboardEvent("paste", {clipboardData: transfer}));
+}"""
+RANK = """async (cases) => {
+    const { softNms } = await import(new URL("page/soft_nms.js", document.baseURI));
+    return cases.map(([candidates, settings]) => softNms(candidates, settings));
+}"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """host:port of a server with two models."""
+    folder = tmp_path_factory.mktemp("bundles")
+    bundles = [write_tiny_bundle(folder / name, name=name).path for name in ("tiny", "other")]
+    with live_server(create_app(settings(*bundles))) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def page(browser: Browser, server: str) -> Iterator[Page]:
+    """The page, open; at the end nothing must have gone wrong in its console but what a test says it expects."""
+    errors: list[str] = []
+    opened = browser.new_page()
+    opened.set_default_timeout(20_000)
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.on("console", lambda message: errors.append(message.text) if message.type in ("error", "warning") else None)
+    opened.goto(f"http://{server}/")
+    expect(opened.locator("#model option")).to_have_count(2)
+    yield opened
+    opened.close()
+    # the browser itself logs each refused request
+    assert [text for text in errors if "Failed to load resource" not in text] == []
+
+
+def choose(page: Page, name: str, content: bytes) -> None:
+    page.set_input_files("#file", [{"name": name, "mimeType": "image/png", "buffer": content}])
+
+
+def put(page: Page, slider: str, value: float) -> None:
+    page.locator(f"#{slider}").fill(str(value))
+
+
+def shown(page: Page) -> list[tuple[str, float]]:
+    """The label and score of each detection in the table, once it is drawn."""
+    page.evaluate("() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))")
+    rows = page.locator("#rows tr").all_inner_texts()
+    return [(row.split("\t")[0].strip(), float(row.split("\t")[1])) for row in rows]
+
+
+def answered(server: str, query: str, content: bytes) -> list[tuple[str, float]]:
+    """What the server itself says."""
+    (result,) = httpx.post(f"http://{server}/detect?{query}", content=content).json()["results"]
+    return [(found["label"], round(found["score"], 3)) for found in result["detections"]]
+
+
+@pytest.mark.parametrize("way", [DROP, PASTE])
+def test_a_picture_that_is_dropped_or_pasted_gets_its_boxes(page: Page, way: str) -> None:
+    page.evaluate(way, ["cells.png", list(GOLDEN)])
+    expect(page.locator("#boxes div")).to_have_count(2)
+    expect(page.locator("#boxes span")).to_have_text(["green 1.00", "red 1.00"])
+    box, picture = page.locator("#boxes div").last.bounding_box(), page.locator("#picture").bounding_box()
+    assert box is not None
+    assert picture is not None
+    scale = picture["width"] / 64
+    assert box["x"] - picture["x"] == pytest.approx(16 * scale, abs=1)
+    assert box["width"] == pytest.approx(16 * scale, abs=1)
+
+
+def test_the_sliders_rank_anew_without_asking_the_server(page: Page) -> None:
+    choose(page, "shades.png", png(SHADES))
+    expect(page.locator("#rows tr")).not_to_have_count(0)
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    counts = []
+    for threshold in (0.1, 0.6, 0.8):
+        put(page, "threshold", threshold)
+        counts.append(len(shown(page)))
+    assert counts[0] > counts[1] > counts[2]
+    put(page, "threshold", 0.05)
+    put(page, "limit", 3)
+    assert len(shown(page)) == 3
+    assert requests == []
+
+
+@pytest.mark.parametrize(
+    ("method", "sliders", "query"),
+    [
+        ("gaussian", {"sigma": 0.1}, "nms=gaussian&sigma=0.1"),
+        ("gaussian", {"sigma": 1.5, "limit": 7}, "nms=gaussian&sigma=1.5&max_detections=7"),
+        ("linear", {"iou": 0.2}, "nms=linear&iou_threshold=0.2"),
+        ("hard", {"iou": 0.1}, "nms=hard&iou_threshold=0.1"),
+        ("none", {}, "nms=none"),
+    ],
+)
+def test_the_page_shows_what_the_server_would_answer(
+    page: Page, server: str, method: str, sliders: dict[str, float], query: str
+) -> None:
+    choose(page, "shades.png", png(SHADES))
+    page.locator(f"input[value={method}]").check()
+    for slider, value in {"threshold": 0.1, **sliders}.items():
+        put(page, slider, value)
+    expect(page.locator("#rows tr")).not_to_have_count(0)
+    ours, theirs = shown(page), answered(server, f"score_threshold=0.1&{query}", png(SHADES))
+    assert [label for label, _ in ours] == [label for label, _ in theirs]
+    assert [score for _, score in ours] == pytest.approx([score for _, score in theirs], abs=0.002)
+    curl = page.locator("#curl").inner_text()
+    assert "score_threshold=0.1" in curl
+    assert answered(server, curl.partition("?")[2].rstrip("'"), png(SHADES)) == theirs
+
+
+def test_soft_nms_in_the_browser_is_the_servers(page: Page) -> None:
+    random = np.random.default_rng(0)
+    cases: list[Any] = []
+    expected = []
+    for method in (*get_args(Method) * 20,):
+        size = int(random.integers(0, 60))
+        corners = random.integers(0, 40, (size, 2))
+        boxes = np.concatenate([corners, corners + random.integers(0, 30, (size, 2))], axis=1).astype(np.float32)
+        scores = np.sort(random.random(size, np.float32))[::-1]
+        labels = random.integers(0, 3, size).astype(np.int32)
+        sigma, overlap, threshold = (
+            float(random.uniform(0.05, 2)),
+            float(random.random()),
+            float(random.uniform(0, 0.5)),
+        )
+        candidates = {"boxes": boxes.tolist(), "scores": scores.tolist(), "labels": labels.tolist()}
+        ranking = {
+            "method": method,
+            "sigma": sigma,
+            "iouThreshold": overlap,
+            "scoreThreshold": threshold,
+            "maxDetections": 40,
+        }
+        cases.append([candidates, ranking])
+        options = {"sigma": sigma, "iou_threshold": overlap, "score_threshold": threshold, "max_detections": 40}
+        expected.append(soft_nms(boxes, scores, labels, method=method, **options))
+    assert sum(len(kept) for kept, _ in expected) > 500
+    for got, (kept, scores) in zip(page.evaluate(RANK, cases), expected, strict=True):
+        assert [found["index"] for found in got] == kept.tolist()
+        assert [found["score"] for found in got] == pytest.approx(scores.tolist(), abs=1e-6)
+
+
+def test_several_pictures_are_answered_and_one_that_is_none_says_so(page: Page) -> None:
+    files = [("one.png", GOLDEN), ("notes.txt", b"hello"), ("two.png", GOLDEN)]
+    page.set_input_files(
+        "#file", [{"name": name, "mimeType": "image/png", "buffer": content} for name, content in files]
+    )
+    expect(page.locator("#thumbs .count")).to_have_text(["2", "!", "2"])
+    page.locator("#thumbs button").nth(1).click()
+    expect(page.locator("#problem")).to_contain_text("Not a picture. Not an image that this server reads")
+    expect(page.locator("#retry")).to_be_hidden()
+    page.locator("#clear").click()
+    expect(page.locator("#welcome button").first).to_be_focused()
+
+
+def test_a_class_can_be_left_out(page: Page) -> None:
+    choose(page, "cells.png", GOLDEN)
+    expect(page.locator("#rows tr")).to_have_count(2)
+    page.locator("#classes input").first.uncheck()
+    assert shown(page) == [("green", 1.0)]
+    assert "classes=green" in page.locator("#curl").inner_text()
+
+
+def test_a_picture_may_come_before_the_list_of_models(page: Page) -> None:
+    held: list[Route] = []
+    page.route("**/models", lambda route: held.append(route))
+    with page.expect_request("**/models"):
+        page.reload(wait_until="commit")
+    choose(page, "cells.png", GOLDEN)
+    held[0].continue_()
+    expect(page.locator("#rows tr")).to_have_count(2)
+
+
+def test_another_model_is_asked_anew_and_stands_in_the_curl_line(page: Page) -> None:
+    choose(page, "cells.png", GOLDEN)
+    expect(page.locator("#rows tr")).to_have_count(2)
+    with page.expect_request(re.compile("detect.*model=other")):
+        page.locator("#model").select_option(label="other")
+    expect(page.locator("#curl")).to_contain_text("model=other")  # once the answer is there
+    expect(page.locator("#rows tr")).to_have_count(2)
+
+
+def test_the_time_of_each_stage_is_shown(page: Page) -> None:
+    choose(page, "cells.png", GOLDEN)
+    expect(page.locator("#time-stages dt")).to_have_text(["Decode", "Queue", "Infer", "Postprocess", "Network & rest"])
+    expect(page.locator("#time-bar i")).to_have_count(5)
+
+
+def test_a_models_example_is_one_click_away(page: Page) -> None:
+    page.locator("#example-list button").click()
+    expect(page.locator("#rows tr")).to_have_count(2)
+
+
+def test_the_camera_takes_a_picture(page: Page) -> None:
+    page.locator("#welcome .camera").click()
+    page.locator("#camera-take").click()
+    expect(page.locator("#status")).to_contain_text("in camera-1.jpg")
+
+
+def test_a_busy_server_is_asked_again_when_it_said(page: Page) -> None:
+    refusals = iter([{"Retry-After": "1", "Retry-After-Ms": "700"}])
+
+    def refuse_once(route: Route) -> None:
+        if (headers := next(refusals, None)) is None:
+            route.continue_()
+        else:
+            route.fulfill(
+                status=503, headers=headers, json={"status": 503, "detail": "the server is busy: 9 images wait"}
+            )
+
+    page.route("**/detect?*", refuse_once)
+    choose(page, "cells.png", GOLDEN)
+    expect(page.locator("#problem")).to_contain_text("Not now. The server is busy: 9 images wait.")
+    expect(page.locator("#countdown")).to_have_text("Trying again in 1 s")
+    expect(page.locator("#rows tr")).to_have_count(2)
+    expect(page.locator("#problem")).to_be_hidden()
+
+
+def test_a_server_that_is_gone_is_told_and_asked_again_by_hand(page: Page) -> None:
+    page.route("**/detect?*", lambda route: route.abort())
+    choose(page, "cells.png", GOLDEN)
+    expect(page.locator("#problem-title")).to_have_text("The server does not answer.")
+    page.unroute("**/detect?*")
+    page.locator("#retry").press("Enter")
+    expect(page.locator("#rows tr")).to_have_count(2)
+
+
+def test_a_key_is_asked_for_and_sent(browser: Browser, tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text(f"alice {KEY}\n")
+    bundle = write_tiny_bundle(tmp_path / "tiny")
+    with live_server(create_app(settings(bundle.path, api_keys_file=keys))) as address:
+        page = browser.new_page()
+        page.goto(f"http://{address}/")
+        expect(page.locator("#key")).to_be_focused()
+        expect(page.locator("#settings")).to_be_hidden()
+        expect(page.locator("#models-link")).to_be_hidden()  # it would be refused
+        page.locator("#key").fill("wrong")
+        page.locator("#key").press("Enter")
+        expect(page.locator("#key-trouble")).to_have_text("The server does not know that key.")
+        page.locator("#key").fill(KEY)
+        page.locator("#key").press("Enter")
+        choose(page, "cells.png", GOLDEN)
+        expect(page.locator("#rows tr")).to_have_count(2)
+        expect(page.locator("#curl")).to_contain_text('-H "X-API-Key: $API_KEY"')
+        page.close()
+
+
+def test_a_phone_sees_all_of_it_without_scrolling_sideways(browser: Browser, server: str) -> None:
+    page = browser.new_page(viewport={"width": 360, "height": 740}, is_mobile=True, has_touch=True)
+    page.goto(f"http://{server}/")
+    choose(page, "cells.png", GOLDEN)
+    expect(page.locator("#rows tr")).to_have_count(2)
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    assert (
+        page.evaluate("(({scrollWidth, clientWidth}) => scrollWidth - clientWidth)(document.querySelector('.scroll'))")
+        == 0
+    )
+    page.close()

@@ -1,0 +1,264 @@
+"""Models that come, go and change while the server runs."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from fastapi import FastAPI
+
+from service.api.app import create_app
+from service.bundle import GOLDEN as GOLDEN_FILE
+from service.bundle import MODEL, Bundle, BundleError, read_bundle, write_bundle
+from service.repository.repository import Repository
+from tests.asgi_client import AsgiClient
+from tests.service.api.test_app import GOLDEN, labels, problem, settings
+from tests.service.faulty_engine import FaultyEngines
+from tests.tiny_bundle import png, write_tiny_bundle
+
+
+def served(client: AsgiClient) -> list[tuple[str, str]]:
+    return [(model["name"], model["version"]) for model in client.get("/models").json()["models"]]
+
+
+def repository_of(app: FastAPI) -> Repository:
+    repository: Repository = app.state.server.repository
+    return repository
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Bundle:
+    return write_tiny_bundle(tmp_path / "bundle")
+
+
+def test_a_bundle_that_changed_on_disk_is_served(bundle: Bundle) -> None:
+    app = create_app(settings(bundle.path))
+    with AsgiClient(app) as client:
+        client.run(repository_of(app).poll())
+        write_tiny_bundle(bundle.path, version="2")
+        client.run(repository_of(app).poll())
+        assert served(client) == [("tiny", "2")]
+        assert len(labels(client.post("/detect", content=GOLDEN))) == 2
+        metrics = client.get("/metrics").text
+        assert 'model="tiny",version="2"} 1.0' in metrics
+        assert 'version="1"' not in metrics
+        assert 'singleshot_model_loads_total{model="tiny",outcome="loaded"} 1.0' in metrics
+
+
+def break_hash(bundle: Bundle) -> None:
+    bundle.model_path.write_bytes(b"cut short")
+
+
+def break_golden(bundle: Bundle) -> None:
+    write_tiny_bundle(bundle.path, version="2")
+    black = png(np.zeros((64, 64, 3), np.uint8))
+    files = {MODEL: bundle.model_path.read_bytes(), GOLDEN_FILE: black}
+    write_bundle(bundle.path, read_bundle(bundle.path).manifest, files)
+
+
+def rename(bundle: Bundle) -> None:
+    write_tiny_bundle(bundle.path, name="other")
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"), [(break_hash, "SHA-256"), (break_golden, "misses 2 of 2"), (rename, "its name is other")]
+)
+def test_a_bad_bundle_is_refused_and_the_old_one_goes_on(
+    bundle: Bundle, damage: Callable[[Bundle], None], words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = create_app(settings(bundle.path))
+    with AsgiClient(app) as client:
+        damage(bundle)
+        for _ in range(2):  # it is refused once, not at every look
+            client.run(repository_of(app).poll())
+        assert served(client) == [("tiny", "1")]
+        assert client.get("/readyz").status_code == 200
+        assert len(labels(client.post("/detect", content=GOLDEN))) == 2
+        (slot,) = repository_of(app).slots
+        assert words in slot.reason
+        assert len(caplog.records) == 1
+        write_tiny_bundle(bundle.path, version="3")
+        client.run(repository_of(app).poll())
+        assert served(client) == [("tiny", "3")]
+        assert slot.reason == ""
+
+
+def test_a_bundle_that_is_gone_from_the_disk_goes_on_being_served(bundle: Bundle, tmp_path: Path) -> None:
+    app = create_app(settings(bundle.path))
+    with AsgiClient(app) as client:
+        bundle.path.rename(tmp_path / "elsewhere")
+        client.run(repository_of(app).poll())
+        assert served(client) == [("tiny", "1")]
+
+
+def test_the_disk_is_watched(bundle: Bundle) -> None:
+    app = create_app(settings(bundle.path, reload_seconds=0.001))
+    write_tiny_bundle(bundle.path, version="2")
+
+    async def changed() -> None:
+        async with asyncio.timeout(60):
+            while repository_of(app).models[0].version != "2":  # noqa: ASYNC110 the disk gives no event
+                await asyncio.sleep(0)
+
+    with AsgiClient(app) as client:
+        client.run(changed())
+
+
+def with_engines(
+    bundle: Bundle, test: Callable[[FastAPI, httpx.AsyncClient, FaultyEngines], Awaitable[None]], **changes: Any
+) -> None:
+    """Run `test` on an application whose engines it controls."""
+
+    async def run() -> None:
+        engines = FaultyEngines()
+        app = create_app(settings(bundle.path, engine_streams=1, watchdog_seconds=3600, **changes), engines)
+        transport = httpx.ASGITransport(app)
+        async with (
+            app.state.server.running(app),
+            httpx.AsyncClient(transport=transport, base_url="http://test") as client,
+        ):
+            await test(app, client, engines)
+
+    asyncio.run(run())
+
+
+def test_a_request_finishes_on_the_model_that_it_started_with(bundle: Bundle) -> None:
+    async def test(app: FastAPI, client: httpx.AsyncClient, engines: FaultyEngines) -> None:
+        old = engines.opened[0]
+        old.may_run.clear()
+        old.has_begun.clear()
+        first = asyncio.create_task(client.post("/detect", content=GOLDEN))
+        await asyncio.to_thread(old.has_begun.wait, 60)
+        write_tiny_bundle(bundle.path, version="2")
+        await repository_of(app).poll()
+        new = engines.opened[1]
+        new.has_begun.clear()
+        assert len(labels(await client.post("/detect", content=GOLDEN))) == 2
+        assert new.has_begun.is_set()
+        assert not first.done()
+        assert not old.is_closed.is_set()
+        old.may_run.set()
+        assert len(labels(await first)) == 2
+        assert await asyncio.to_thread(old.is_closed.wait, 60)
+
+    with_engines(bundle, test)
+
+
+def test_a_request_whose_body_still_arrives_finishes_on_its_model_too(bundle: Bundle) -> None:
+    async def test(app: FastAPI, client: httpx.AsyncClient, engines: FaultyEngines) -> None:
+        is_reading, may_end = asyncio.Event(), asyncio.Event()
+
+        async def slow_body() -> Any:
+            is_reading.set()
+            await may_end.wait()
+            yield GOLDEN
+
+        first = asyncio.create_task(client.post("/detect", content=slow_body()))
+        await is_reading.wait()
+        await repository_of(app).unload("tiny")
+        may_end.set()
+        assert len(labels(await first)) == 2
+        assert await asyncio.to_thread(engines.opened[0].is_closed.wait, 60)
+
+    with_engines(bundle, test)
+
+
+def test_an_unloaded_model_is_gone_until_it_is_loaded(bundle: Bundle, tmp_path: Path) -> None:
+    other = write_tiny_bundle(tmp_path / "other", name="other")
+    app = create_app(settings(bundle.path, other.path))
+    with AsgiClient(app) as client:
+        client.run(repository_of(app).unload("tiny"))
+        client.run(repository_of(app).poll())
+        assert served(client) == [("other", "1")]
+        problem(client.post("/detect?model=tiny", content=GOLDEN), 404)
+        assert client.post("/detect", content=GOLDEN).json()["model"] == "other"
+        client.run(repository_of(app).unload("other"))
+        assert "no model is loaded" in problem(client.get("/readyz"), 503)
+        problem(client.post("/detect", content=GOLDEN), 404)
+        client.run(repository_of(app).load("tiny"))
+        assert served(client) == [("tiny", "1")]
+
+
+def test_a_canary_gets_its_share(bundle: Bundle, tmp_path: Path) -> None:
+    canary = write_tiny_bundle(tmp_path / "canary", version="2")
+    app = create_app(settings(bundle.path, canaries=(str(canary.path),), canary_share=0.25))
+    with AsgiClient(app) as client:
+        shares = {model["version"]: model["share"] for model in client.get("/models").json()["models"]}
+        assert shares == {"1": 0.75, "2": 0.25}
+        chosen = Counter(repository_of(app).choose(None).version for _ in range(40))
+        assert chosen == {"1": 30, "2": 10}
+        assert repository_of(app).choose("tiny", "2").version == "2"
+        assert len(labels(client.post("/detect?version=2", content=GOLDEN))) == 2
+        assert "1, 2" in problem(client.post("/detect?version=3", content=GOLDEN), 404)
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "words"),
+    [("other", "2", "no model of that name"), ("tiny", "1", "version 1 of tiny is served already")],
+)
+def test_a_senseless_canary_is_refused(bundle: Bundle, tmp_path: Path, name: str, version: str, words: str) -> None:
+    canary = write_tiny_bundle(tmp_path / "canary", name=name, version=version)
+    with pytest.raises(BundleError, match=words):
+        create_app(settings(bundle.path, canaries=(str(canary.path),)))
+
+
+def test_an_engine_that_keeps_failing_ends_readiness_until_it_works_again(
+    bundle: Bundle, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(app: FastAPI, client: httpx.AsyncClient, engines: FaultyEngines) -> None:
+        watchdog = app.state.server.watchdog
+        engines.opened[0].is_broken = True
+        assert "engine failed" in problem(await client.post("/detect", content=GOLDEN), 500)
+        await watchdog.look()
+        assert (await client.get("/readyz")).status_code == 200
+        await client.post("/detect", content=GOLDEN)
+        await watchdog.look()
+        assert "failed on 3 batches in a row" in problem(await client.get("/readyz"), 503)
+        assert (await client.get("/healthz")).status_code == 200
+        engines.opened[0].is_broken = False
+        await watchdog.look()
+        assert (await client.get("/readyz")).status_code == 200
+
+    with_engines(bundle, test, max_failures=2)
+    told = [record.message for record in caplog.records if "engine failed on a batch" not in record.message]
+    assert told == ["tiny 1 is in trouble: the engine of tiny failed on 3 batches in a row", "tiny 1 works again"]
+
+
+def test_a_stuck_engine_is_noticed(bundle: Bundle, caplog: pytest.LogCaptureFixture) -> None:
+    async def test(app: FastAPI, client: httpx.AsyncClient, engines: FaultyEngines) -> None:
+        engine = engines.opened[0]
+        engine.may_run.clear()
+        engine.has_begun.clear()
+        stuck = asyncio.create_task(client.post("/detect", content=GOLDEN))
+        await asyncio.to_thread(engine.has_begun.wait, 60)
+        while app.state.server.stuck_model is None:  # noqa: ASYNC110 time itself is what it waits for
+            await asyncio.sleep(0)
+        await app.state.server.watchdog.look()
+        for path in ("/readyz", "/healthz"):
+            assert "has been stuck" in problem(await client.get(path), 503)
+        engine.may_run.set()
+        assert (await stuck).status_code == 200
+        await app.state.server.watchdog.look()
+        assert (await client.get("/healthz")).status_code == 200
+
+    with_engines(bundle, test, stuck_seconds=0.01)
+    assert [record.message.partition(":")[0] for record in caplog.records] == [
+        "tiny 1 is in trouble",
+        "tiny 1 works again",
+    ]
+
+
+def test_a_canary_in_trouble_gets_nothing_and_does_not_end_readiness(bundle: Bundle, tmp_path: Path) -> None:
+    canary = write_tiny_bundle(tmp_path / "canary", version="2")
+
+    async def test(app: FastAPI, client: httpx.AsyncClient, engines: FaultyEngines) -> None:
+        engines.opened[1].is_broken = True
+        problem(await client.post("/detect?version=2", content=GOLDEN), 500)
+        assert (await client.get("/readyz")).status_code == 200
+        assert {repository_of(app).choose(None).version for _ in range(5)} == {"1"}
+
+    with_engines(bundle, test, max_failures=1, canaries=(str(canary.path),), canary_share=1)

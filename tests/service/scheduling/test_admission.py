@@ -1,0 +1,64 @@
+"""The budget of pixels, and what the refused are told."""
+
+import numpy as np
+import pytest
+
+from service.scheduling.admission import MAX_PROMISE_SECONDS, Margin, Promises
+from service.scheduling.pixel_budget import BudgetExceededError, PixelBudget
+
+
+def test_the_budget_is_given_back() -> None:
+    budget = PixelBudget(100)
+    for _ in range(3):
+        with budget.reserved(60), budget.reserved(40):
+            assert budget.pixels == 100
+    assert budget.pixels == 0
+
+
+def test_an_image_over_the_budget_waits_for_no_one_but_is_refused() -> None:
+    budget = PixelBudget(100)
+    with budget.reserved(60), pytest.raises(BudgetExceededError, match="60 pixels"), budget.reserved(41):
+        pass
+
+
+def test_an_image_alone_is_let_in_whatever_its_size() -> None:
+    budget = PixelBudget(100)
+    with budget.reserved(1000):
+        assert budget.pixels == 1000
+
+
+def test_a_promise_is_kept_free_of_those_before_it() -> None:
+    promises = Promises()
+    assert promises.next_seconds(now=100.0, soonest_seconds=2.0, spacing_seconds=0.5) == 2.0
+    assert promises.next_seconds(now=100.0, soonest_seconds=2.0, spacing_seconds=0.5) == 2.5
+    assert promises.next_seconds(now=101.0, soonest_seconds=0.1, spacing_seconds=0.5) == 2.0
+    assert promises.next_seconds(now=200.0, soonest_seconds=1.0, spacing_seconds=0.5) == 1.0
+
+
+def test_no_promise_grows_without_bound() -> None:
+    promises = Promises()
+    told = [promises.next_seconds(now=0.0, soonest_seconds=1.0, spacing_seconds=1.0) for _ in range(100)]
+    assert told[:3] == [1.0, 2.0, 3.0]
+    assert max(told) == MAX_PROMISE_SECONDS
+    assert promises.next_seconds(now=0.0, soonest_seconds=40.0, spacing_seconds=1.0) == 40.0  # the truth has no bound
+
+
+def test_the_margin_covers_nearly_all_answers_and_no_more() -> None:
+    late = np.random.default_rng(0).normal(0.010, 0.005, 4000)
+    margin = Margin()
+    covered = []
+    for seconds in late:
+        covered.append(seconds <= margin.seconds)
+        margin.observe(seconds, batch_seconds=0.04)
+    assert 0.96 < np.mean(covered[1000:]) < 0.995
+    assert margin.seconds < late.max()
+
+
+def test_without_late_answers_the_margin_goes_away() -> None:
+    margin = Margin()
+    for _ in range(3):
+        margin.observe(1.0, batch_seconds=0.1)
+    assert margin.seconds > 0
+    for _ in range(1000):
+        margin.observe(-1.0, batch_seconds=0.1)
+    assert margin.seconds == 0

@@ -1,0 +1,177 @@
+"""What batches cost."""
+
+import threading
+from collections import Counter
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from service.bundle import Bundle
+from service.engines.engine import Candidates, Engine
+from service.scheduling.cost_model import CostModel, measure_costs
+
+
+def test_sizes_between_the_measured_ones_lie_on_a_line() -> None:
+    cost = CostModel({1: 6.0, 5: 10.0})
+    assert [cost.seconds(size) for size in (1, 3, 5)] == [6.0, 8.0, 10.0]
+
+
+def test_the_cost_follows_what_is_observed() -> None:
+    cost = CostModel({1: 1.0})
+    for _ in range(300):
+        cost.observe(1, 2.0)
+        cost.observe(2, 3.0)
+    assert cost.seconds(1) == pytest.approx(2.0, rel=0.02)
+    assert cost.seconds(2) == pytest.approx(3.0, rel=0.02)
+
+
+def test_all_sizes_follow_when_one_slows_down() -> None:
+    cost = CostModel({1: 1.0, 4: 2.0})
+    for _ in range(30):
+        cost.observe(4, 4.0)
+    assert cost.seconds(4) == pytest.approx(4.0, rel=0.01)
+    assert 1.1 < cost.seconds(1) < 2.0
+
+
+@pytest.mark.parametrize(
+    ("costs", "size"),
+    [
+        ({n: n + 5.0 for n in (1, 2, 4, 8, 16)}, 16),
+        ({1: 10.0, 2: 19.9, 4: 39.6, 8: 79.2}, 1),
+        ({1: 10.0, 2: 15.0, 4: 28.0, 8: 55.0}, 4),
+        ({1: 6.0, 32: 37.0}, 1),
+    ],
+    ids=["as on a GPU", "as on a CPU", "in between", "beyond what is allowed"],
+)
+def test_a_batch_is_as_large_as_pays(costs: dict[int, float], size: int) -> None:
+    assert CostModel(costs).best_size(16) == size
+
+
+def test_a_hiccup_is_no_change_of_speed() -> None:
+    cost = CostModel({1: 1.0})
+    cost.observe(1, 1000.0)
+    assert cost.seconds(1) < 1.5
+
+
+@pytest.mark.parametrize(
+    ("num_ahead", "streams", "seconds"),
+    [
+        (0, [0.0], 6.0),
+        (3, [0.0], 9.0),
+        (4, [0.0], 9.0 + 6.0),
+        (9, [2.0], 2.0 + 2 * 9.0 + 7.0),
+        (0, [5.0, 1.0], 1.0 + 6.0),
+        (4, [5.0, 1.0], 5.0 + 6.0),
+        (8, [5.0, 1.0], 10.0 + 6.0),
+    ],
+)
+def test_an_image_finishes_after_the_batches_before_it_on_the_stream_that_is_free_first(
+    num_ahead: int, streams: list[float], seconds: float
+) -> None:
+    assert CostModel({1: 6.0, 4: 9.0}).finish_seconds(num_ahead, 4, streams) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("num_waiting", "others", "size"),
+    [
+        (1, [], 1),
+        (3, [], 3),
+        (9, [], 4),
+        (2, [0.0], 1),
+        (2, [1.0], 1),
+        (2, [5.0], 2),
+        (6, [0.0], 3),
+        (6, [4.0], 4),
+        (8, [0.0], 4),
+        (4, [0.0, 0.0, 3.0], 2),
+        (4, [0.0, 0.0, 0.0], 1),
+    ],
+)
+def test_streams_share_what_waits_as_long_as_nobody_is_later_for_it(
+    num_waiting: int, others: list[float], size: int
+) -> None:
+    """As on a GPU, where all are answered sooner together than one after another."""
+    cost = CostModel({1: 6.0, 2: 7.0, 4: 9.0})
+    assert cost.fair_size(num_waiting, 4, others) == size
+
+
+@pytest.mark.parametrize(
+    ("num_waiting", "others", "size"),
+    [
+        (1, [], 1),
+        (2, [], 1),
+        (4, [], 1),
+        (5, [], 4),
+        (2, [0.0], 1),
+        (4, [9.0], 1),
+        (5, [9.0], 4),
+        (8, [0.0], 4),
+        (30, [0.0], 4),
+    ],
+)
+def test_a_batch_in_which_each_image_waits_longer_is_for_those_behind_it(
+    num_waiting: int, others: list[float], size: int
+) -> None:
+    """As on a CPU: four together save a tenth of the time, and two next to nothing."""
+    cost = CostModel({1: 10.0, 2: 19.5, 4: 35.5})
+    assert cost.fair_size(num_waiting, 4, others) == size
+
+
+def test_where_batches_save_nothing_there_are_none() -> None:
+    assert [CostModel({1: 10.0, 4: 40.0}).fair_size(num_waiting, 4, []) for num_waiting in (1, 2, 4, 5, 99)] == [1] * 5
+
+
+def test_every_power_of_two_is_measured(tiny_bundle: Bundle, tiny_engine: Engine) -> None:
+    cost = measure_costs(tiny_engine, tiny_bundle.manifest.input, max_batch=6)
+    assert all(cost.seconds(size) > 0 for size in range(1, 7))
+
+
+def test_streams_are_measured_all_at_once(tiny_bundle: Bundle) -> None:
+    are_running = threading.Barrier(2, timeout=60)
+
+    class Engine:
+        name = description = "two streams"
+
+        def __call__(self, images: NDArray[np.uint8]) -> Candidates:
+            are_running.wait()
+            size = len(images)
+            return Candidates(
+                np.zeros((size, 1, 4), np.float32), np.zeros((size, 1), np.float32), np.zeros((size, 1), np.int32)
+            )
+
+        def close(self) -> None:
+            pass
+
+    measure_costs(Engine(), tiny_bundle.manifest.input, max_batch=4, num_streams=2)
+
+
+def test_one_slow_run_does_not_make_a_size_look_slow(tiny_bundle: Bundle) -> None:
+    num_runs = Counter[int]()
+    may_go_on = threading.Event()
+
+    class Engine:
+        name = description = "slow once, in the first run that counts"
+
+        def __call__(self, images: NDArray[np.uint8]) -> Candidates:
+            size = len(images)
+            num_runs[size] += 1
+            if (size, num_runs[size]) == (1, 2):
+                may_go_on.wait(0.5)
+            return Candidates(
+                np.zeros((size, 1, 4), np.float32), np.zeros((size, 1), np.float32), np.zeros((size, 1), np.int32)
+            )
+
+        def close(self) -> None:
+            pass
+
+    cost = measure_costs(Engine(), tiny_bundle.manifest.input, max_batch=2)
+    assert cost.seconds(1) < 0.5
+
+
+def test_decoding_costs_as_much_as_there_are_images() -> None:
+    cost = CostModel({1: 1.0, 4: 2.0})
+    for _ in range(60):
+        cost.observe(4, 2.0, decode_seconds=4 * 0.5)
+    assert cost.seconds(1) == pytest.approx(1.5, abs=0.01)
+    assert cost.seconds(4) == pytest.approx(4.0, abs=0.01)

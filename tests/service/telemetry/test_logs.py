@@ -1,0 +1,78 @@
+"""The log's lines."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from service.api.app import create_app
+from service.bundle import Bundle
+from service.telemetry.logs import Level, request_id, write_logs
+from tests.asgi_client import AsgiClient
+from tests.service.api.test_app import GOLDEN, settings
+from tests.service.faulty_engine import FaultyEngines
+
+
+@pytest.fixture(autouse=True)
+def _restored() -> Iterator[None]:
+    """Leave logging as it was."""
+    root, own = logging.getLogger(), logging.getLogger("singleshot")
+    before = list(root.handlers), root.level, own.level
+    yield
+    root.handlers[:], root.level, own.level = before
+    logging.getLogger("python_multipart").setLevel(logging.NOTSET)
+    for logger in (root, own):
+        logger.setLevel(logger.level)  # forget what was worked out from the levels
+
+
+def written(level: Level) -> tuple[io.StringIO, Any]:
+    stream = io.StringIO()
+    write_logs(level, stream)
+    return stream, lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_a_line_is_an_object_with_what_was_given() -> None:
+    _, lines = written("info")
+    token = request_id.set("abc")
+    logging.getLogger("singleshot").info("two\nlines of %d", 2, extra={"model": "tiny", "thing": object})
+    request_id.reset(token)
+    (line,) = lines()
+    assert line["message"] == "two\nlines of 2"
+    assert (line["level"], line["request_id"], line["model"]) == ("info", "abc", "tiny")
+    assert line["time"].endswith("+00:00")
+
+
+def test_at_info_there_is_one_line_a_request(tiny_bundle: Bundle) -> None:
+    _, lines = written("info")
+    with AsgiClient(create_app(settings(tiny_bundle.path))) as client:
+        client.post("/detect", content=GOLDEN, headers={"X-Request-Id": "first"})
+        client.post("/detect?secret=1", content=b"no image", headers={"X-Request-Id": "second"})
+    told = lines()
+    assert [(line["request_id"], line["method"], line["path"], line["status"]) for line in told] == [
+        ("first", "POST", "/detect", 200),
+        ("second", "POST", "/detect", 422),
+    ]
+    assert told[0]["ms"] > 0
+
+
+def test_at_warning_a_good_request_is_silent(tiny_bundle: Bundle) -> None:
+    _, lines = written("warning")
+    with AsgiClient(create_app(settings(tiny_bundle.path))) as client:
+        client.post("/detect", content=GOLDEN)
+        client.post("/detect", content=b"no image")
+    assert lines() == []
+
+
+def test_a_failed_batch_names_its_requests(tiny_bundle: Bundle) -> None:
+    _, lines = written("info")
+    engines = FaultyEngines()
+    with AsgiClient(create_app(settings(tiny_bundle.path), engines)) as client:
+        engines.opened[0].is_broken = True
+        response = client.post("/detect", content=GOLDEN, headers={"X-Request-Id": "unlucky"})
+    assert response.status_code == 500
+    (line,) = lines()
+    assert line["request_ids"] == ["unlucky"]
+    assert "RuntimeError: broken" in line["exception"]

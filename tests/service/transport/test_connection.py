@@ -1,0 +1,80 @@
+"""A client cannot hold a connection, or fill the memory, by what it sends before the body of a request."""
+
+import socket
+from collections.abc import Iterator
+from http.client import HTTPConnection
+
+import pytest
+from fastapi import FastAPI
+
+from service.transport.connection import MAX_HEAD_BYTES
+from tests.service.live_server import live_server
+
+REQUEST = b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n"
+app = FastAPI(openapi_url=None)
+
+
+@app.get("/healthz")
+async def healthz() -> str:
+    return "ok"
+
+
+@pytest.fixture(scope="module")
+def impatient() -> Iterator[str]:
+    """A server that waits 0.1 s for the head of a request."""
+    with live_server(app, head_seconds=0.1) as address:
+        yield address
+
+
+@pytest.fixture
+def client(impatient: str) -> Iterator[socket.socket]:
+    host, port = impatient.split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connected:
+        yield connected
+
+
+def read_all(client: socket.socket) -> bytes:
+    """What the server sends until it closes the connection."""
+    return b"".join(iter(lambda: client.recv(65536), b""))
+
+
+def test_a_client_that_says_nothing_is_cut_off(client: socket.socket) -> None:
+    assert read_all(client) == b""
+
+
+@pytest.mark.parametrize("part", [REQUEST[:1], REQUEST[:20], REQUEST[:-2]])
+def test_a_client_that_does_not_end_its_headers_is_cut_off(client: socket.socket, part: bytes) -> None:
+    client.sendall(part)
+    assert read_all(client).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+
+
+def test_so_is_one_that_trickles_its_second_request(client: socket.socket) -> None:
+    client.sendall(REQUEST + REQUEST[:20])
+    answers = read_all(client)
+    assert answers.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b'"ok"HTTP/1.1 408 Request Timeout\r\n' in answers
+
+
+def test_headers_without_end_are_refused(client: socket.socket) -> None:
+    start = REQUEST[:-2] + b"X-Long: "
+    client.sendall(start + b"a" * (MAX_HEAD_BYTES + 1 - len(start)))
+    assert read_all(client).startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
+
+
+def test_what_is_no_http_is_refused_once(client: socket.socket) -> None:
+    client.sendall(b"\x16\x03\x01 hello\r\n")
+    answer = read_all(client)
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert answer.count(b"HTTP/1.1") == 1
+
+
+def test_a_connection_lives_on_between_requests_for_longer_than_a_head_may_take(impatient: str) -> None:
+    connection = HTTPConnection(impatient)
+    for _ in range(2):
+        connection.request("GET", "/healthz")
+        assert connection.getresponse().read() == b'"ok"'
+        connection.sock.settimeout(0.3)  # three times as long
+        with pytest.raises(TimeoutError):
+            connection.sock.recv(1)
+        connection.sock.settimeout(30)
+    connection.close()

@@ -1,0 +1,113 @@
+"""An answer is sent in one piece: a server that dies has sent all of it or nothing."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from starlette.responses import StreamingResponse
+from uvicorn.server import ServerState
+
+from service.transport.connection import connections_of
+from service.transport.joined_writes import JoinedWrites
+
+app = FastAPI(openapi_url=None)
+
+
+@app.get("/whole")
+async def whole() -> str:
+    return "whole"
+
+
+@app.get("/parts")
+async def parts() -> StreamingResponse:
+    """Two parts, of which the second comes some turns of the event loop after the first."""
+
+    async def stream() -> AsyncIterator[str]:
+        yield "first"
+        for _ in range(10):
+            await asyncio.sleep(0)
+        yield "second"
+
+    return StreamingResponse(stream())
+
+
+class Wire(asyncio.Transport):
+    """Keeps each piece that is sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[bytes] = []
+        self.is_closed = False
+        self.has_sent = asyncio.Event()
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.pieces.append(bytes(data))
+        self.has_sent.set()
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def abort(self) -> None:
+        self.is_closed = True
+
+    def is_closing(self) -> bool:
+        return self.is_closed
+
+    def get_extra_info(self, name: str, default: object = None) -> object:  # noqa: ARG002
+        return default
+
+    async def holds(self, end: bytes) -> None:
+        """Wait until what was sent ends so."""
+        async with asyncio.timeout(30):
+            while not b"".join(self.pieces).endswith(end):
+                await self.has_sent.wait()
+                self.has_sent.clear()
+
+
+async def ask(path: str, end: bytes, headers: str = "") -> Wire:
+    """Send a request -> the wire, once what it carries ends with `end`."""
+    config = uvicorn.Config(app, http=connections_of(30), ws="none", lifespan="off")
+    config.load()
+    connection = config.http_protocol_class(config=config, server_state=ServerState(), app_state={})
+    wire = Wire()
+    connection.connection_made(wire)
+    connection.data_received(f"GET {path} HTTP/1.1\r\nHost: here\r\n{headers}\r\n".encode())
+    await wire.holds(end)
+    connection.connection_lost(None)
+    return wire
+
+
+def test_the_head_and_the_body_leave_together() -> None:
+    wire = asyncio.run(ask("/whole", b'"whole"'))
+    assert len(wire.pieces) == 1
+    assert wire.pieces[0].startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_so_they_do_where_the_connection_ends_with_them() -> None:
+    wire = asyncio.run(ask("/whole", b'"whole"', headers="Connection: close\r\n"))
+    assert len(wire.pieces) == 1
+    assert wire.is_closed
+
+
+def test_what_comes_later_does_not_keep_what_is_there() -> None:
+    wire = asyncio.run(ask("/parts", b"6\r\nsecond\r\n0\r\n\r\n"))
+    assert wire.pieces[0].startswith(b"HTTP/1.1 200 OK\r\n")
+    assert wire.pieces[0].endswith(b"5\r\nfirst\r\n")
+
+
+@pytest.mark.parametrize("is_aborted", [False, True])
+def test_a_connection_that_has_ended_gets_nothing(is_aborted: bool) -> None:
+    async def write_behind_the_end() -> Wire:
+        wire = Wire()
+        joined = JoinedWrites(wire)
+        joined.write(b"late")
+        if is_aborted:
+            joined.abort()
+        else:
+            wire.close()
+        await asyncio.sleep(0)
+        return wire
+
+    assert asyncio.run(write_behind_the_end()).pieces == []
