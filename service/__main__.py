@@ -12,6 +12,7 @@ from service.api.app import create_app
 from service.api.auth import AccessError
 from service.bundle import BundleError
 from service.engines.engine import EngineError, EngineName, Precision
+from service.errors import validation_problems
 from service.settings import Settings
 from service.telemetry.logs import write_logs
 from service.telemetry.tracing import TracingError
@@ -38,8 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = read_settings(arguments)
     except ValidationError as error:
-        first = error.errors()[0]
-        return fail(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
+        return fail(validation_problems(error.errors(), empty_location="the settings"))
     write_logs(settings.log_level)
     try:
         listener = listen(settings)

@@ -21,6 +21,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from service.errors import validation_problems
+
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
 GOLDEN = "golden.png"
@@ -140,9 +142,8 @@ def read_bundle(path: Path) -> Bundle:
     try:
         manifest = Manifest.model_validate_json(manifest_path.read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise BundleError(f"{manifest_path}: {where}: {first['msg']}; export the bundle again") from error
+        problems = validation_problems(error.errors(), empty_location="the file")
+        raise BundleError(f"{manifest_path}: {problems}; export the bundle again") from error
     for required in (MODEL, manifest.golden.file):
         if required not in manifest.files:
             raise BundleError(f"{manifest_path}: files does not list {required}; export the bundle again")

@@ -1,6 +1,9 @@
 """Errors as the client sees them: problem+json (RFC 9457) with the request's id, and never a stack trace."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+MAX_LISTED = 20  # a request's body can hold millions of invalid items
 
 
 class ImageError(Exception):
@@ -19,3 +22,18 @@ class RequestError(Exception):
         self.status = status
         self.detail = detail
         self.headers = dict(headers or {})
+
+
+def validation_problems(
+    errors: Sequence[Mapping[str, Any]], *, prefix: str = "", empty_location: str = "the request"
+) -> str:
+    """Pydantic's errors in words: `field.path: message; other.field: message`, at most MAX_LISTED of them.
+
+    errors: `.errors()` of pydantic's ValidationError or of FastAPI's RequestValidationError.
+    prefix: stands before each location. empty_location: names the input if an error concerns all of it.
+    """
+    listed = errors[:MAX_LISTED]
+    problems = [f"{prefix}{'.'.join(map(str, item['loc'])) or empty_location}: {item['msg']}" for item in listed]
+    if len(errors) > len(listed):
+        problems.append(f"and {len(errors) - len(listed)} more")
+    return "; ".join(problems)

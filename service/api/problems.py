@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
 
-from service.errors import ImageError, RequestError
+from service.errors import ImageError, RequestError, validation_problems
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     code: {"description": description}
@@ -77,8 +77,7 @@ def install_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid_request(request: Request, error: RequestValidationError) -> Response:
-        details = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()]
-        return problem_response(RequestError(422, "; ".join(details)), request.scope)
+        return problem_response(RequestError(422, validation_problems(error.errors())), request.scope)
 
 
 def _title(status: int) -> str:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from starlette.datastructures import Headers, QueryParams
 
 from service.api.schemas import DetectQuery
-from service.errors import RequestError
+from service.errors import RequestError, validation_problems
 
 MAX_TIMEOUT_MS = 600_000
 
@@ -28,7 +28,7 @@ def read_query(parameters: QueryParams) -> DetectQuery:
     try:
         return DetectQuery.model_validate(values)
     except ValidationError as error:
-        raise RequestError(422, in_words(error)) from error
+        raise RequestError(422, validation_problems(error.errors())) from error
 
 
 def read_timeout(headers: Headers) -> float | None:
@@ -39,11 +39,6 @@ def read_timeout(headers: Headers) -> float | None:
     if not (text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= MAX_TIMEOUT_MS):
         raise RequestError(422, f"X-Request-Timeout-Ms should be a whole number from 1 to {MAX_TIMEOUT_MS}")
     return int(text) / 1000
-
-
-def in_words(error: ValidationError) -> str:
-    """What is wrong, each thing with its name."""
-    return "; ".join(f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors())
 
 
 def listed(items: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ from service.api.open_inference.response import OUTPUT_NAMES
 from service.api.open_inference.tensors import InferRequest
 from service.api.query import MAX_TIMEOUT_MS
 from service.api.schemas import DetectQuery
-from service.errors import RequestError
+from service.errors import RequestError, validation_problems
 
 # what Triton's clients may send and what has no meaning here
 RESERVED = frozenset(["binary_data_output", "timeout", "priority", "sequence_id", "sequence_start", "sequence_end"])
@@ -50,8 +50,7 @@ def query_of(wanted: InferRequest) -> DetectQuery:
     try:
         return DetectQuery.model_validate({**parameters, "model": None, "version": None, "format": "json"})
     except ValidationError as error:
-        first = error.errors()[0]
-        raise RequestError(400, f"parameters.{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise RequestError(400, validation_problems(error.errors(), prefix="parameters.")) from error
 
 
 def timeout_of(wanted: InferRequest) -> float:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import to_json
 
-from service.errors import RequestError
+from service.errors import RequestError, validation_problems
 
 LENGTH = struct.Struct("<I")  # before each element of a BYTES tensor
 DATATYPES = {"float32": "FP32", "int32": "INT32"}
@@ -55,8 +55,7 @@ def parse_request(body: bytes, header_length: str | None) -> tuple[InferRequest,
     try:
         request = InferRequest.model_validate_json(body[:num_json])
     except ValidationError as error:
-        first = error.errors()[0]
-        raise RequestError(400, f"{'.'.join(map(str, first['loc'])) or 'the request'}: {first['msg']}") from error
+        raise RequestError(400, validation_problems(error.errors())) from error
     rest = memoryview(body)[num_json:]
     values = []
     for tensor in request.inputs:
