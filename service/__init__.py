@@ -1,7 +1,13 @@
-"""The server. The libraries that run models would tell their makers of each import; here that is switched off."""
+"""The server. The libraries that run models report their use to their makers; this package switches that off.
+
+It does so before any other module of the package is imported: both libraries read the switch at their import.
+"""
 
 import os
 import sys
 
+__version__ = "0.1.0"
+
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # ONNX Runtime
-sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type] # OpenVINO: None makes its import fail, and it goes without
+# OpenVINO works without this package; None makes the import of it fail
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ from typing import get_args
 import cv2
 from pydantic import ValidationError
 
+from service import __version__
 from service.api.app import create_app
 from service.api.auth import AccessError
 from service.bundle import BundleError
@@ -64,6 +65,7 @@ def read_settings(arguments: Sequence[str] | None) -> Settings:
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"singleshot {__version__}")
     parser.add_argument(
         "--bundle", action="append", dest="bundles", metavar="DIR", help="a bundle to serve (default: `default`)"
     )

@@ -5,6 +5,7 @@ from functools import partial
 
 from fastapi import FastAPI
 
+from service import __version__
 from service.api.detect import add_detect
 from service.api.fast_path import Application
 from service.api.open_inference.repository import add_repository_protocol
@@ -30,7 +31,7 @@ def create_app(settings: Settings, open_engine: Callable[..., Engine] = open_eng
     app = Application(
         title="Singleshot",
         summary="Object detection: POST an image, get boxes.",
-        version="1",
+        version=__version__,
         lifespan=server.running,
         redoc_url=None,
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from service import __version__
 from service.__main__ import main, read_settings
 from service.bundle import Bundle
 from service.settings import Settings
@@ -193,3 +194,10 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
     assert "--bundle default --bundle" in capsys.readouterr().out
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"singleshot {__version__}\n"

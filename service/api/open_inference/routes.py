@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
+from service import __version__
 from service.api.open_inference.request import images_of, outputs_of, query_of, timeout_of
 from service.api.open_inference.response import OUTPUTS, tensors_of, whole
 from service.api.open_inference.tensors import format_response, parse_request
@@ -82,7 +83,7 @@ def add_metadata(app: FastAPI, server: Server) -> None:
     @app.get("/v2")
     async def server_metadata() -> dict[str, Any]:
         """What this server is."""
-        return {"name": "singleshot", "version": "1", "extensions": EXTENSIONS}
+        return {"name": "singleshot", "version": __version__, "extensions": EXTENSIONS}
 
     @app.get("/v2/models/{name}")
     @app.get("/v2/models/{name}/versions/{version}", name="version_metadata")

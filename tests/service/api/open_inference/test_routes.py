@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from service import __version__
 from service.api.app import create_app
 from service.bundle import Bundle
 from tests.asgi_client import AsgiClient
@@ -84,7 +85,9 @@ def test_a_triton_client_finds_the_server_and_the_model_ready(remote: Any) -> No
     assert remote.is_model_ready("tiny")
     assert remote.is_model_ready("tiny", "1")
     assert not remote.is_model_ready("other")
-    assert "binary_tensor_data" in remote.get_server_metadata()["extensions"]
+    server = remote.get_server_metadata()
+    assert (server["name"], server["version"]) == ("singleshot", __version__)
+    assert "binary_tensor_data" in server["extensions"]
     metadata = remote.get_model_metadata("tiny")
     assert (metadata["name"], metadata["versions"], metadata["platform"]) == ("tiny", ["1"], "singleshot_onnx")
     assert {output["name"] for output in metadata["outputs"]} >= {"boxes", "scores", "labels"}
