@@ -10,7 +10,7 @@ from service.api.responses import rows_of
 from service.bundle import read_bundle
 from service.cores import num_cores
 from service.detection.pipeline import Pipeline
-from service.detection.postprocess import Detections, postprocess
+from service.detection.postprocess import Detections, postprocess_batch
 from service.engines.open import open_engine
 from service.settings import DEFAULT_BUNDLES
 
@@ -35,12 +35,10 @@ class Detector:
         """Decode, run as one batch, soft-NMS -> for each file its JSON, in the form of /detect's answer."""
         pipeline = self._pipeline
         prepared = [pipeline.prepare(file) for file in files]
-        found = pipeline.engine(np.stack([pixels for pixels, _ in prepared]))
-        answers = []
-        for row, (_, size) in enumerate(prepared):
-            candidates = found.boxes[row], found.scores[row], found.labels[row]
-            answers.append(self._answer(postprocess(*candidates, pipeline.options, pipeline.spec, size), size))
-        return answers
+        candidates = pipeline.engine(np.stack([pixels for pixels, _ in prepared]))
+        sizes = [size for _, size in prepared]
+        detections = postprocess_batch(candidates, pipeline.options, pipeline.spec, sizes)
+        return [self._answer(found, size) for found, size in zip(detections, sizes, strict=True)]
 
     def _answer(self, found: Detections, size: tuple[int, int]) -> bytes:
         manifest = self._pipeline.bundle.manifest

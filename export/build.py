@@ -143,8 +143,7 @@ def golden_detections(
     """What a server must find in the golden image: all above the default threshold, or the best few of a weak model."""
     candidates = engine(golden[None])
     options = default_options(nms.model_copy(update={"score_threshold": 0.0}))
-    rows = candidates.boxes[0], candidates.scores[0], candidates.labels[0]
-    found = postprocess(*rows, options, spec, (spec.height, spec.width))
+    found = postprocess(candidates.of_image(0), options, spec, (spec.height, spec.width))
     count = max(int((found.scores >= nms.score_threshold).sum()), NUM_GOLDEN_OF_WEAK_MODEL)
     expected = []
     for box, score, label in zip(found.boxes[:count], found.scores[:count], found.labels[:count], strict=True):

@@ -10,7 +10,7 @@ from models.evaluation.average_precision import ImageResult, average_precision
 from models.evaluation.coco import coco_average_precision
 from models.evaluation.report import Evaluation
 from service.bundle import InputSpec, NmsDefaults
-from service.detection.postprocess import Detections, Options, default_options, postprocess
+from service.detection.postprocess import Detections, Options, default_options, postprocess_batch
 from service.detection.preprocess import fit
 from service.engines.engine import Engine
 
@@ -40,9 +40,7 @@ def detect_all(
     for start in range(0, len(samples), batch_size):
         images = [sample.decode(spec) for sample in samples[start : start + batch_size]]
         candidates = engine(np.stack([fit(image.pixels, spec) for image in images]))
-        for row, image in enumerate(images):
-            rows = candidates.boxes[row], candidates.scores[row], candidates.labels[row]
-            yield postprocess(*rows, options, spec, (image.height, image.width))
+        yield from postprocess_batch(candidates, options, spec, [(image.height, image.width) for image in images])
 
 
 def score(data_set: DataSet, found: Iterator[Detections]) -> Evaluation:

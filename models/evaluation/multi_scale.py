@@ -12,7 +12,7 @@ from models.presets.preset import Preset, PresetError
 from models.retinanet.retinanet import RetinaNetConfig
 from service.bundle import InputSpec
 from service.detection.postprocess import Detections, Options, postprocess
-from service.engines.engine import Engine
+from service.engines.engine import Engine, ImageCandidates
 
 BASE_SHORT_SIDE = 800  # FSAF §4.1
 AUGMENTED_SHORT_SIDES = (400, 500, 600, 700, 900, 1000, 1100, 1200)  # FSAF §4.2
@@ -56,7 +56,7 @@ def detect(engine: Engine, image: Image, scales: Sequence[Scale], flip: bool) ->
     boxes, scores, labels = (np.concatenate(parts) for parts in zip(*views, strict=True))
     height, width = image.shape[:2]
     spec = InputSpec(height=height, width=width, resize="stretch")
-    return postprocess(boxes, scores, labels, OPTIONS, spec, (height, width))
+    return postprocess(ImageCandidates(boxes, scores, labels), OPTIONS, spec, (height, width))
 
 
 def view(

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from service.api.openapi import QUERY_PARAMETERS, TIMEOUT_PARAMETER
 from service.api.problems import PROBLEMS
-from service.api.query import read_query, read_timeout
+from service.api.query import options_of, read_query, read_timeout
 from service.api.responses import answer_of, server_timing, stages_of
 from service.api.schemas import DetectResponse
 from service.api.server import Server
@@ -52,7 +52,7 @@ def add_detect(app: FastAPI, server: Server) -> Callable[[Request], Awaitable[Re
         query = read_query(request.query_params)
         timeout = read_timeout(request.headers)
         model = server.repository.choose(query.model, query.version)
-        options = model.options(query)
+        options = options_of(query, model)
         if timeout:  # a client's own patience began when it began to send
             model.check(start + timeout)  # before its body is read, which is most of the work that refusing makes
         async with server.admitted(model):

@@ -6,8 +6,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.api.problems import problem_response
-from service.errors import ImageError, RequestError
+from service.api.problems import CLIENT_ERRORS, problem_response
 
 
 class Application(FastAPI):
@@ -40,7 +39,7 @@ class Application(FastAPI):
             scope["app"], scope["route"] = self, route
             try:
                 response = await handler(Request(scope, receive, send))
-            except (RequestError, ImageError) as error:
+            except CLIENT_ERRORS as error:
                 response = problem_response(error, scope)
             await response(scope, receive, send)
 

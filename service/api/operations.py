@@ -5,9 +5,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
 from service.api.problems import PROBLEMS
-from service.api.schemas import ModelList, Status
+from service.api.schemas import ModelInfo, ModelList, Status
 from service.api.server import Server
 from service.errors import RequestError
+from service.repository.served_model import ServedModel
 
 
 def add_operations(app: FastAPI, server: Server) -> None:
@@ -32,8 +33,32 @@ def add_operations(app: FastAPI, server: Server) -> None:
         """What is served; the default comes first."""
         server.access.check(request)
         loaded = [(slot.model, slot) for slot in server.repository.slots if slot.model is not None]
-        return ModelList(models=[m.info(is_default=m is loaded[0][0], share=slot.share) for m, slot in loaded])
+        default = loaded[0][0] if loaded else None
+        infos = [
+            info_of(model, is_default=model is default, share=slot.share, max_batch=server.settings.max_batch)
+            for model, slot in loaded
+        ]
+        return ModelList(models=infos)
 
     @app.get("/metrics", include_in_schema=False)
     def metrics() -> Response:
         return Response(generate_latest(server.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def info_of(model: ServedModel, *, is_default: bool, share: float, max_batch: int) -> ModelInfo:
+    """The entry of a model in /models."""
+    manifest = model.manifest
+    return ModelInfo(
+        name=manifest.name,
+        version=manifest.version,
+        is_default=is_default,
+        share=share,
+        classes=list(manifest.classes),
+        input=manifest.input,
+        nms=manifest.nms,
+        engine=model.engine.name,
+        engine_description=model.engine.description,
+        max_batch=max_batch,
+        source=manifest.source,
+        metrics=manifest.metrics,
+    )

@@ -1,6 +1,11 @@
-"""Errors as the client sees them: problem+json (RFC 9457) with the request's id, and never a stack trace."""
+"""Errors as clients see them: problem+json (RFC 9457) with the request's id, and never a stack trace.
+
+The other rooms raise errors in their own terms; here, and nowhere else, they become HTTP.
+"""
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -12,6 +17,9 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from service.errors import ImageError, RequestError, validation_problems
+from service.repository.repository import LoadRefusedError, ModelNotFoundError
+from service.scheduling.admission import RejectedError
+from service.scheduling.results import BatchFailedError, ExpiredError
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     code: {"description": description}
@@ -29,46 +37,77 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         504: "No answer before the request's deadline",
     }.items()
 }
-
-
 PROBLEM_JSON = "application/problem+json"
+CLIENT_DEPARTED = 499  # nginx's status for a client that closed the connection: it appears in the metrics only
 
 
-CLIENT_DEPARTED = 499  # nginx's number: nobody reads the answer, it stands in the metrics only
+@dataclass(frozen=True)
+class Problem:
+    """An error in terms of HTTP."""
+
+    status: int
+    detail: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """The standard phrase of the status."""
+        return "Client Closed Request" if self.status == CLIENT_DEPARTED else HTTPStatus(self.status).phrase
+
+    def as_json(self) -> dict[str, object]:
+        """status, title and detail."""
+        return {"status": self.status, "title": self.title, "detail": self.detail}
+
+
+ClientError = (
+    RequestError | ImageError | RejectedError | ExpiredError | BatchFailedError | ModelNotFoundError | LoadRefusedError
+)
+CLIENT_ERRORS: tuple[type[Exception], ...] = ClientError.__args__
+"""The errors that a client is told; any other is a fault of the server, see `RequestContext`."""
+
+
+def problem_of(error: Exception) -> Problem:
+    """The problem that a client is told; `error` is one of CLIENT_ERRORS."""
+    match error:
+        case RequestError():
+            return Problem(error.status, error.detail, error.headers)
+        case ImageError():
+            return Problem(error.status, str(error))
+        case RejectedError():
+            return Problem(503, f"the server is busy: {error}", retry_after(error.retry_after_seconds))
+        case ExpiredError():
+            return Problem(504, str(error))
+        case BatchFailedError():
+            return Problem(500, str(error))
+        case ModelNotFoundError():
+            return Problem(404, str(error))
+        case LoadRefusedError():
+            return Problem(400, str(error))
+    raise error
 
 
 def retry_after(seconds: float) -> dict[str, str]:
-    """The header that says when to try again: whole seconds as RFC 9110 wants it, and the same in ms for who knows it."""
+    """The headers with the time after which to retry: whole seconds (RFC 9110), and milliseconds for clients that read them."""
     return {"Retry-After": str(max(1, math.ceil(seconds))), "Retry-After-Ms": str(max(1, math.ceil(1000 * seconds)))}
 
 
-def busy(detail: str, retry_after_seconds: float) -> RequestError:
-    """503 with an honest Retry-After."""
-    return RequestError(503, detail, retry_after(retry_after_seconds))
-
-
-def problem_of(error: RequestError | ImageError) -> dict[str, object]:
-    """status, title and detail."""
-    detail = error.detail if isinstance(error, RequestError) else str(error)
-    return {"status": error.status, "title": _title(error.status), "detail": detail}
-
-
-def problem_response(error: RequestError | ImageError, scope: Scope) -> Response:
-    """The response that tells the client; under /v2 the detail stands in `error` too, where Triton's clients look for it."""
-    headers = error.headers if isinstance(error, RequestError) else None
-    body = {"type": "about:blank", **problem_of(error), "request_id": scope["state"]["request_id"]}
+def problem_response(error: Exception, scope: Scope) -> Response:
+    """The response for one of CLIENT_ERRORS; under /v2 the detail is in `error` too, where Triton's clients look for it."""
+    problem = problem_of(error)
+    body = {"type": "about:blank", **problem.as_json(), "request_id": scope["state"]["request_id"]}
     if scope["path"].startswith("/v2"):
-        body["error"] = body["detail"]
-    return Response(to_json(body), error.status, headers, media_type=PROBLEM_JSON)
+        body["error"] = problem.detail
+    return Response(to_json(body), problem.status, problem.headers, media_type=PROBLEM_JSON)
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Answer every kind of error, the framework's own too, as problem+json."""
+    """Answer every error as problem+json, the framework's own included."""
 
-    @app.exception_handler(RequestError)
-    @app.exception_handler(ImageError)
-    async def on_problem(request: Request, error: RequestError | ImageError) -> Response:
+    async def on_client_error(request: Request, error: Exception) -> Response:
         return problem_response(error, request.scope)
+
+    for kind in CLIENT_ERRORS:
+        app.add_exception_handler(kind, on_client_error)
 
     @app.exception_handler(HTTPException)
     async def on_http_exception(request: Request, error: HTTPException) -> Response:
@@ -78,7 +117,3 @@ def install_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def on_invalid_request(request: Request, error: RequestValidationError) -> Response:
         return problem_response(RequestError(422, validation_problems(error.errors())), request.scope)
-
-
-def _title(status: int) -> str:
-    return "Client Closed Request" if status == CLIENT_DEPARTED else HTTPStatus(status).phrase

@@ -1,27 +1,26 @@
-"""Query parameters and headers of a detect request, read and checked."""
+"""The parameters of a detect request: its query and its timeout, read, checked, and turned into a model's options."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import get_origin
 
 from pydantic import ValidationError
 from starlette.datastructures import Headers, QueryParams
 
 from service.api.schemas import DetectQuery
+from service.detection.postprocess import Options
 from service.errors import RequestError, validation_problems
+from service.repository.served_model import ServedModel
 
 MAX_TIMEOUT_MS = 600_000
-
-
 LIST_PARAMETERS = frozenset(
     name for name, field in DetectQuery.model_fields.items() if get_origin(field.annotation) is list
 )
-
-
 DEFAULT_QUERY = DetectQuery.model_validate({})
 
 
 def read_query(parameters: QueryParams) -> DetectQuery:
-    """The query of /detect; raises RequestError 422. FastAPI's own way takes as long as decoding a small picture."""
+    """The query of /detect; raises RequestError 422. FastAPI's own parsing takes as long as decoding a small image."""
     if not parameters:
         return DEFAULT_QUERY
     values = {name: parameters.getlist(name) if name in LIST_PARAMETERS else parameters[name] for name in parameters}
@@ -32,7 +31,7 @@ def read_query(parameters: QueryParams) -> DetectQuery:
 
 
 def read_timeout(headers: Headers) -> float | None:
-    """Seconds that the client gives its request with X-Request-Timeout-Ms; raises RequestError 422."""
+    """The timeout in seconds from X-Request-Timeout-Ms; None if the client sent none. Raises RequestError 422."""
     text = headers.get("x-request-timeout-ms")
     if text is None:
         return None
@@ -41,13 +40,38 @@ def read_timeout(headers: Headers) -> float | None:
     return int(text) / 1000
 
 
+def options_of(query: DetectQuery, model: ServedModel) -> Options:
+    """The model's default options with the query's changes; raises RequestError 422 if the model has no such class."""
+    options = model.options
+    changes = query.model_dump(
+        include={"score_threshold", "max_detections", "sigma", "iou_threshold"}, exclude_none=True
+    )
+    if query.nms == "soft":
+        changes["method"] = "gaussian" if options.method == "hard" else options.method
+    elif query.nms is not None:
+        changes["method"] = None if query.nms == "none" else query.nms
+    if query.classes:
+        changes["labels"] = frozenset(label_of(name, model) for name in listed(query.classes)) or None
+    if query.class_thresholds:
+        pairs = (item.rpartition(":") for item in listed(query.class_thresholds))
+        changes["label_thresholds"] = {label_of(name, model): threshold_of(name, value) for name, _, value in pairs}
+    return replace(options, **changes)
+
+
+def label_of(name: str, model: ServedModel) -> int:
+    """The label of a class by its name; raises RequestError 422."""
+    if name not in model.classes:
+        raise RequestError(422, f"{model.name} knows no class {name!r}; it knows {', '.join(model.classes)}")
+    return model.classes.index(name)
+
+
 def listed(items: Sequence[str]) -> list[str]:
-    """A repeated parameter, each with commas inside -> the single values."""
+    """The single values of a repeated parameter, each with commas inside."""
     return [part for item in items for part in item.split(",") if part]
 
 
 def threshold_of(name: str, value: str) -> float:
-    """A score threshold as it stands in the query; raises RequestError 422."""
+    """The score threshold of class `name` in the query; raises RequestError 422."""
     try:
         threshold = float(value)
     except ValueError:

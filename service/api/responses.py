@@ -30,7 +30,7 @@ def result_of(model: ServedModel, upload: Upload, outcome: Outcome | ImageError)
             "width": None,
             "height": None,
             "detections": [],
-            "error": problem_of(outcome),
+            "error": problem_of(outcome).as_json(),
         }
     return {
         "filename": upload.filename,

@@ -9,13 +9,13 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from service.api.auth import Access
-from service.api.problems import busy
 from service.bundle import Bundle
 from service.engines.engine import Engine
 from service.engines.open import open_engine
 from service.repository.repository import Repository
 from service.repository.served_model import ServedModel
 from service.repository.watchdog import Watchdog
+from service.scheduling.admission import RejectedError
 from service.scheduling.decode_pool import DecodePool
 from service.scheduling.pixel_budget import PixelBudget
 from service.settings import Settings
@@ -83,10 +83,11 @@ class Server:
 
     @asynccontextmanager
     async def admitted(self, model: ServedModel) -> AsyncIterator[None]:
-        """Count a request in and out; raises RequestError 503 when there are too many, before its body is read."""
+        """Count a request in and out; raises RejectedError if there are too many, before the body is read."""
         if self.num_requests >= self.settings.max_requests:
             self.metrics.rejected.labels("requests").inc()
-            raise busy(f"the server is busy with {self.num_requests} requests", model.finish_seconds())
+            detail = f"{self.num_requests} requests are being answered"
+            raise RejectedError("requests", detail, model.finish_seconds())
         self.num_requests += 1
         try:
             with model.in_use():
@@ -113,10 +114,10 @@ class Server:
 
 
 async def repeat(look: Callable[[], Awaitable[None]], interval_seconds: float) -> None:
-    """Look for ever; a look that fails is logged, and the next one comes all the same."""
+    """Call `look` at each interval until cancelled; an error is logged and does not end the loop."""
     while True:
         await asyncio.sleep(interval_seconds)
         try:
             await look()
         except Exception:
-            logger.exception("cannot look after bundles and engines")
+            logger.exception("the regular check of bundles and engines failed")

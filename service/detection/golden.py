@@ -3,19 +3,15 @@
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from service.bundle import Bundle, BundleError, Golden
+from service.detection.iou import iou
 from service.detection.pipeline import Pipeline
 from service.detection.postprocess import Detections, Options
 from service.engines.engine import Engine
 
 GOLDEN_MIN_IOU = 0.9
-
-
 GOLDEN_MAX_SCORE_DIFFERENCE = 0.05
-
-
 GOLDEN_MAX_SHARE_OF_FLIPS = 0.2  # below fp32, where NMS may choose another of two boxes that score nearly the same
 
 
@@ -49,7 +45,7 @@ def unmatched(golden: Golden, found: Detections) -> list[int]:
     """The golden detections that no found one matches (same label, IoU at least 0.9, score within 0.05), by index."""
     missing = []
     for index, wanted in enumerate(golden.detections):
-        overlaps = _iou(np.array(wanted.box, np.float32), found.boxes)
+        overlaps = iou(np.array([wanted.box], np.float32), found.boxes)[0]
         is_match = (
             (found.labels == wanted.label)
             & (overlaps >= GOLDEN_MIN_IOU)
@@ -58,13 +54,3 @@ def unmatched(golden: Golden, found: Detections) -> list[int]:
         if not is_match.any():
             missing.append(index)
     return missing
-
-
-def _iou(box: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """box (4,) and boxes (N, 4), xyxy -> iou (N,)."""
-    sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
-    overlap = np.prod(np.maximum(sides, 0), axis=1)
-    area = np.prod(box[2:] - box[:2])
-    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    result: NDArray[np.float32] = overlap / np.maximum(area + areas - overlap, np.float32(1e-9))
-    return result

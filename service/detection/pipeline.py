@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.bundle import Bundle
-from service.detection.postprocess import Detections, Options, default_options, postprocess
+from service.detection.image_header import ImageHeader
+from service.detection.postprocess import Detections, Options, default_options, postprocess_batch
 from service.detection.preprocess import decode_image, fit
 from service.engines.engine import Engine
 
@@ -21,17 +22,19 @@ class Pipeline:
         self.engine = engine
         self.spec = bundle.manifest.input
         self.options = default_options(bundle.manifest.nms)
-        self._max_pixels = max_pixels
+        self.max_pixels = max_pixels
         self._max_batch = max_batch
 
-    def prepare(self, image: bytes | NDArray[np.uint8]) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-        """An image file, or an image uint8 [H, W, 3] RGB -> (input pixels uint8 [h, w, 3], the picture's (height, width)).
+    def prepare(
+        self, image: bytes | NDArray[np.uint8], header: ImageHeader | None = None
+    ) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+        """An image file, or an image uint8 [H, W, 3] RGB -> (input pixels uint8 [h, w, 3], (height, width) of the image).
 
-        Raises ImageError where the file is none.
+        `header` is the file's, if the caller has read it. Raises ImageError if the file is not an image.
         """
         if not isinstance(image, bytes):
             return fit(image, self.spec), (image.shape[0], image.shape[1])
-        decoded = decode_image(image, target=self.spec, max_pixels=self._max_pixels)
+        decoded = decode_image(image, header=header, target=self.spec, max_pixels=self.max_pixels)
         return fit(decoded.pixels, self.spec), (decoded.height, decoded.width)
 
     def detect(self, images: Sequence[bytes | NDArray[np.uint8]], options: Options | None = None) -> list[Detections]:
@@ -40,7 +43,5 @@ class Pipeline:
         for start in range(0, len(images), self._max_batch):
             prepared = [self.prepare(image) for image in images[start : start + self._max_batch]]
             candidates = self.engine(np.stack([pixels for pixels, _ in prepared]))
-            for row, (_, size) in enumerate(prepared):
-                rows = candidates.boxes[row], candidates.scores[row], candidates.labels[row]
-                found.append(postprocess(*rows, options or self.options, self.spec, size))
+            found += postprocess_batch(candidates, options or self.options, self.spec, [size for _, size in prepared])
         return found

@@ -1,6 +1,6 @@
 """From one image's candidates to its detections: soft-NMS, thresholds, and boxes in the picture's own pixels."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from service.bundle import InputSpec, NmsDefaults
 from service.detection.preprocess import boxes_to_image, scale_to_image
 from service.detection.soft_nms import Method, soft_nms
+from service.engines.engine import Candidates, ImageCandidates
 
 
 @dataclass(frozen=True)
@@ -51,15 +52,9 @@ def default_options(defaults: NmsDefaults) -> Options:
     )
 
 
-def postprocess(
-    boxes: NDArray[np.float32],
-    scores: NDArray[np.float32],
-    labels: NDArray[np.int32],
-    options: Options,
-    spec: InputSpec,
-    size: tuple[int, int],
-) -> Detections:
-    """boxes (T, 4) xyxy in input pixels, scores (T,), labels (T,) of one image of `size` (height, width) -> Detections."""
+def postprocess(candidates: ImageCandidates, options: Options, spec: InputSpec, size: tuple[int, int]) -> Detections:
+    """The detections of one image of `size` (height, width), whose input pixels were fitted to `spec`."""
+    boxes, scores, labels = candidates.boxes, candidates.scores, candidates.labels
     if options.labels is not None:
         wanted = _among(labels, options.labels)
         boxes, scores, labels = boxes[wanted], scores[wanted], labels[wanted]
@@ -78,6 +73,13 @@ def postprocess(
         max_detections=options.max_detections,
     )
     return Detections(boxes_to_image(boxes[kept], spec, size), kept_scores, labels[kept])
+
+
+def postprocess_batch(
+    candidates: Candidates, options: Options, spec: InputSpec, sizes: Sequence[tuple[int, int]]
+) -> list[Detections]:
+    """The detections of each image of a batch; `sizes` are the images' (height, width). Rows beyond them are padding."""
+    return [postprocess(candidates.of_image(row), options, spec, size) for row, size in enumerate(sizes)]
 
 
 def _among(labels: NDArray[np.int32], wanted: Collection[int]) -> NDArray[np.bool_]:

@@ -34,13 +34,15 @@ class DecodedImage:
     width: int
 
 
-def decode_image(body: bytes, *, target: InputSpec | None = None, max_pixels: int) -> DecodedImage:
+def decode_image(
+    body: bytes, *, header: ImageHeader | None = None, target: InputSpec | None = None, max_pixels: int
+) -> DecodedImage:
     """Decode the first picture of a JPEG, PNG, WebP, BMP or GIF file, standing upright, as 8-bit RGB.
 
     With a `target`, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as long as `fit` need not enlarge it.
     Transparent pixels are laid over white. Raises ImageError: 415 unknown kind, 413 too large, 422 broken or cut short.
     """
-    header = read_header(body)
+    header = header or read_header(body)
     _check_size(header.height, header.width, max_pixels)
     height, width = header.upright_size
     try:

@@ -15,6 +15,15 @@ class EngineError(Exception):
 
 
 @dataclass(frozen=True)
+class ImageCandidates:
+    """One image's row of the candidates: boxes float32 (T, 4), scores float32 (T,), labels int32 (T,)."""
+
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    labels: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
 class Candidates:
     """The best boxes of each image, decoded, before NMS; scores fall along T and padding rows have score 0.
 
@@ -24,6 +33,10 @@ class Candidates:
     boxes: NDArray[np.float32]
     scores: NDArray[np.float32]
     labels: NDArray[np.int32]
+
+    def of_image(self, row: int) -> ImageCandidates:
+        """The candidates of the image at `row` of the batch."""
+        return ImageCandidates(self.boxes[row], self.scores[row], self.labels[row])
 
 
 class Engine(Protocol):

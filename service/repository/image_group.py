@@ -1,4 +1,4 @@
-"""Several images of one request, detected at once so that they may share a batch."""
+"""Several images of one request, submitted at once so that they may share a batch."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,7 +15,10 @@ from service.repository.served_model import ServedModel
 async def detect_group(
     model: ServedModel, images: Sequence[bytes | NDArray[np.uint8]], options: Options, deadline: float
 ) -> list[Outcome | ImageError]:
-    """Image files, or images uint8 [H, W, 3] -> an Outcome each, or the ImageError of a bad one; raises RequestError."""
+    """Image files, or images uint8 [H, W, 3] -> an Outcome each, or the ImageError of a bad one.
+
+    Raises RejectedError, ExpiredError and BatchFailedError, of which one ends the whole request.
+    """
 
     async def detect_one(image: bytes | NDArray[np.uint8]) -> Outcome | ImageError:
         try:

@@ -1,16 +1,26 @@
-"""One image on its way through the server."""
+"""One image on its way through the server: decode, engine, finish. It keeps its own time stamps."""
 
+import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.detection.postprocess import Detections
+from service.detection.image_header import read_header
+from service.detection.pipeline import Pipeline
+from service.detection.postprocess import Detections, Options, postprocess
+from service.engines.engine import ImageCandidates
+from service.scheduling.decode_pool import DecodePool
+from service.scheduling.pixel_budget import PixelBudget
+from service.telemetry.metrics import Metrics
+
+RESIZE_BYTES = 10  # resizing a decoded image costs about as much as decoding a file of a tenth of its size
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One image's detections, the picture's size, when it began (time.monotonic()), and the seconds spent in each stage."""
+    """The detections of one image, its size, when its job started (time.monotonic()), and the seconds of each stage."""
 
     detections: Detections
     height: int
@@ -19,7 +29,70 @@ class Outcome:
     seconds: dict[str, float]
 
 
-@dataclass(frozen=True)
-class _Prepared:
-    pixels: NDArray[np.uint8]  # [h, w, 3]
-    size: tuple[int, int]  # (height, width) of the picture
+class ImageJob:
+    """One image file, or one image uint8 [H, W, 3] RGB. `decode` and `finish` are each called once, by any thread."""
+
+    def __init__(
+        self,
+        image: bytes | NDArray[np.uint8],
+        options: Options,
+        *,
+        pipeline: Pipeline,
+        decoders: DecodePool,
+        budget: PixelBudget,
+        metrics: Metrics,
+    ) -> None:
+        self.num_bytes = len(image) if isinstance(image, bytes) else image.nbytes // RESIZE_BYTES
+        self._image = image
+        self._options = options
+        self._pipeline = pipeline
+        self._decoders = decoders
+        self._budget = budget
+        self._metrics = metrics
+        self._pixels: NDArray[np.uint8] | None = None  # [h, w, 3], as the engine takes them
+        self._size = (0, 0)  # (height, width) of the image
+        self._started = time.monotonic()
+        self._decode_seconds = 0.0
+
+    @property
+    def is_decoded(self) -> bool:
+        """Whether `decode` returns at once."""
+        return self._pixels is not None
+
+    def decode(self) -> NDArray[np.uint8]:
+        """The pixels uint8 [h, w, 3] that the engine takes; raises ImageError and BudgetExceededError."""
+        if self._pixels is None:
+            start = time.monotonic()
+            self._pixels, self._size = self._decoders.timed(self.num_bytes, self._prepare)
+            self._decode_seconds = time.monotonic() - start
+        return self._pixels
+
+    def decode_in_pool(self) -> None:
+        """`decode` in a thread of the pool; the wait for that thread counts as decoding."""
+        self.decode()
+        self._decode_seconds = time.monotonic() - self._started
+
+    def finish(self, candidates: ImageCandidates, infer_start: float, infer_seconds: float) -> Outcome:
+        """The outcome, made of the candidates that the engine found from `infer_start` on; counted in the metrics."""
+        start = time.monotonic()
+        detections = postprocess(candidates, self._options, self._pipeline.spec, self._size)
+        seconds = {
+            "decode": self._decode_seconds,
+            "queue": infer_start - self._started - self._decode_seconds,
+            "infer": infer_seconds,
+            "postprocess": time.monotonic() - start,
+        }
+        for stage, duration in seconds.items():
+            self._metrics.stage_duration.labels(stage).observe(duration)
+        if self._options.method is not None:  # without NMS these are candidates, not detections
+            manifest = self._pipeline.bundle.manifest
+            self._metrics.observe_detections(manifest.name, manifest.classes, detections.labels, detections.scores)
+        return Outcome(detections, *self._size, self._started, seconds)
+
+    def _prepare(self) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+        header = read_header(self._image) if isinstance(self._image, bytes) else None
+        reserved: AbstractContextManager[None] = nullcontext()
+        if header is not None:  # an image above the limit is refused before it is decoded
+            reserved = self._budget.reserved(min(header.height * header.width, self._pipeline.max_pixels))
+        with reserved:
+            return self._pipeline.prepare(self._image, header)

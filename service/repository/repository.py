@@ -8,12 +8,20 @@ from pathlib import Path
 
 from service.bundle import Bundle, BundleError, read_bundle
 from service.engines.engine import EngineError
-from service.errors import RequestError
 from service.repository.served_model import ServedModel
 from service.settings import DEFAULT_BUNDLES, Settings
 from service.telemetry.metrics import Metrics
 
 logger = logging.getLogger("singleshot")
+
+
+class ModelNotFoundError(Exception):
+    """A request names a model or a version that is not loaded; the message lists those that are."""
+
+
+class LoadRefusedError(Exception):
+    """A bundle cannot be loaded or unloaded on request; the message says why."""
+
 
 Signature = frozenset[tuple[str, int, int, int]]  # (file, time of change, size, inode)
 
@@ -59,18 +67,20 @@ class Repository:
         return [slot.model for slot in self.slots if slot.model is not None]
 
     def choose(self, name: str | None, version: str | None = None) -> ServedModel:
-        """The model that answers a request: of two versions each gets its share. Raises RequestError 404."""
+        """The model that answers a request: of two versions each gets its share. Raises ModelNotFoundError."""
         slots = [slot for slot in self.slots if slot.model is not None]
         if name is None and slots:
             name = slots[0].name
         slots = [slot for slot in slots if slot.name == name]
         if not slots:
-            raise RequestError(404, f"no model has that name; there are {', '.join(self.names()) or 'none'}")
+            raise ModelNotFoundError(f"no model has that name; there are {', '.join(self.names()) or 'none'}")
         models = [slot.model for slot in slots if slot.model is not None]
         if version is not None:
             model = next((model for model in models if model.version == version), None)
             if model is None:
-                raise RequestError(404, f"{name} has no such version; there are {', '.join(m.version for m in models)}")
+                raise ModelNotFoundError(
+                    f"{name} has no such version; there are {', '.join(m.version for m in models)}"
+                )
             return model
         if len(models) > 1 and models[1].trouble is None:
             self._canary_credit += slots[1].share
@@ -88,15 +98,15 @@ class Repository:
         return [model.version for model in self.models if model.name == name]
 
     async def load(self, name: str) -> None:
-        """Load the bundles of that name anew, or again after `unload`; raises RequestError 400 where one is refused."""
+        """Load the bundles of that name again, or after `unload`; raises LoadRefusedError if one is refused."""
         async with self._changing:
             for slot in self._named(name):
                 await self._reload(slot)
                 if slot.reason:
-                    raise RequestError(400, f"{name}: {slot.reason}")
+                    raise LoadRefusedError(f"{name}: {slot.reason}")
 
     async def unload(self, name: str) -> None:
-        """Serve nothing under that name any longer; what is being answered is finished. Raises RequestError 400."""
+        """No longer serve the models of that name; accepted requests are answered. Raises LoadRefusedError."""
         async with self._changing:
             for slot in self._named(name):
                 if slot.model is not None:
@@ -142,7 +152,7 @@ class Repository:
     def _named(self, name: str) -> list[Slot]:
         slots = [slot for slot in self.slots if slot.name == name]
         if not slots:
-            raise RequestError(400, f"no bundle has that name; there are {', '.join(slot.name for slot in self.slots)}")
+            raise LoadRefusedError(f"no bundle has that name; there are {', '.join(slot.name for slot in self.slots)}")
         return slots
 
     async def _reload(self, slot: Slot) -> None:

@@ -1,4 +1,4 @@
-"""The threads that decode images, and how long an image will wait for them."""
+"""The threads that decode images, and the predicted wait for them."""
 
 import asyncio
 import threading
@@ -12,7 +12,7 @@ NEW_SHARE = 0.1  # of each new measurement in the running mean
 
 
 class DecodePool:
-    """An image's work is predicted from the bytes of its file, because they are known before anything is read of it."""
+    """The time of an image is predicted from the bytes of its file, which are known before the file is parsed."""
 
     def __init__(self, num_threads: int) -> None:
         self._num_threads = num_threads
@@ -22,33 +22,33 @@ class DecodePool:
         self._backlog_bytes = 0
 
     def ready_seconds(self, num_bytes: int) -> float:
-        """When an image file of `num_bytes` would be decoded that came now, behind those that are being decoded."""
+        """Time until an image file of `num_bytes` would be decoded that arrived now, behind the backlog."""
         return self._seconds_a_byte * (self._backlog_bytes / self._num_threads + num_bytes)
 
     def seconds(self, num_bytes: int) -> float:
-        """How long decoding an image file of `num_bytes` takes; 0 as long as none was seen."""
+        """The time to decode an image file of `num_bytes`; 0 until one was decoded."""
         return self._seconds_a_byte * num_bytes
 
-    def start(self, num_bytes: int, decode: Callable[[], T]) -> Future[T]:
-        """Run `decode` in a thread; it works on a file of `num_bytes`, 0 for what is no image. The future may be cancelled."""
+    def start(self, num_bytes: int, work: Callable[[], T]) -> Future[T]:
+        """Run `work` on a file of `num_bytes` in a thread; 0 if it is not on an image. The future may be cancelled."""
         with self._lock:
             self._backlog_bytes += num_bytes
-        work = self._threads.submit(self.timed, num_bytes, decode)
-        work.add_done_callback(lambda _: self._leave(num_bytes))
-        return work
+        future = self._threads.submit(work)
+        future.add_done_callback(lambda _: self._leave(num_bytes))
+        return future
 
-    async def run(self, num_bytes: int, decode: Callable[[], T]) -> T:
-        """Run `decode` in a thread and wait for it."""
-        return await asyncio.wrap_future(self.start(num_bytes, decode))
+    async def run(self, num_bytes: int, work: Callable[[], T]) -> T:
+        """Run `work` in a thread, learn from its time, and wait for it."""
+        return await asyncio.wrap_future(self.start(num_bytes, lambda: self.timed(num_bytes, work)))
 
     def close(self) -> None:
         """Wait for the threads to end."""
         self._threads.shutdown()
 
-    def timed(self, num_bytes: int, decode: Callable[[], T]) -> T:
-        """Run `decode` here and now, and learn from it how long decoding takes."""
+    def timed(self, num_bytes: int, work: Callable[[], T]) -> T:
+        """Run `work` in the calling thread, and learn from it how long decoding takes."""
         start = time.perf_counter()
-        result = decode()
+        result = work()
         if num_bytes:
             seconds = (time.perf_counter() - start) / num_bytes
             with self._lock:

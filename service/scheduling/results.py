@@ -1,52 +1,89 @@
-"""What becomes of a batch: each image's answer, or what its request is told instead."""
+"""A batch that has run, and the answer or the error of each of its tickets."""
 
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from service.engines.engine import Candidates
-from service.scheduling.assembly import Answer, Place, Waiting
+from service.engines.engine import Engine, ImageCandidates
+from service.scheduling.batch_buffer import BatchBuffer
+from service.scheduling.ticket import Ticket
 
 logger = logging.getLogger("singleshot")
 
 
+class ExpiredError(Exception):
+    """The deadline passed before there was an answer."""
+
+
 class BatchFailedError(Exception):
-    """The engine threw; the other batches are not touched."""
+    """The engine raised an error on the batch. Other batches are not affected."""
 
 
-def answers_of(candidates: Candidates, batch: Sequence[Waiting], started: float, infer_seconds: float) -> list[Answer]:
-    """Each image's share of the candidates (B, T, …); the engine was `started` then, for so long."""
-    boxes, scores, labels = candidates.boxes, candidates.scores, candidates.labels
-    return [
-        Answer(boxes[row], scores[row], labels[row], started - waiting.submitted, infer_seconds)
-        for row, waiting in enumerate(batch)
-    ]
+@dataclass(frozen=True)
+class BatchResult:
+    """What the engine gave for `tickets`: a row of candidates each, or a failure of them all.
+
+    `broken` are the tickets whose images could not be decoded; the engine did not get them. The engine started at
+    `infer_start` (time.monotonic()).
+    """
+
+    tickets: list[Ticket]
+    broken: dict[Ticket, Exception]
+    rows: list[ImageCandidates]
+    failure: BatchFailedError | None
+    decode_seconds: float
+    infer_start: float
+    infer_seconds: float
+
+    def finish(self) -> dict[Ticket, Any]:
+        """The answer of each ticket, made by its job, or the exception that it gets instead."""
+        answers: dict[Ticket, Any] = dict(self.broken)
+        if self.failure is not None:
+            return answers | dict.fromkeys(self.tickets, self.failure)
+        for ticket, candidates in zip(self.tickets, self.rows, strict=True):
+            try:
+                is_wanted = not ticket.is_settled
+                answers[ticket] = (
+                    ticket.job.finish(candidates, self.infer_start, self.infer_seconds) if is_wanted else None
+                )
+            except Exception as error:
+                answers[ticket] = error
+        return answers
 
 
-def failure_of(batch: Sequence[Waiting], error: Exception) -> BatchFailedError:
-    """What the requests of a batch that failed are told; the log is told all of it."""
-    request_ids = [waiting.place.request_id for waiting in batch]
-    logger.error("the engine failed on a batch of %d", len(batch), exc_info=error, extra={"request_ids": request_ids})
+def run_batch(engine: Engine, buffer: BatchBuffer) -> BatchResult:
+    """Decode the images of the buffer that are not decoded yet and run the engine on all; empties the buffer."""
+    start = time.monotonic()
+    broken = buffer.decode()
+    tickets, infer_start = buffer.tickets, time.monotonic()
+    rows: list[ImageCandidates] = []
+    failure = None
+    try:
+        if tickets:
+            candidates = engine(buffer.images())
+            rows = [candidates.of_image(row) for row in range(len(tickets))]
+    except Exception as error:  # any error: it concerns this batch only
+        failure = batch_failure(tickets, error)
+    infer_seconds = time.monotonic() - infer_start
+    buffer.clear()
+    return BatchResult(tickets, broken, rows, failure, infer_start - start, infer_start, infer_seconds)
+
+
+def batch_failure(tickets: Sequence[Ticket], error: Exception) -> BatchFailedError:
+    """The error that the requests of a failed batch get; the log gets the whole of it."""
+    request_ids = [ticket.request_id for ticket in tickets]
+    logger.error("the engine failed on a batch of %d", len(tickets), exc_info=error, extra={"request_ids": request_ids})
     return BatchFailedError(f"the engine failed: {type(error).__name__}")
 
 
-def finished(batch: Sequence[Waiting], answers: Sequence[Answer]) -> list[Any]:
-    """What each image's `finish` makes of its answer, or the exception that it raises."""
-    results: list[Any] = []
-    for waiting, answer in zip(batch, answers, strict=True):
-        try:
-            results.append(None if waiting.place.result.done() else waiting.finish(answer))
-        except Exception as error:
-            results.append(error)
-    return results
-
-
-def deliver(places: Sequence[Place], results: Sequence[Any]) -> None:
-    """Tell each place its result, or raise it there; the event loop's."""
-    for place, result in zip(places, results, strict=True):
-        if place.result.done():  # departed or expired meanwhile
+def deliver(answers: Mapping[Ticket, Any]) -> None:
+    """Give each ticket its answer, or raise it there; runs on the event loop."""
+    for ticket, answer in answers.items():
+        if ticket.is_settled:  # disconnected or expired meanwhile
             continue
-        if isinstance(result, Exception):
-            place.result.set_exception(result)
+        if isinstance(answer, Exception):
+            ticket.result.set_exception(answer)
         else:
-            place.result.set_result(result)
+            ticket.result.set_result(answer)

@@ -1,7 +1,7 @@
 """Every metric of the server. No label is ever made from what a client sent."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,6 +102,15 @@ class Metrics:
             registry=registry,
         )
         self.ready = Gauge("singleshot_ready", "1 while /readyz answers 200", registry=registry)
+
+    def observe_detections(
+        self, model: str, classes: Sequence[str], labels: NDArray[np.int32], scores: NDArray[np.float32]
+    ) -> None:
+        """Count the detections of one image: labels (D,) and scores (D,)."""
+        self.detection_scores.observe(model, scores)
+        for label, count in enumerate(np.bincount(labels).tolist()):
+            if count:
+                self.detections.labels(model, classes[label]).inc(count)
 
     def observe_batch(self, model: str) -> Callable[[int, float], None]:
         """What the batcher of `model` calls after each batch, with its size and the seconds that it took."""

@@ -17,7 +17,7 @@ from service.api.open_inference.request import images_of, outputs_of, query_of, 
 from service.api.open_inference.response import OUTPUTS, tensors_of, whole
 from service.api.open_inference.tensors import format_response, parse_request
 from service.api.openapi import TIMEOUT_PARAMETER
-from service.api.query import read_timeout
+from service.api.query import options_of, read_timeout
 from service.api.responses import stages_of
 from service.api.server import Server
 from service.api.uploads import cancelled_on_departure, read_body
@@ -94,7 +94,7 @@ def add_metadata(app: FastAPI, server: Server) -> None:
         return {
             "name": model.name,
             "versions": server.repository.versions(model.name),
-            "platform": f"singleshot_{model.engine_name}",
+            "platform": f"singleshot_{model.engine.name}",
             "inputs": INPUTS,
             "outputs": OUTPUTS,
         }
@@ -118,7 +118,7 @@ def add_inference(app: FastAPI, server: Server) -> None:
             body = await read_body(request, server.settings)
             wanted, values = await server.decoders.run(0, lambda: parse_request(body, header_length))
             images = images_of(wanted, values, server.settings.max_files, server.settings.max_pixels)
-            options = model.options(query_of(wanted))
+            options = options_of(query_of(wanted), model)
             outputs_wanted = outputs_of(wanted)
             seconds = timeout_of(wanted) or timeout or server.settings.default_deadline_seconds
             async with cancelled_on_departure(request):

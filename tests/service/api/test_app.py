@@ -21,7 +21,7 @@ from service.settings import Settings
 from tests.asgi_client import AsgiClient
 from tests.service.detection.test_preprocess import encode, png_header
 from tests.service.faulty_engine import FaultyEngines
-from tests.service.scheduling.test_batcher import wait_until
+from tests.service.wait import wait_until
 from tests.tiny_bundle import golden_image, png, write_tiny_bundle
 
 GOLDEN = png(golden_image())

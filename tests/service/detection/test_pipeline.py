@@ -12,7 +12,7 @@ from service.detection.annotate import annotate
 from service.detection.golden import check_golden
 from service.detection.pipeline import Pipeline
 from service.detection.postprocess import Options, default_options, postprocess
-from service.engines.engine import Engine, EngineError, EngineName
+from service.engines.engine import Engine, EngineError, EngineName, ImageCandidates
 from service.engines.open import open_engine
 from tests.tiny_bundle import golden_image, png, write_tiny_bundle
 
@@ -81,7 +81,9 @@ def test_only_wanted_labels_are_kept(tiny_bundle: Bundle, tiny_engine: Engine) -
 def test_candidates_are_not_clipped_because_that_would_change_their_overlaps(tiny_bundle: Bundle) -> None:
     boxes, scores = np.array([[-16, 0, 32, 80], [0, 0, 8, 8]], np.float32), np.array([0.9, 0.2], np.float32)
     none = replace(default_options(tiny_bundle.manifest.nms), method=None)
-    found = postprocess(boxes, scores, np.zeros(2, np.int32), none, tiny_bundle.manifest.input, (128, 64))
+    found = postprocess(
+        ImageCandidates(boxes, scores, np.zeros(2, np.int32)), none, tiny_bundle.manifest.input, (128, 64)
+    )
     np.testing.assert_allclose(found.boxes, [[-16, 0, 32, 160]])
     picture = annotate(np.zeros((128, 64, 3), np.uint8), found, ("a",))
     assert picture.startswith(b"\xff\xd8")

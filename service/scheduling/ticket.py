@@ -1,0 +1,57 @@
+"""A ticket: one accepted image while it waits for its answer, and the job that the image is."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.engines.engine import ImageCandidates
+
+
+class Job(Protocol):
+    """The work on one image, as far as a batcher needs to know it."""
+
+    @property
+    def is_decoded(self) -> bool:
+        """Whether `decode` returns at once."""
+        ...
+
+    def decode(self) -> NDArray[np.uint8]:
+        """The pixels uint8 [h, w, 3] that the engine takes, decoded at the first call. An error fails this image alone."""
+        ...
+
+    def finish(self, candidates: ImageCandidates, infer_start: float, infer_seconds: float) -> object:
+        """The answer to this image; the engine ran from `infer_start` (time.monotonic()) for `infer_seconds`."""
+        ...
+
+
+@dataclass(eq=False)
+class Ticket:
+    """An accepted image. Tickets are ordered by deadline, then by number.
+
+    The image should be decoded at `due` and answered at `predicted`; times are those of time.monotonic(). `result` is what
+    the request awaits; it is done when the image is answered, failed, expired, or abandoned by its client.
+    """
+
+    job: Job
+    deadline: float
+    number: int
+    due: float
+    predicted: float
+    result: asyncio.Future[Any]
+    request_id: str
+
+    @property
+    def urgency(self) -> tuple[float, int]:
+        """The smaller, the more urgent."""
+        return self.deadline, self.number
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no request waits for the answer: it has one, it expired, or its client disconnected."""
+        return self.result.done()
+
+    def __lt__(self, other: "Ticket") -> bool:
+        return self.urgency < other.urgency
