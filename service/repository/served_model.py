@@ -21,7 +21,7 @@ from service.detection.image_header import read_header
 from service.detection.pipeline import Pipeline
 from service.detection.postprocess import Detections, Options, postprocess
 from service.detection.preprocess import decode_image
-from service.engines.engine import Engine, is_on_cpu
+from service.engines.engine import Engine, describe
 from service.errors import ImageError, RequestError
 from service.repository.image_job import Outcome, _Prepared
 from service.scheduling.admission import RejectedError
@@ -62,19 +62,18 @@ class ServedModel:
         self._decoders = decoders
         self._budget = budget
         self._metrics = metrics
-        self._takes_all_cores = (
-            is_on_cpu(engine) and settings.engine_streams * (settings.engine_threads or 1) >= num_cores()
-        )
+        self.num_streams = engine.num_streams
+        self._takes_all_cores = engine.device == "cpu" and engine.num_streams * engine.num_threads >= num_cores()
         self._batcher = Batcher(
             engine,
-            measure_costs(engine, manifest.input, settings.max_batch, num_streams=settings.engine_streams),
-            num_streams=settings.engine_streams,
+            measure_costs(engine, manifest.input, settings.max_batch, num_streams=engine.num_streams),
+            num_streams=engine.num_streams,
             num_spare_threads=0 if self._takes_all_cores else 2,
             max_batch=settings.max_batch,
             max_queue=settings.max_queue,
             on_batch=metrics.observe_batch(manifest.name),
         )
-        self._info_labels = manifest.name, manifest.version, engine.name, engine.description
+        self._info_labels = manifest.name, manifest.version, engine.name, describe(engine)
         self.golden = bundle.golden_path.read_bytes()  # now: the directory may hold another bundle later
         self._num_users = 0
         self._is_unused = asyncio.Event()
@@ -82,7 +81,7 @@ class ServedModel:
     @property
     def engine_description(self) -> str:
         """The engine's name, device and precision."""
-        return f"{self._engine.name}, {self._engine.description}"
+        return f"{self._engine.name}, {describe(self._engine)}"
 
     def finish_seconds(self) -> float:
         """When an image would be answered that came now."""
@@ -245,7 +244,7 @@ class ServedModel:
             input=manifest.input,
             nms=manifest.nms,
             engine=self._engine.name,
-            engine_description=self._engine.description,
+            engine_description=describe(self._engine),
             max_batch=self._settings.max_batch,
             source=manifest.source,
             metrics=manifest.metrics,

@@ -17,15 +17,13 @@ from service.scheduling.assembly import Answer
 from service.scheduling.batcher import Batcher, ExpiredError
 from service.scheduling.cost_model import CostModel
 from service.scheduling.results import BatchFailedError
+from tests.fake_engine import FakeEngine
 
 FAR = 60.0  # seconds; a deadline that no test reaches
 
 
-class GatedEngine:
+class GatedEngine(FakeEngine):
     """Reports each batch that it is given as the list of its images' first pixels, and runs it when it gets a permit."""
-
-    name = "gated"
-    description = "test"
 
     def __init__(self) -> None:
         self.started: queue.Queue[list[int]] = queue.Queue()
@@ -39,9 +37,6 @@ class GatedEngine:
             raise RuntimeError("13")
         scores = first[:, None].astype(np.float32)
         return Candidates(np.zeros((len(images), 1, 4), np.float32), scores, np.zeros((len(images), 1), np.int32))
-
-    def close(self) -> None:
-        pass
 
 
 def image(number: int) -> NDArray[np.uint8]:
