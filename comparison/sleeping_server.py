@@ -29,7 +29,10 @@ class SleepingEngine:
     """Answers for every image what a real engine answers for the golden one, after as long a sleep as the batch is large."""
 
     name = "sleeping"
-    description = "no device, fp32"
+    device = "no device"
+    precision = "fp32"
+    num_streams = 1
+    num_threads = 1
 
     def __init__(self, bundle: Bundle) -> None:
         real = open_engine(bundle, num_threads=1)
@@ -56,7 +59,7 @@ def open_sleeping(
     *,
     precision: Precision,  # noqa: ARG001
     num_threads: int | None,  # noqa: ARG001
-    num_streams: int,  # noqa: ARG001
+    num_streams: int | None,  # noqa: ARG001
 ) -> SleepingEngine:
     """In place of `service.engines.open.open_engine`."""
     return SleepingEngine(bundle)
@@ -64,6 +67,6 @@ def open_sleeping(
 
 if __name__ == "__main__":
     cv2.setNumThreads(1)
-    given: dict[str, Any] = {"port": sys.argv[1], "max_batch": MAX_BATCH, "engine_streams": 1}
+    given: dict[str, Any] = {"port": sys.argv[1], "max_batch": MAX_BATCH}
     settings = Settings(**given)
     sys.exit(run(create_app(settings, open_sleeping), settings, listen(settings)))

@@ -19,7 +19,7 @@ from models.training.checkpoint import load_model
 from service.benchmark.__main__ import IMAGE_SUFFIXES
 from service.bundle import Bundle, InputSpec
 from service.detection.preprocess import decode_image, fit
-from service.engines.engine import Candidates, Engine
+from service.engines.engine import Candidates, Engine, describe
 from service.engines.open import open_engine
 from service.errors import ImageError
 
@@ -99,11 +99,11 @@ def compare(
     compared: set[str] = set()
     for opener in (reference, *others):
         with closing(opener()) as engine:
-            name = f"{engine.name} ({engine.description})"
+            name = f"{engine.name} ({describe(engine)})"
             if name in compared:
                 continue
             compared.add(name)
-            is_fp32 = "fp32" in engine.description
+            is_fp32 = engine.precision == "fp32"
             margin = CUT_OFF_MARGIN if is_fp32 else ROUNDED_CUT_OFF_MARGIN
             found = {
                 size: difference(expected, run(engine, images, size), manifest.input, margin) for size in BATCH_SIZES

@@ -41,10 +41,11 @@ class Settings(BaseSettings):
     precision: Precision = Field(
         "auto", description="of the network; auto is bf16 with OpenVINO on CPUs with AMX, else fp32"
     )
-    engine_streams: int = Field(
-        num_cores(),
+    engine_streams: int | None = Field(
+        None,
         gt=0,
-        description="batches that the engine runs at once; one per core, each on one thread, unless set",
+        description="batches that the engine runs at once; unset, the engine decides: one per core on a CPU, two on a GPU "
+        "with TensorRT",
     )
     engine_threads: int | None = Field(
         None, gt=0, description="threads that one batch may use; an even share of the cores"

@@ -15,9 +15,12 @@ class TorchEngine:
     """A model as an engine: the reference that every other form is compared with."""
 
     name = "torch"
-    description = "torch, fp32"
+    device = "torch"  # the device of the model, which may be moved
+    precision = "fp32"
+    num_streams = 1
 
     def __init__(self, model: nn.Module) -> None:
+        self.num_threads = torch.get_num_threads()
         self.model: Any = model.eval()
         config: Any = model.config
         self.max_candidates: int = config.max_candidates

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from service.api.problems import PROBLEMS
 from service.api.schemas import ModelInfo, ModelList, Status
 from service.api.server import Server
+from service.engines.engine import describe
 from service.errors import RequestError
 from service.repository.served_model import ServedModel
 
@@ -57,7 +58,7 @@ def info_of(model: ServedModel, *, is_default: bool, share: float, max_batch: in
         input=manifest.input,
         nms=manifest.nms,
         engine=model.engine.name,
-        engine_description=model.engine.description,
+        engine_description=describe(model.engine),
         max_batch=max_batch,
         source=manifest.source,
         metrics=manifest.metrics,

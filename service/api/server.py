@@ -41,7 +41,9 @@ class Server:
         self.is_draining = False
         self.metrics.ready.set_function(lambda: self.trouble is None)
         self.metrics.inflight_pixels.set_function(lambda: self.budget.pixels)
-        self.metrics.engine_streams.set(settings.engine_streams)
+        self.metrics.engine_streams.set_function(
+            lambda: max((model.engine.num_streams for model in self.repository.models), default=1)
+        )
         self.repository = Repository(settings, self._open_model, self.metrics)
         self.watchdog = Watchdog(self.repository)
 

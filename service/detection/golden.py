@@ -8,7 +8,7 @@ from service.bundle import Bundle, BundleError, Golden
 from service.detection.iou import iou
 from service.detection.pipeline import Pipeline
 from service.detection.postprocess import Detections, Options
-from service.engines.engine import Engine
+from service.engines.engine import Engine, describe
 
 GOLDEN_MIN_IOU = 0.9
 GOLDEN_MAX_SCORE_DIFFERENCE = 0.05
@@ -25,10 +25,10 @@ def check_golden(bundle: Bundle, engine: Engine) -> None:
     options = golden_options(bundle.manifest.golden, pipeline.options)
     (found,) = pipeline.detect([bundle.golden_path.read_bytes()], options)
     missing = unmatched(bundle.manifest.golden, found)
-    is_exact = engine.description.endswith("fp32")
+    is_exact = engine.precision == "fp32"
     if len(missing) > (0 if is_exact else GOLDEN_MAX_SHARE_OF_FLIPS * len(bundle.manifest.golden.detections)):
         raise BundleError(
-            f"{bundle.path}: {engine.name} ({engine.description}) misses {len(missing)} of "
+            f"{bundle.path}: {engine.name} ({describe(engine)}) misses {len(missing)} of "
             f"{len(bundle.manifest.golden.detections)} detections in {bundle.golden_path.name}, so its answers would be wrong; "
             "try --precision fp32 or another --engine, or export the bundle again"
         )

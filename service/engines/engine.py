@@ -40,13 +40,18 @@ class Candidates:
 
 
 class Engine(Protocol):
-    """What every backend offers. `name` is onnx, openvino or tensorrt; `description` says device and precision.
+    """What every backend offers.
 
-    It may be called from as many threads at once as it was opened with streams.
+    `name` is onnx, openvino or tensorrt; `device` is cpu, cuda, or a GPU's architecture such as sm_89; `precision` is
+    fp32, bf16 or fp16. It takes `num_streams` calls at once, and its users never start more. One call uses `num_threads`
+    threads of the CPU; for an engine on a GPU that is 1, the caller's own thread, which waits.
     """
 
     name: str
-    description: str
+    device: str
+    precision: str
+    num_streams: int
+    num_threads: int
 
     def __call__(self, images: NDArray[np.uint8]) -> Candidates:
         """Run images uint8 (B, H, W, 3) RGB."""
@@ -57,6 +62,6 @@ class Engine(Protocol):
         ...
 
 
-def is_on_cpu(engine: Engine) -> bool:
-    """Whether the engine computes on the cores that also decode."""
-    return engine.description.startswith("cpu")
+def describe(engine: Engine) -> str:
+    """Device and precision for people to read: "cpu, bf16"."""
+    return f"{engine.device}, {engine.precision}"

@@ -7,6 +7,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from service.bundle import Bundle
+from service.cores import num_cores
 from service.engines.engine import Candidates, EngineError
 
 OUTPUTS = ("boxes", "scores", "labels")
@@ -23,11 +24,19 @@ class OnnxEngine:
     """
 
     name = "onnx"
+    precision = "fp32"
 
     def __init__(
-        self, bundle: Bundle, *, device: Literal["cpu", "cuda"] = "cpu", num_threads: int | None = None
+        self,
+        bundle: Bundle,
+        *,
+        device: Literal["cpu", "cuda"] = "cpu",
+        num_threads: int | None = None,
+        num_streams: int = 1,
     ) -> None:
-        self.description = f"{device}, fp32"
+        self.device: str = device
+        self.num_streams = num_streams
+        self.num_threads = num_threads or num_cores()
         providers = choose_providers(device, onnxruntime.get_available_providers())
         options = onnxruntime.SessionOptions()
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")

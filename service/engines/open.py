@@ -1,6 +1,7 @@
 """Opening the engine of a bundle."""
 
 from importlib.util import find_spec
+from typing import Literal
 
 from service.bundle import Bundle
 from service.cores import num_cores
@@ -13,15 +14,16 @@ def open_engine(
     *,
     precision: Precision = "auto",
     num_threads: int | None = None,
-    num_streams: int = 1,
+    num_streams: int | None = 1,
 ) -> Engine:
     """Open the engine of `bundle`: auto is TensorRT where the bundle has an engine file that fits this machine's GPU, else
     OpenVINO where it is installed, else ONNX Runtime, both on the CPU.
 
     `precision` is what the network's layers are computed in, coordinates are always fp32; auto is what is fastest here.
 
-    num_streams is the number of calls that may run at once, num_threads the number of threads that each of them may use;
-    None shares the cores out evenly. Raises EngineError.
+    num_streams is the number of calls that may run at once, None for what is best on the device: one per core on a CPU,
+    each with one thread; two on a GPU with TensorRT; one on a GPU with ONNX Runtime. num_threads is the number of threads
+    that each call may use, None for an even share of the cores. Raises EngineError.
     """
     if name == "tensorrt":
         from service.engines.tensorrt.choose import open_tensorrt
@@ -35,7 +37,11 @@ def open_engine(
             return engine
     if name == "auto":
         name = "openvino" if find_spec("openvino") else "onnx"
-    if num_threads is None and num_streams > 1:
+    if name == "onnx-cuda":
+        num_streams, num_threads = num_streams or 1, num_threads or 1
+    elif num_streams is None:
+        num_streams, num_threads = num_cores(), num_threads or 1
+    elif num_threads is None and num_streams > 1:
         num_threads = max(1, num_cores() // num_streams)
     if name in ("onnx", "onnx-cuda"):
         if find_spec("onnxruntime") is None:
@@ -46,7 +52,8 @@ def open_engine(
             )
         from service.engines.onnx_runtime import OnnxEngine
 
-        return OnnxEngine(bundle, device="cuda" if name == "onnx-cuda" else "cpu", num_threads=num_threads)
+        device: Literal["cpu", "cuda"] = "cuda" if name == "onnx-cuda" else "cpu"
+        return OnnxEngine(bundle, device=device, num_threads=num_threads, num_streams=num_streams)
     if find_spec("openvino") is None:
         raise EngineError("OpenVINO is not installed; install it with `pip install .[cpu]` or choose `--engine onnx`")
     from service.engines.openvino.engine import OpenvinoEngine

@@ -17,7 +17,7 @@ from service.detection.image_header import read_header
 from service.detection.pipeline import Pipeline
 from service.detection.postprocess import Detections, Options
 from service.detection.preprocess import decode_image
-from service.engines.engine import Engine, is_on_cpu
+from service.engines.engine import Engine, describe
 from service.errors import ImageError
 from service.repository.image_job import ImageJob, Outcome
 from service.scheduling.admission import RejectedError
@@ -57,13 +57,11 @@ class ServedModel:
         self._decoders = decoders
         self._budget = budget
         self._metrics = metrics
-        self._takes_all_cores = (
-            is_on_cpu(engine) and settings.engine_streams * (settings.engine_threads or 1) >= num_cores()
-        )
+        self._takes_all_cores = engine.device == "cpu" and engine.num_streams * engine.num_threads >= num_cores()
         self._batcher = Batcher(
             engine,
-            measure_costs(engine, self.manifest.input, settings.max_batch, num_streams=settings.engine_streams),
-            num_streams=settings.engine_streams,
+            measure_costs(engine, self.manifest.input, settings.max_batch, num_streams=engine.num_streams),
+            num_streams=engine.num_streams,
             num_spare_threads=0 if self._takes_all_cores else 2,
             max_batch=settings.max_batch,
             max_queue=settings.max_queue,
@@ -95,7 +93,7 @@ class ServedModel:
     @property
     def engine_description(self) -> str:
         """The engine's name, device and precision."""
-        return f"{self.engine.name}, {self.engine.description}"
+        return f"{self.engine.name}, {describe(self.engine)}"
 
     def finish_seconds(self) -> float:
         """Time until an image would be answered that arrived now."""
@@ -192,7 +190,7 @@ class ServedModel:
 
     @property
     def _info_labels(self) -> tuple[str, str, str, str]:
-        return self.name, self.version, self.engine.name, self.engine.description
+        return self.name, self.version, self.engine.name, describe(self.engine)
 
     def _decodes_in_stream(self, job: ImageJob) -> bool:
         """Whether the stream that runs the image also decodes it, instead of a thread of the pool.

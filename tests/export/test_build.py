@@ -23,6 +23,7 @@ from service.detection.golden import check_golden
 from service.engines.engine import Candidates
 from service.engines.open import open_engine
 from tests.export.conftest import SIZE
+from tests.fake_engine import FakeEngine
 from tests.models.pictures import write_voc
 
 
@@ -136,11 +137,8 @@ def test_folding_batch_norm_changes_no_answer(checkpoint: Path) -> None:
     assert not found.exceeds(boxes=1e-2, scores=1e-4)
 
 
-class Shifted:
+class Shifted(FakeEngine):
     """An engine that answers a tenth of a pixel off."""
-
-    name = "shifted"
-    description = "wrong on purpose"
 
     def __init__(self, engine: TorchEngine) -> None:
         self.engine = engine
@@ -148,9 +146,6 @@ class Shifted:
     def __call__(self, images: NDArray[np.uint8]) -> Candidates:
         found = self.engine(images)
         return Candidates(found.boxes + np.float32(0.1), found.scores, found.labels)
-
-    def close(self) -> None:
-        pass
 
 
 def test_an_engine_that_differs_from_torch_is_refused(checkpoint: Path) -> None:

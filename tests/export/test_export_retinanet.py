@@ -28,6 +28,7 @@ from service.engines.engine import Candidates
 from service.engines.open import open_engine
 from tests.export.checkpoints import write_untrained
 from tests.export.test_half_precision import assert_islands
+from tests.fake_engine import FakeEngine
 from tests.models.pictures import CLASSES, draw
 
 SIZE = 128
@@ -152,19 +153,13 @@ def test_bundles_have_the_nms_of_their_preset_unless_told(flags: list[str], meth
     assert (nms.method, nms.iou_threshold, nms.score_threshold) == (method, 0.5, 0.3)
 
 
-class Beside:
+class Beside(FakeEngine):
     """An engine that finds an object beside the picture and one in it."""
-
-    name = "beside"
-    description = "for the golden detections"
 
     def __call__(self, images: NDArray[np.uint8]) -> Candidates:
         count = len(images)
         boxes = np.array([[[-50, -50, -10, -10], [10, 10, 50, 50]]] * count, np.float32)
         return Candidates(boxes, np.array([[0.9, 0.8]] * count, np.float32), np.zeros((count, 2), np.int32))
-
-    def close(self) -> None:
-        pass
 
 
 def test_a_box_beside_the_picture_is_no_golden_detection() -> None:

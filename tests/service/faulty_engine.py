@@ -16,7 +16,10 @@ class FaultyEngine:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.name = engine.name
-        self.description = engine.description
+        self.device = engine.device
+        self.precision = engine.precision
+        self.num_streams = engine.num_streams
+        self.num_threads = engine.num_threads
         self.is_broken = False
         self.has_begun = threading.Event()
         self.may_run = threading.Event()
@@ -42,7 +45,13 @@ class FaultyEngines:
         self.opened: list[FaultyEngine] = []
 
     def __call__(
-        self, bundle: Bundle, name: EngineName, *, precision: Precision, num_threads: int | None, num_streams: int
+        self,
+        bundle: Bundle,
+        name: EngineName,
+        *,
+        precision: Precision,
+        num_threads: int | None,
+        num_streams: int | None,
     ) -> FaultyEngine:
         real = open_engine(bundle, name, precision=precision, num_threads=num_threads, num_streams=num_streams)
         engine = FaultyEngine(real)

@@ -25,19 +25,20 @@ class OpenvinoEngine:
     """
 
     name = "openvino"
+    device = "cpu"
 
     def __init__(
         self, bundle: Bundle, *, precision: Precision = "auto", num_threads: int | None = None, num_streams: int = 1
     ) -> None:
         precision = choose_precision(precision, CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES"), is_amx=has_amx())
-        self.description = f"cpu, {precision}"
+        self.precision: str = precision
+        self.num_streams = num_streams
+        self.num_threads = num_threads or num_cores()
         self._operators: list[OffsetConv] = []
         try:
             model = read_model(bundle.model_path, precision, self._operators)
             self._positions = positions_of(model, bundle)
-            self._model = OpenvinoModel(
-                model, precision, num_threads=num_threads or num_cores(), num_streams=num_streams
-            )
+            self._model = OpenvinoModel(model, precision, num_threads=self.num_threads, num_streams=self.num_streams)
         except EngineError:
             release(self._operators)
             raise

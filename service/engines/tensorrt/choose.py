@@ -12,7 +12,7 @@ from service.engines.tensorrt.cuda import CudaError, gpu_target
 logger = logging.getLogger("singleshot")
 
 
-def open_tensorrt(bundle: Bundle, *, precision: Precision, num_streams: int) -> Engine:
+def open_tensorrt(bundle: Bundle, *, precision: Precision, num_streams: int | None) -> Engine:
     """The bundle's engine for this machine; raises EngineError with the command that builds it."""
     try:
         target = gpu_target()
@@ -24,7 +24,7 @@ def open_tensorrt(bundle: Bundle, *, precision: Precision, num_streams: int) -> 
     return TensorrtEngine(bundle, name, file, num_streams=num_streams)
 
 
-def open_tensorrt_if_it_fits(bundle: Bundle, *, precision: Precision, num_streams: int) -> Engine | None:
+def open_tensorrt_if_it_fits(bundle: Bundle, *, precision: Precision, num_streams: int | None) -> Engine | None:
     """The same for `--engine auto`: None where another engine has to serve; the log says why where there is a GPU."""
     try:
         gpu_target()

@@ -22,11 +22,14 @@ class TensorrtEngine:
     """Runs an engine file of a bundle; each of its lanes serves one call at a time, on a stream of its own."""
 
     name = "tensorrt"
+    num_threads = 1
 
-    def __init__(self, bundle: Bundle, name: str, file: EngineFile, *, num_streams: int = 1) -> None:
+    def __init__(self, bundle: Bundle, name: str, file: EngineFile, *, num_streams: int | None = 1) -> None:
         path = bundle.path / name
         remedy = f"build it again with `python -m export engine {bundle.path} --target {file.compute_capability}`"
-        self.description = f"{file.compute_capability}, {file.precision}"
+        self.device = file.compute_capability
+        self.precision: str = file.precision
+        self.num_streams = NUM_LANES if num_streams is None else min(num_streams, NUM_LANES)
         self._max_batch = file.max_batch
         self._lanes: list[_Lane] = []
         try:
@@ -40,7 +43,7 @@ class TensorrtEngine:
             if self._engine is None:
                 raise EngineError(f"{path}: {file.flavour} {file.version} cannot load it; {remedy}")
             tensors = tensors_of(trt, self._engine, bundle)
-            for _ in range(min(num_streams, NUM_LANES)):
+            for _ in range(self.num_streams):
                 self._lanes.append(_Lane(trt, self._engine, tensors, self._max_batch))
         except (CudaError, ImportError, OSError, RuntimeError, TypeError) as error:
             self.close()  # TypeError: the bindings got a null pointer

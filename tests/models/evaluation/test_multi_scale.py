@@ -10,14 +10,12 @@ from models.evaluation.multi_scale import detect, multi_scale, single_scale, vie
 from models.presets.catalogue import find_preset
 from models.retinanet.retinanet import RetinaNetConfig
 from service.engines.engine import Candidates
+from tests.fake_engine import FakeEngine
 from tests.models.pictures import COLOURS, draw
 
 
-class ColourFinder:
+class ColourFinder(FakeEngine):
     """An engine that finds the one box of each colour's pixels, and remembers the sizes of its inputs."""
-
-    name = "colours"
-    description = "sees red and green"
 
     def __init__(self) -> None:
         self.sizes: list[tuple[int, ...]] = []
@@ -31,9 +29,6 @@ class ColourFinder:
             boxes.append([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1] if found else [0, 0, 0, 0])
         scores = np.array([[0.9 if box[2] else 0.0 for box in boxes]], np.float32)
         return Candidates(np.array([boxes], np.float32), scores, np.arange(len(boxes), dtype=np.int32)[None])
-
-    def close(self) -> None:
-        pass
 
 
 PICTURE = next(picture for picture in map(draw, range(50)) if set(picture.labels) == {0, 1})

@@ -15,10 +15,11 @@ from service.bundle import Bundle, BundleError, read_bundle
 from service.cores import has_amx
 from service.detection.golden import check_golden
 from service.detection.preprocess import decode_image
-from service.engines.engine import Candidates, Engine, EngineError
+from service.engines.engine import Candidates, Engine, EngineError, describe
 from service.engines.onnx_runtime import CUDA, choose_providers
 from service.engines.open import open_engine
 from service.settings import DEFAULT_BUNDLES
+from tests.fake_engine import FakeEngine
 from tests.tiny_bundle import write_tiny_bundle
 
 DEFAULT = DEFAULT_BUNDLES / "bccd-passd-320"
@@ -53,7 +54,7 @@ def test_bf16_moves_boxes_by_less_than_a_pixel(batch: int) -> None:
     images = pictures(batch)
     exact = open_engine(bundle, "openvino", precision="fp32", num_threads=1)(images)
     engine = open_engine(bundle, "openvino", num_threads=1)
-    assert engine.description == "cpu, bf16"
+    assert describe(engine) == "cpu, bf16"
     check_golden(bundle, engine)
     moved, changed = moves(exact, engine(images), score=0.5)
     assert 0 < np.median(moved) < 0.3
@@ -229,11 +230,10 @@ def test_cuda_without_its_provider_is_refused_with_a_remedy() -> None:
         choose_providers("cuda", ["CPUExecutionProvider"])
 
 
-class ShiftedEngine:
+class ShiftedEngine(FakeEngine):
     """A real engine whose boxes lie 20 pixels off, in a precision that may lose a few detections."""
 
-    name = "shifted"
-    description = "cpu, bf16"
+    precision = "bf16"
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

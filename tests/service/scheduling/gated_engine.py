@@ -12,16 +12,14 @@ from numpy.typing import NDArray
 from service.engines.engine import Candidates, ImageCandidates
 from service.scheduling.batcher import Batcher
 from service.scheduling.cost_model import CostModel
+from tests.fake_engine import FakeEngine
 
 FAR = 60.0  # seconds; a deadline that no test reaches
 UNLUCKY = 13  # a batch with this image makes the engine fail
 
 
-class GatedEngine:
+class GatedEngine(FakeEngine):
     """Reports each batch that it is given as the list of its images' first pixels, and runs it when it gets a permit."""
-
-    name = "gated"
-    description = "test"
 
     def __init__(self) -> None:
         self.started: queue.Queue[list[int]] = queue.Queue()
@@ -35,9 +33,6 @@ class GatedEngine:
             raise RuntimeError("unlucky")
         scores = first[:, None].astype(np.float32)
         return Candidates(np.zeros((len(images), 1, 4), np.float32), scores, np.zeros((len(images), 1), np.int32))
-
-    def close(self) -> None:
-        pass
 
 
 class NumberJob:

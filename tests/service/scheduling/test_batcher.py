@@ -96,7 +96,7 @@ def test_a_departed_client_is_not_run() -> None:
         assert batcher.depth == 1
         engine.permits.release(2)
         assert await started(engine) == [3]
-        assert await asyncio.gather(first, staying) == [1, 3]
+        assert list(await asyncio.gather(first, staying)) == [1, 3]
 
     with_batcher(test)
 
@@ -112,7 +112,7 @@ def test_a_client_that_departs_during_its_batch_harms_nobody() -> None:
         departed.cancel()
         await asyncio.gather(departed, return_exceptions=True)
         engine.permits.release()
-        assert await asyncio.gather(blocking, staying) == [1, 3]
+        assert list(await asyncio.gather(blocking, staying)) == [1, 3]
 
     with_batcher(test)
 

@@ -64,7 +64,7 @@ def test_a_result_that_cannot_be_finished_fails_alone() -> None:
             batcher.submit(ticket)
             with pytest.raises(ZeroDivisionError):
                 await batcher.answer(ticket)
-        assert await asyncio.gather(first, second) == [1, 2]
+        assert list(await asyncio.gather(first, second)) == [1, 2]
 
     with_batcher(test)
 

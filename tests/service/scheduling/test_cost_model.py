@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from service.bundle import Bundle
 from service.engines.engine import Candidates, Engine
 from service.scheduling.cost_model import CostModel, measure_costs
+from tests.fake_engine import FakeEngine
 
 
 def test_sizes_between_the_measured_ones_lie_on_a_line() -> None:
@@ -130,42 +131,31 @@ def test_every_power_of_two_is_measured(tiny_bundle: Bundle, tiny_engine: Engine
 def test_streams_are_measured_all_at_once(tiny_bundle: Bundle) -> None:
     are_running = threading.Barrier(2, timeout=60)
 
-    class Engine:
-        name = description = "two streams"
+    class TwoStreams(FakeEngine):
+        num_streams = 2
 
         def __call__(self, images: NDArray[np.uint8]) -> Candidates:
             are_running.wait()
-            size = len(images)
-            return Candidates(
-                np.zeros((size, 1, 4), np.float32), np.zeros((size, 1), np.float32), np.zeros((size, 1), np.int32)
-            )
+            return super().__call__(images)
 
-        def close(self) -> None:
-            pass
-
-    measure_costs(Engine(), tiny_bundle.manifest.input, max_batch=4, num_streams=2)
+    measure_costs(TwoStreams(), tiny_bundle.manifest.input, max_batch=4, num_streams=2)
 
 
 def test_one_slow_run_does_not_make_a_size_look_slow(tiny_bundle: Bundle) -> None:
     num_runs = Counter[int]()
     may_go_on = threading.Event()
 
-    class Engine:
-        name = description = "slow once, in the first run that counts"
+    class SlowOnce(FakeEngine):
+        """Slow in the first run that counts."""
 
         def __call__(self, images: NDArray[np.uint8]) -> Candidates:
             size = len(images)
             num_runs[size] += 1
             if (size, num_runs[size]) == (1, 2):
                 may_go_on.wait(0.5)
-            return Candidates(
-                np.zeros((size, 1, 4), np.float32), np.zeros((size, 1), np.float32), np.zeros((size, 1), np.int32)
-            )
+            return super().__call__(images)
 
-        def close(self) -> None:
-            pass
-
-    cost = measure_costs(Engine(), tiny_bundle.manifest.input, max_batch=2)
+    cost = measure_costs(SlowOnce(), tiny_bundle.manifest.input, max_batch=2)
     assert cost.seconds(1) < 0.5
 
 
