@@ -17,6 +17,7 @@ from service.scheduling.assembly import Answer
 from service.scheduling.batcher import Batcher, ExpiredError
 from service.scheduling.cost_model import CostModel
 from service.scheduling.results import BatchFailedError
+from tests.service.wait import wait_until
 
 FAR = 60.0  # seconds; a deadline that no test reaches
 
@@ -91,12 +92,6 @@ def with_batcher(
 
 def first_score(answer: Answer) -> float:
     return float(answer.scores[0])
-
-
-def wait_until(is_true: Callable[[], bool]) -> None:
-    give_up_at = time.monotonic() + FAR
-    while not is_true():
-        assert time.monotonic() < give_up_at
 
 
 def submit(batcher: Batcher, number: int, deadline: float = FAR) -> asyncio.Task[float]:
