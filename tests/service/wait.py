@@ -1,13 +1,13 @@
-"""Waiting for something that a test cannot be notified of."""
+"""Waiting for the work of another thread."""
 
 import time
 from collections.abc import Callable
 
-PATIENCE_SECONDS = 60.0
+LIMIT_SECONDS = 60.0
 
 
 def wait_until(is_true: Callable[[], bool]) -> None:
-    """Return when `is_true()`; fail if it never is."""
-    give_up_at = time.monotonic() + PATIENCE_SECONDS
+    """Poll `is_true` without pause; fail after LIMIT_SECONDS."""
+    give_up_at = time.monotonic() + LIMIT_SECONDS
     while not is_true():
         assert time.monotonic() < give_up_at

@@ -14,7 +14,7 @@ from service.errors import RequestError
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from tests.asgi_client import AsgiClient
-from tests.service.api.test_app import GOLDEN, problem, settings
+from tests.service.served_app import GOLDEN, problem, settings
 
 
 class Clock:

@@ -7,8 +7,8 @@ import pytest
 
 from service.api.app import create_app
 from service.bundle import Bundle
-from tests.service.api.test_app import settings
 from tests.service.live_server import live_server
+from tests.service.served_app import settings
 
 schemathesis = pytest.importorskip("schemathesis")
 NUM_EXAMPLES = 20

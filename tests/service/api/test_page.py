@@ -12,8 +12,8 @@ import pytest
 
 from service.api.app import create_app
 from service.detection.soft_nms import Method, soft_nms
-from tests.service.api.test_app import settings
 from tests.service.live_server import live_server
+from tests.service.served_app import settings
 from tests.tiny_bundle import golden_image, png, write_tiny_bundle
 
 BROWSER = next(

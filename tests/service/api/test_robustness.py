@@ -14,7 +14,7 @@ from PIL import Image
 from service.api.app import create_app
 from service.bundle import Bundle
 from tests.asgi_client import AsgiClient
-from tests.service.api.test_app import settings
+from tests.service.served_app import settings
 
 NUM_BODIES = int(os.environ.get("ROBUSTNESS_BODIES", "400"))
 MANY = 5000  # from here on the memory is watched

@@ -13,8 +13,8 @@ from service.benchmark.arrivals import arrival_times
 from service.benchmark.http_load import LOST, Samples, Target, send_load
 from service.benchmark.report import Run, batch_sizes_of, read_metrics, run_of, to_html
 from service.bundle import Bundle
-from tests.service.api.test_app import GOLDEN, settings
 from tests.service.live_server import live_server
+from tests.service.served_app import GOLDEN, settings
 
 
 def test_poisson_arrivals_have_their_rate_and_independent_gaps() -> None:

@@ -1,9 +1,7 @@
 """Decoding every kind of image file, fitting it, and mapping boxes back."""
 
-import io
 import struct
-import zlib
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -16,17 +14,12 @@ from service.bundle import InputSpec
 from service.detection.image_header import read_header
 from service.detection.preprocess import LETTERBOX_GREY, boxes_to_image, boxes_to_input, decode_image, fit
 from service.errors import ImageError
+from tests.service.image_files import encode, png_header
 
 STRETCH = InputSpec(height=320, width=320, resize="stretch")
 LETTERBOX = InputSpec(height=320, width=320, resize="letterbox")
 LIMIT = 1_000_000
 Format = Literal["JPEG", "PNG", "WEBP", "BMP", "GIF"]
-
-
-def encode(image: Image.Image, kind: str, **options: Any) -> bytes:
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
 
 
 def smooth(height: int = 48, width: int = 64) -> NDArray[np.uint8]:
@@ -37,11 +30,6 @@ def smooth(height: int = 48, width: int = 64) -> NDArray[np.uint8]:
 
 def decoded(body: bytes) -> NDArray[np.uint8]:
     return decode_image(body, max_pixels=LIMIT).pixels
-
-
-def png_header(width: int, height: int) -> bytes:
-    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header)) + b"\0" * 64
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP"])

@@ -16,8 +16,8 @@ from service.bundle import GOLDEN as GOLDEN_FILE
 from service.bundle import MODEL, Bundle, BundleError, read_bundle, write_bundle
 from service.repository.repository import Repository
 from tests.asgi_client import AsgiClient
-from tests.service.api.test_app import GOLDEN, labels, problem, settings
 from tests.service.faulty_engine import FaultyEngines
+from tests.service.served_app import GOLDEN, labels, problem, settings
 from tests.tiny_bundle import png, write_tiny_bundle
 
 

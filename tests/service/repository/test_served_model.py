@@ -12,7 +12,7 @@ from service.engines.engine import Candidates, Engine
 from service.repository import served_model
 from tests.asgi_client import AsgiClient
 from tests.fake_engine import FakeEngine
-from tests.service.api.test_app import settings
+from tests.service.served_app import settings
 
 
 class ClaimingEngine(FakeEngine):

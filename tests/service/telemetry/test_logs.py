@@ -12,8 +12,8 @@ from service.api.app import create_app
 from service.bundle import Bundle
 from service.telemetry.logs import Level, request_id, write_logs
 from tests.asgi_client import AsgiClient
-from tests.service.api.test_app import GOLDEN, settings
 from tests.service.faulty_engine import FaultyEngines
+from tests.service.served_app import GOLDEN, settings
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from service.api.app import create_app
 from service.bundle import Bundle
 from service.telemetry.tracing import Stage, Tracing, open_tracing
 from tests.asgi_client import AsgiClient
-from tests.service.api.test_app import GOLDEN, settings
+from tests.service.served_app import GOLDEN, settings
 
 pytest.importorskip("opentelemetry.sdk")
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http")

@@ -15,8 +15,8 @@ from service import __version__
 from service.api.app import create_app
 from service.bundle import Bundle
 from tests.asgi_client import AsgiClient
-from tests.service.api.test_app import GOLDEN, HALF_RED, problem, settings
 from tests.service.live_server import live_server
+from tests.service.served_app import GOLDEN, HALF_RED, problem, settings
 from tests.tiny_bundle import golden_image, png, write_tiny_bundle
 
 triton = pytest.importorskip("tritonclient.http")
