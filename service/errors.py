@@ -1,4 +1,4 @@
-"""Errors as the client sees them: problem+json (RFC 9457) with the request's id, and never a stack trace."""
+"""Errors that several rooms raise, and the words for validation errors."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ MAX_LISTED = 20  # a request's body can hold millions of invalid items
 
 
 class ImageError(Exception):
-    """A body that is no image that we take; `status` is the HTTP status that says so (413, 415 or 422)."""
+    """The body is not an image that the server accepts; `status` is the HTTP status (413, 415 or 422)."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -15,7 +15,7 @@ class ImageError(Exception):
 
 
 class RequestError(Exception):
-    """A request that is refused: the HTTP status, and a sentence that says what is wrong and what would be right."""
+    """A refused request: the HTTP status, and a sentence that says what is wrong and what would be right."""
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)

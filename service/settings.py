@@ -1,4 +1,4 @@
-"""Everything that can be set, read once at the door: from the environment (`SINGLESHOT_PORT=8123`) and the command line."""
+"""All settings, read once at start-up from the environment (`SINGLESHOT_PORT=8123`) and the command line."""
 
 import os
 from pathlib import Path
@@ -21,15 +21,15 @@ class Settings(BaseSettings):
 
     bundles: Annotated[tuple[str, ...], NoDecode] = Field(
         ("default",),
-        description="directories of the bundles to serve, the first answers by default; `default` is the packaged one",
+        description="directories of the bundles to serve, the first is the default model; `default` is the packaged one",
     )
     canaries: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="directories of bundles that are new versions of the models in `bundles`, for a share of the requests",
+        description="directories of bundles with new versions of models in `bundles`, for a share of the requests",
     )
     canary_share: float = Field(0.1, ge=0, le=1, description="share of a model's requests that its canary gets")
     reload_seconds: float = Field(
-        2.0, ge=0, description="how often to look whether a bundle changed on disk; 0 for never"
+        2.0, ge=0, description="how often to check whether a bundle changed on disk; 0 for never"
     )
     model_control: bool = Field(False, description="whether clients may load and unload models under /v2/repository")
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for every interface")
@@ -44,14 +44,14 @@ class Settings(BaseSettings):
     engine_streams: int | None = Field(
         None,
         gt=0,
-        description="batches that the engine runs at once; unset, the engine decides: one per core on a CPU, two on a GPU "
-        "with TensorRT",
+        description="batches that the engine runs at once; if unset, the engine decides: one per core on a CPU, two on "
+        "a GPU with TensorRT",
     )
     engine_threads: int | None = Field(
         None, gt=0, description="threads that one batch may use; an even share of the cores"
     )
     max_batch: int = Field(
-        8, gt=0, description="images in one batch at most; fewer where more gain nothing, as on most CPUs"
+        8, gt=0, description="images in one batch at most; fewer if more gain nothing, as on most CPUs"
     )
     max_queue: int = Field(256, gt=0, description="images of one model that may wait for the engine")
     max_requests: int = Field(
@@ -61,7 +61,7 @@ class Settings(BaseSettings):
         10.0, gt=0, description="time to answer a request without X-Request-Timeout-Ms, from its last byte"
     )
     receive_seconds: float = Field(
-        30.0, gt=0, description="time that a client may take to send its headers, and again for its body"
+        30.0, gt=0, description="time that a client may take to send its headers, and the same for its body"
     )
     max_body_bytes: int = Field(32 * 2**20, gt=0, description="size of a request's body at most")
     max_files: int = Field(32, gt=0, description="images in one multipart request at most")
@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     )
     decode_threads: int = Field(num_cores(), gt=0, description="threads that decode images")
     api_keys_file: Path | None = Field(
-        None, description="a file with a line `name key` for each client; no key is asked if unset"
+        None, description="a file with a line `name key` for each client; if unset, clients need no key"
     )
     rate_limit: float | None = Field(
         None, gt=0, description="requests a second of one key, or of one address without keys"
@@ -79,20 +79,22 @@ class Settings(BaseSettings):
     rate_burst: int | None = Field(
         None, gt=0, description="requests at once within the rate limit; one second's worth if unset"
     )
-    log_level: Level = Field("warning", description="the least that is logged; info adds a line for each request")
+    log_level: Level = Field(
+        "warning", description="the lowest level that is logged; info adds a line for each request"
+    )
     otlp_endpoint: str | None = Field(
-        None, description="where OpenTelemetry traces go, e.g. http://collector:4318; none if unset"
+        None, description="the collector of OpenTelemetry traces, e.g. http://collector:4318; none if unset"
     )
-    max_failures: int = Field(3, gt=0, description="batches that fail one after another before readiness ends")
+    max_failures: int = Field(3, gt=0, description="consecutive failed batches after which the server is not ready")
     stuck_seconds: float = Field(
-        30.0, gt=0, description="a batch that is so much later than predicted means a stuck engine"
+        30.0, gt=0, description="delay of a batch against its prediction after which the engine counts as stuck"
     )
-    watchdog_seconds: float = Field(1.0, gt=0, description="how often to look whether an engine is in trouble")
+    watchdog_seconds: float = Field(1.0, gt=0, description="how often to check whether an engine fails or is stuck")
     drain_grace_seconds: float = Field(
-        2.0, ge=0, description="time between SIGTERM, when /readyz turns 503, and closing the door"
+        2.0, ge=0, description="time between SIGTERM, when /readyz turns to 503, and the end of new connections"
     )
     drain_limit_seconds: float = Field(
-        30, gt=0, description="time that accepted requests have after the door is closed"
+        30, gt=0, description="time that accepted requests have after the end of new connections"
     )
 
     @field_validator("bundles", "canaries", mode="before")

@@ -19,8 +19,6 @@ from service.repository.image_group import detect_group
 from service.repository.image_job import Outcome
 
 IMAGE_BODY = {"schema": {"type": "string", "format": "binary"}}
-
-
 DETECT_BODY = {
     "required": True,
     "content": {
@@ -34,8 +32,6 @@ DETECT_BODY = {
         },
     },
 }
-
-
 ANSWERS = {200: {"description": "The detections, or the picture with them", "content": {"image/jpeg": {}}}, **PROBLEMS}
 
 
@@ -53,8 +49,8 @@ def add_detect(app: FastAPI, server: Server) -> Callable[[Request], Awaitable[Re
         timeout = read_timeout(request.headers)
         model = server.repository.choose(query.model, query.version)
         options = options_of(query, model)
-        if timeout:  # a client's own patience began when it began to send
-            model.check(start + timeout)  # before its body is read, which is most of the work that refusing makes
+        if timeout:  # a client's own timeout starts when it starts to send
+            model.check(start + timeout)  # before the body is read, which is most of the cost of a refusal
         async with server.admitted(model):
             uploads = await read_uploads(request, server.settings)
             received = time.monotonic()

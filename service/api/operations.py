@@ -13,25 +13,25 @@ from service.repository.served_model import ServedModel
 
 
 def add_operations(app: FastAPI, server: Server) -> None:
-    """What operators and browsers ask for."""
+    """Health, readiness, models and metrics."""
 
     @app.get("/healthz", response_model=Status, responses={503: PROBLEMS[503]})
     async def healthz() -> dict[str, str]:
-        """The process lives; 503 only where a restart would help."""
+        """The process is alive; 503 only if a restart would help."""
         if stuck := server.stuck_model:
             raise RequestError(503, f"{stuck.trouble}; restart the server")
         return {"status": "ok"}
 
     @app.get("/readyz", response_model=Status, responses={503: PROBLEMS[503]})
     async def readyz() -> dict[str, str]:
-        """The models answer correctly and the server takes work; 503 from the moment it begins to shut down."""
+        """The models answer correctly and the server accepts work; 503 as soon as it starts to shut down."""
         if trouble := server.trouble:
             raise RequestError(503, trouble)
         return {"status": "ready"}
 
     @app.get("/models", responses={401: PROBLEMS[401], 429: PROBLEMS[429]})
     async def models(request: Request) -> ModelList:
-        """What is served; the default comes first."""
+        """The loaded models; the default is the first."""
         server.access.check(request)
         loaded = [(slot.model, slot) for slot in server.repository.slots if slot.model is not None]
         default = loaded[0][0] if loaded else None

@@ -63,11 +63,11 @@ ClientError = (
     RequestError | ImageError | RejectedError | ExpiredError | BatchFailedError | ModelNotFoundError | LoadRefusedError
 )
 CLIENT_ERRORS: tuple[type[Exception], ...] = ClientError.__args__
-"""The errors that a client is told; any other is a fault of the server, see `RequestContext`."""
+"""The errors that become problems. Any other error is a fault of the server, see `RequestContext`."""
 
 
 def problem_of(error: Exception) -> Problem:
-    """The problem that a client is told; `error` is one of CLIENT_ERRORS."""
+    """The problem for one of CLIENT_ERRORS."""
     match error:
         case RequestError():
             return Problem(error.status, error.detail, error.headers)
@@ -87,12 +87,14 @@ def problem_of(error: Exception) -> Problem:
 
 
 def retry_after(seconds: float) -> dict[str, str]:
-    """The headers with the time after which to retry: whole seconds (RFC 9110), and milliseconds for clients that read them."""
+    """The headers with the time to retry, in whole seconds (RFC 9110) and in milliseconds."""
     return {"Retry-After": str(max(1, math.ceil(seconds))), "Retry-After-Ms": str(max(1, math.ceil(1000 * seconds)))}
 
 
 def problem_response(error: Exception, scope: Scope) -> Response:
-    """The response for one of CLIENT_ERRORS; under /v2 the detail is in `error` too, where Triton's clients look for it."""
+    """The response to one of CLIENT_ERRORS; under /v2 the detail is also in `error`, where Triton's clients look for
+    it.
+    """
     problem = problem_of(error)
     body = {"type": "about:blank", **problem.as_json(), "request_id": scope["state"]["request_id"]}
     if scope["path"].startswith("/v2"):

@@ -1,4 +1,4 @@
-"""What one application holds: the models, the threads and budgets that they share, and whether it is ready."""
+"""The state of one application: its models, the threads and budgets that they share, and its readiness."""
 
 import asyncio
 import logging
@@ -26,7 +26,10 @@ logger = logging.getLogger("singleshot")
 
 
 class Server:
-    """Opens the bundles of `settings`, each with an engine; raises AccessError, BundleError, EngineError and TracingError."""
+    """Opens the bundles of `settings`, each with an engine.
+
+    Raises AccessError, BundleError, EngineError and TracingError.
+    """
 
     def __init__(self, settings: Settings, open_engine: Callable[..., Engine] = open_engine) -> None:
         self.settings = settings
@@ -49,7 +52,7 @@ class Server:
 
     @property
     def trouble(self) -> str | None:
-        """Why the server should get no more requests; None while it is ready."""
+        """Why the server is not ready; None while it is."""
         if self.is_draining or not self.is_running:
             return "the server is shutting down" if self.is_draining else "the server is not running"
         if not self.repository.models:
@@ -61,12 +64,12 @@ class Server:
 
     @property
     def stuck_model(self) -> ServedModel | None:
-        """A model whose engine hangs, which only a restart can mend."""
+        """A model whose engine hangs; only a restart helps."""
         return next((model for model in self.repository.models if model.is_stuck), None)
 
     @asynccontextmanager
     async def running(self, _: FastAPI) -> AsyncIterator[None]:
-        """Ready from start-up to shutdown; then finish what was taken on."""
+        """Ready from start-up to shutdown; then answer the accepted requests."""
         for model in self.repository.models:
             model.start()
         tasks = [asyncio.create_task(repeat(self.watchdog.look, self.settings.watchdog_seconds))]

@@ -1,4 +1,4 @@
-"""The picture with its detections drawn on it."""
+"""Draws detections on their image."""
 
 from collections.abc import Sequence
 
@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 
 from service.detection.postprocess import Detections
 
-# Okabe and Ito's eight colours without black: they stay apart for the colour-blind
+# the eight colours of Okabe and Ito without black: colour-blind people can tell them apart
 COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167))
 JPEG_QUALITY = 90
 
 
 def annotate(image: NDArray[np.uint8], detections: Detections, classes: Sequence[str]) -> bytes:
-    """image uint8 [H, W, 3] RGB and its detections in its own pixels -> a JPEG file with boxes, class names and scores."""
+    """image uint8 [H, W, 3] RGB and its detections in image pixels -> a JPEG file with boxes, names and scores."""
     canvas = image.copy()
     thickness = max(1, round(max(image.shape[:2]) / 400))
     font_scale = max(0.35, thickness * 0.4)
-    inside = np.clip(detections.boxes, 0, np.array(image.shape[1::-1] * 2))  # candidates reach beyond the picture
+    inside = np.clip(detections.boxes, 0, np.array(image.shape[1::-1] * 2))  # candidates may extend beyond the image
     rows = zip(inside.tolist(), detections.labels.tolist(), detections.scores.tolist(), strict=True)
     for (x1, y1, x2, y2), label, score in rows:
         colour = COLOURS[label % len(COLOURS)]

@@ -1,4 +1,4 @@
-"""The golden image: an engine that does not find in it what the exporter found is not served."""
+"""The check of an engine by the golden image: it must find there the detections that the exporter found."""
 
 from dataclasses import replace
 
@@ -12,14 +12,14 @@ from service.engines.engine import Engine, describe
 
 GOLDEN_MIN_IOU = 0.9
 GOLDEN_MAX_SCORE_DIFFERENCE = 0.05
-GOLDEN_MAX_SHARE_OF_FLIPS = 0.2  # below fp32, where NMS may choose another of two boxes that score nearly the same
+GOLDEN_MAX_SHARE_OF_FLIPS = 0.2  # below fp32, NMS may keep the other of two boxes with nearly equal scores
 
 
 def check_golden(bundle: Bundle, engine: Engine) -> None:
-    """Raise BundleError unless `engine` finds in the golden image what the exporter found there.
+    """Raise BundleError unless `engine` finds the golden detections in the golden image.
 
-    Below fp32 a few detections may be missing: of 5,794 in 364 pictures of blood cells bf16 missed 23, two of about
-    sixteen at most in any one, while an engine that computes something else finds next to none.
+    Below fp32 a few detections may be missing. Of 5,794 detections in 364 images of blood cells bf16 missed 23, and at
+    most two of about sixteen in any one image, whereas an engine that computes something else finds almost none.
     """
     pipeline = Pipeline(bundle, engine)
     options = golden_options(bundle.manifest.golden, pipeline.options)
@@ -27,22 +27,23 @@ def check_golden(bundle: Bundle, engine: Engine) -> None:
     missing = unmatched(bundle.manifest.golden, found)
     is_exact = engine.precision == "fp32"
     if len(missing) > (0 if is_exact else GOLDEN_MAX_SHARE_OF_FLIPS * len(bundle.manifest.golden.detections)):
+        num_golden = len(bundle.manifest.golden.detections)
         raise BundleError(
-            f"{bundle.path}: {engine.name} ({describe(engine)}) misses {len(missing)} of "
-            f"{len(bundle.manifest.golden.detections)} detections in {bundle.golden_path.name}, so its answers would be wrong; "
+            f"{bundle.path}: {engine.name} ({describe(engine)}) misses {len(missing)} of {num_golden} detections in "
+            f"{bundle.golden_path.name}, so its answers would be wrong; "
             "try --precision fp32 or another --engine, or export the bundle again"
         )
 
 
 def golden_options(golden: Golden, defaults: Options) -> Options:
-    """The defaults, with a threshold below every golden score: what a weak model finds lies below the default one."""
+    """The defaults with a threshold below every golden score: a weak model scores below the default threshold."""
     lowest = min((detection.score for detection in golden.detections), default=1.0)
     threshold = max(0.0, min(defaults.score_threshold, lowest - GOLDEN_MAX_SCORE_DIFFERENCE))
     return replace(defaults, score_threshold=threshold)
 
 
 def unmatched(golden: Golden, found: Detections) -> list[int]:
-    """The golden detections that no found one matches (same label, IoU at least 0.9, score within 0.05), by index."""
+    """The indices of the golden detections without a match (same label, IoU at least 0.9, score within 0.05)."""
     missing = []
     for index, wanted in enumerate(golden.detections):
         overlaps = iou(np.array([wanted.box], np.float32), found.boxes)[0]

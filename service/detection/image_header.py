@@ -1,4 +1,4 @@
-"""What the first bytes of an image file say: its kind, its size and which way up it is, without decoding a pixel."""
+"""The header of an image file: format, size and orientation, read without decoding a pixel."""
 
 import struct
 from collections.abc import Iterator
@@ -10,14 +10,14 @@ from service.errors import ImageError
 Kind = Literal["jpeg", "png", "webp", "bmp", "gif"]
 
 ORIENTATION_TAG = 0x0112  # EXIF 2.32, table 4
-MAX_JPEG_SCANS = 200  # a progressive file has about ten; thousands of scans of a large image are an attack on the CPU
+MAX_JPEG_SCANS = 200  # a progressive file has about ten; thousands of scans of a large image would occupy the CPU
 JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # ITU T.81, table B.1: SOF0…SOF15
 JPEG_ALONE = frozenset(range(0xD0, 0xD9)) | {0x01}  # markers without a length
 
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """height and width are those of the stored pixels; orientation 1…8 as in EXIF; components only for JPEG."""
+    """The size of the stored pixels, the orientation 1…8 of EXIF, and the number of components for JPEG only."""
 
     kind: Kind
     height: int
@@ -27,17 +27,17 @@ class ImageHeader:
 
     @property
     def is_turned(self) -> bool:
-        """Whether standing it upright swaps height and width."""
+        """Whether turning the image upright swaps height and width."""
         return self.orientation >= 5
 
     @property
     def upright_size(self) -> tuple[int, int]:
-        """(height, width) of the picture as a viewer shows it."""
+        """(height, width) of the upright image, as a viewer shows it."""
         return (self.width, self.height) if self.is_turned else (self.height, self.width)
 
 
 def read_header(body: bytes) -> ImageHeader:
-    """Read the header; raise ImageError 415 where the magic bytes are unknown and 422 where the header is broken."""
+    """Read the header; raises ImageError 415 if the magic bytes are unknown, and 422 if the header is broken."""
     kind = kind_of(body)
     try:
         header = _READERS[kind](body)
@@ -49,7 +49,7 @@ def read_header(body: bytes) -> ImageHeader:
 
 
 def kind_of(body: bytes) -> Kind:
-    """The kind of image by its magic bytes."""
+    """The format of an image file by its magic bytes; raises ImageError 415."""
     if body.startswith(b"\xff\xd8\xff"):
         return "jpeg"
     if body.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -150,7 +150,7 @@ _READERS = {"jpeg": _read_jpeg, "png": _read_png, "webp": _read_webp, "bmp": _re
 
 
 def _orientation(tiff: bytes) -> int:
-    """The orientation 1…8 in EXIF data; 1 where there is none or it is damaged, as viewers do."""
+    """The orientation 1…8 in EXIF data; 1 if it is missing or damaged, as in image viewers."""
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
     if order is None:
         return 1

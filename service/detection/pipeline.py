@@ -1,4 +1,4 @@
-"""The synchronous composition: image files in, detections out. What is measured with it is what the server serves."""
+"""Image files in, detections out, synchronously: evaluation runs the same steps as the server."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ MAX_PIXELS = 50_000_000
 
 
 class Pipeline:
-    """A bundle with an engine around it."""
+    """A bundle and an engine that runs it."""
 
     def __init__(self, bundle: Bundle, engine: Engine, *, max_pixels: int = MAX_PIXELS, max_batch: int = 8) -> None:
         self.bundle = bundle
@@ -28,7 +28,8 @@ class Pipeline:
     def prepare(
         self, image: bytes | NDArray[np.uint8], header: ImageHeader | None = None
     ) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-        """An image file, or an image uint8 [H, W, 3] RGB -> (input pixels uint8 [h, w, 3], (height, width) of the image).
+        """An image file, or an image uint8 [H, W, 3] RGB -> (input pixels uint8 [h, w, 3], (height, width) of the
+        image).
 
         `header` is the file's, if the caller has read it. Raises ImageError if the file is not an image.
         """
@@ -38,7 +39,7 @@ class Pipeline:
         return fit(decoded.pixels, self.spec), (decoded.height, decoded.width)
 
     def detect(self, images: Sequence[bytes | NDArray[np.uint8]], options: Options | None = None) -> list[Detections]:
-        """The detections of each image, in its own pixels, with the bundle's NMS defaults unless `options` are given."""
+        """The detections of each image, in image pixels, with the bundle's NMS defaults unless `options` are given."""
         found: list[Detections] = []
         for start in range(0, len(images), self._max_batch):
             prepared = [self.prepare(image) for image in images[start : start + self._max_batch]]

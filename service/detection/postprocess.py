@@ -1,4 +1,4 @@
-"""From one image's candidates to its detections: soft-NMS, thresholds, and boxes in the picture's own pixels."""
+"""From the candidates of an image to its detections: soft-NMS, thresholds, and boxes in image pixels."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from service.engines.engine import Candidates, ImageCandidates
 
 @dataclass(frozen=True)
 class Detections:
-    """boxes float32 (D, 4) xyxy in the picture's own pixels; scores float32 (D,), falling; labels int32 (D,)."""
+    """boxes float32 (D, 4) xyxy in image pixels; scores float32 (D,), falling; labels int32 (D,)."""
 
     boxes: NDArray[np.float32]
     scores: NDArray[np.float32]
@@ -26,10 +26,10 @@ class Detections:
 
 @dataclass(frozen=True)
 class Options:
-    """What to keep of the candidates. `labels` are the class indices that are wanted, None for all.
+    """Which candidates to keep. `labels` are the wanted class indices, None for all.
 
-    Without a `method` the candidates stay as they are: what NMS would see, and so not clipped to the picture.
-    `label_thresholds` are score thresholds of single class indices, in place of `score_threshold`.
+    Without a `method` there is no NMS: the candidates are the input of NMS and are not clipped to the image.
+    `label_thresholds` are score thresholds of single class indices; they replace `score_threshold` for these.
     """
 
     method: Method | None
@@ -42,7 +42,7 @@ class Options:
 
 
 def default_options(defaults: NmsDefaults) -> Options:
-    """The options that a bundle asks for."""
+    """The options of a bundle."""
     return Options(
         method=defaults.method,
         sigma=defaults.sigma,
@@ -78,7 +78,7 @@ def postprocess(candidates: ImageCandidates, options: Options, spec: InputSpec, 
 def postprocess_batch(
     candidates: Candidates, options: Options, spec: InputSpec, sizes: Sequence[tuple[int, int]]
 ) -> list[Detections]:
-    """The detections of each image of a batch; `sizes` are the images' (height, width). Rows beyond them are padding."""
+    """The detections of each image of a batch; `sizes` are the images' (height, width). Further rows are padding."""
     return [postprocess(candidates.of_image(row), options, spec, size) for row, size in enumerate(sizes)]
 
 

@@ -1,6 +1,6 @@
-"""From the bytes of an image file to the pixels that the graph takes, and from the graph's boxes back to the picture.
+"""From the bytes of an image file to the input pixels of the graph, and from the graph's boxes back to the image.
 
-Training, evaluation and the server all call `fit`, so that what was trained and measured is what is served.
+Training, evaluation and the server all call `fit`, so a model is served with the pixels it was trained and measured on.
 """
 
 import io
@@ -20,14 +20,12 @@ LETTERBOX_GREY = 114
 MAX_JPEG_REDUCTION = 8  # libjpeg's inverse DCT scales by 1/2, 1/4 and 1/8 at full speed
 
 Image.MAX_IMAGE_PIXELS = None  # `max_pixels` below is checked before decoding; Pillow would only warn
-cv2.utils.logging.setLogLevel(
-    0
-)  # a broken WebP is the client's error, answered to the client; it is no line in our log
+cv2.utils.logging.setLogLevel(0)  # the client gets the error of a broken WebP; the log does not
 
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """pixels uint8 [H, W, 3] RGB, upright, perhaps reduced; height and width of the whole upright picture."""
+    """pixels uint8 [H, W, 3] RGB, upright, perhaps reduced; height and width of the upright image at full size."""
 
     pixels: NDArray[np.uint8]
     height: int
@@ -37,10 +35,11 @@ class DecodedImage:
 def decode_image(
     body: bytes, *, header: ImageHeader | None = None, target: InputSpec | None = None, max_pixels: int
 ) -> DecodedImage:
-    """Decode the first picture of a JPEG, PNG, WebP, BMP or GIF file, standing upright, as 8-bit RGB.
+    """Decode the first image of a JPEG, PNG, WebP, BMP or GIF file as upright 8-bit RGB.
 
-    With a `target`, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as long as `fit` need not enlarge it.
-    Transparent pixels are laid over white. Raises ImageError: 415 unknown kind, 413 too large, 422 broken or cut short.
+    `header` is the file's, if the caller has read it. With a `target`, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its
+    size if `fit` does not have to enlarge it then. Transparent pixels are blended with white. Raises ImageError: 415
+    unknown format, 413 too large, 422 broken or cut short.
     """
     header = header or read_header(body)
     _check_size(header.height, header.width, max_pixels)
@@ -54,7 +53,7 @@ def decode_image(
             pixels = _decode_pillow(body, header, max_pixels)
     except ImageError:
         raise
-    except Exception as error:  # decoders raise all kinds on foreign bytes, and each of them means a broken image
+    except Exception as error:  # decoders raise errors of any type on invalid bytes, and each means a broken image
         raise ImageError(422, f"the {header.kind.upper()} image is broken: {error}") from error
     return DecodedImage(np.ascontiguousarray(_upright(pixels, header.orientation)), height, width)
 
@@ -62,9 +61,10 @@ def decode_image(
 def fit(image: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
     """Fit image uint8 [H, W, 3] into the graph's input -> uint8 [h, w, 3], stretched or letterboxed as `spec` says.
 
-    Powers of two are taken off by averaging blocks, the rest (below 2) bilinearly: no aliasing at any size, the same
-    pixels as a JPEG decoded at reduced scale gives, and 0.3 ms where cv2.INTER_AREA alone takes 1.5 ms (640×480 to 320×320).
-    Letterboxing puts the picture at the top left and fills the rest with grey.
+    The image shrinks by powers of two through averages of blocks, and by the remaining factor (below 2) bilinearly.
+    This avoids aliasing at any size, gives the same pixels as a JPEG decoded at a reduced scale, and takes 0.3 ms
+    instead of the 1.5 ms of cv2.INTER_AREA alone (640×480 to 320×320). Letterboxing puts the image at the top left and
+    fills the rest with grey.
     """
     height, width = content_size(spec, image.shape[0], image.shape[1])
     factor = _reduction(image.shape[0], image.shape[1], height, width)
@@ -81,7 +81,7 @@ def fit(image: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
 
 
 def content_size(spec: InputSpec, height: int, width: int) -> tuple[int, int]:
-    """(height, width) in input pixels that a picture of `height` × `width` covers."""
+    """(height, width) in input pixels that an image of `height` × `width` covers."""
     if spec.resize == "stretch":
         return spec.height, spec.width
     scale = min(spec.height / height, spec.width / width)
@@ -89,7 +89,7 @@ def content_size(spec: InputSpec, height: int, width: int) -> tuple[int, int]:
 
 
 def boxes_to_image(boxes: NDArray[np.float32], spec: InputSpec, size: tuple[int, int]) -> NDArray[np.float32]:
-    """boxes (N, 4) xyxy in input pixels -> (N, 4) in pixels of the picture of `size` (height, width), clipped to it."""
+    """boxes (N, 4) xyxy in input pixels -> (N, 4) in pixels of the image of `size` (height, width), clipped to it."""
     height, width = size
     scaled = scale_to_image(boxes, spec, size)
     clipped: NDArray[np.float32] = np.clip(scaled, np.float32(0), np.array([width, height] * 2, np.float32))
@@ -97,7 +97,7 @@ def boxes_to_image(boxes: NDArray[np.float32], spec: InputSpec, size: tuple[int,
 
 
 def scale_to_image(boxes: NDArray[np.float32], spec: InputSpec, size: tuple[int, int]) -> NDArray[np.float32]:
-    """`boxes_to_image` without its clipping: IoU stays as it is."""
+    """`boxes_to_image` without the clipping, which would change the IoU of boxes."""
     height, width = size
     content_height, content_width = content_size(spec, height, width)
     scale = np.array([width / content_width, height / content_height] * 2, np.float32)
@@ -105,7 +105,9 @@ def scale_to_image(boxes: NDArray[np.float32], spec: InputSpec, size: tuple[int,
 
 
 def boxes_to_input(boxes: NDArray[np.float32], spec: InputSpec, size: tuple[int, int]) -> NDArray[np.float32]:
-    """The inverse of `boxes_to_image`: boxes (N, 4) xyxy in pixels of the picture of `size` (height, width) -> input pixels."""
+    """The inverse of `boxes_to_image`: boxes (N, 4) xyxy in pixels of the image of `size` (height, width) -> input
+    pixels.
+    """
     height, width = size
     content_height, content_width = content_size(spec, height, width)
     scale = np.array([content_width / width, content_height / height] * 2, np.float32)
@@ -116,7 +118,7 @@ def _reduction(height: int, width: int, target_height: int, target_width: int) -
     """The largest power of two by which both sides can shrink without falling below the target."""
     factor = 1
     while -(-height // (2 * factor)) >= target_height and -(-width // (2 * factor)) >= target_width:
-        if height <= factor and width <= factor:  # 1 pixel stays 1 pixel for ever
+        if height <= factor and width <= factor:  # one pixel cannot shrink
             break
         factor *= 2
     return factor
@@ -140,7 +142,7 @@ def _decode_jpeg(body: bytes, header: ImageHeader, target: InputSpec | None) -> 
     except ValueError as error:
         if "extraneous bytes" not in str(error):
             raise ImageError(422, f"the JPEG image is broken or cut short: {error}") from error
-        # stray bytes between segments harm no pixel and real cameras write them; Pillow takes them, but no truncation
+        # some cameras write extra bytes between segments, which harm no pixel; Pillow accepts those, but no truncation
         return _decode_pillow(body, header, header.height * header.width)
     return pixels
 
@@ -158,7 +160,7 @@ def _decode_opencv(body: bytes) -> NDArray[np.uint8]:
 
 
 def _decode_pillow(body: bytes, header: ImageHeader, max_pixels: int) -> NDArray[np.uint8]:
-    """CMYK JPEG, GIF, and PNG too: the libpng in OpenCV writes its complaints to stderr whatever the log level."""
+    """For CMYK JPEG, GIF and PNG. PNG too, because the libpng in OpenCV writes errors to stderr at any log level."""
     with Image.open(io.BytesIO(body), formats=[header.kind]) as image:
         _check_size(image.height, image.width, max_pixels)  # a GIF's frame may be larger than its screen
         if image.mode.startswith("I"):
@@ -175,7 +177,7 @@ def _repeated(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _over_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """rgba uint8 [H, W, 4] -> uint8 [H, W, 3], transparent pixels over white, as a page shows them."""
+    """rgba uint8 [H, W, 4] -> uint8 [H, W, 3], transparent pixels blended with white, as on a web page."""
     alpha = rgba[..., 3:]
     if alpha.min() == 255:
         return rgba[..., :3]
@@ -184,7 +186,7 @@ def _over_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _upright(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """Undo an EXIF orientation (EXIF 2.32, 4.6.4 A): 1 as is, 3 half a turn, 6 and 8 quarter turns, the even rest mirrored."""
+    """Undo an EXIF orientation (EXIF 2.32, 4.6.4 A): 3 half a turn, 6 and 8 quarter turns, 2, 4, 5 and 7 mirrored."""
     if orientation in (2, 4, 5, 7):
         image = image[:, ::-1]
     turns = {3: 2, 4: 2, 5: 1, 6: 3, 7: 3, 8: 1}.get(orientation, 0)  # quarter turns counter-clockwise

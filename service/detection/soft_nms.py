@@ -22,11 +22,13 @@ def soft_nms(
     score_threshold: float | NDArray[np.float64],
     max_detections: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """boxes (N, 4) xyxy, scores (N,), labels (N,) -> kept (D,) indices into N, best first, and their decayed scores (D,).
+    """boxes (N, 4) xyxy, scores (N,), labels (N,) -> kept (D,) indices into N, best first, and their decayed scores
+    (D,).
 
-    Again and again the best box is taken and the scores of the others of its label decay: gaussian by exp(-iou²/sigma),
-    linear by 1 - iou where iou > iou_threshold, hard to 0 where iou > iou_threshold. Boxes have no +1 width, scores
-    never rise, and what falls below score_threshold (or to 0) is gone. Equal scores keep the order in which they came.
+    Each step keeps the best remaining box and decays the scores of the other boxes of its label: gaussian by
+    exp(-iou²/sigma), linear by 1 - iou if iou > iou_threshold, hard to 0 if iou > iou_threshold. Boxes have no +1 width
+    and scores never rise. A box whose score falls below score_threshold, or to 0, is removed. Equal scores keep the
+    order of the input.
     """
     kept, kept_scores = _decay_and_pick(
         np.ascontiguousarray(boxes, np.float32),
@@ -46,7 +48,7 @@ def _decay_and_pick(
     boxes: Any, scores: Any, labels: Any, method: int, sigma: float, iou_threshold: float, thresholds: Any, limit: int
 ) -> Any:
     num_boxes = len(scores)
-    left = np.empty(num_boxes, np.int64)  # indices not yet taken, in the order in which they came
+    left = np.empty(num_boxes, np.int64)  # indices of the remaining boxes, in the order of the input
     decayed = scores.astype(np.float64)
     num_left = 0
     for i in range(num_boxes):

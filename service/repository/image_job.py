@@ -30,7 +30,9 @@ class Outcome:
 
 
 class ImageJob:
-    """One image file, or one image uint8 [H, W, 3] RGB. `decode` and `finish` are each called once, by any thread."""
+    """An image file, or an image uint8 [H, W, 3] RGB. Any thread may call `decode` and `finish`, but only one at a
+    time.
+    """
 
     def __init__(
         self,

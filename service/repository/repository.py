@@ -1,4 +1,4 @@
-"""The models that are served: found by name, loaded anew while the server runs, and shared between two versions."""
+"""The models that are served: chosen by name and version, and loaded again while the server runs."""
 
 import asyncio
 import logging
@@ -28,10 +28,10 @@ Signature = frozenset[tuple[str, int, int, int]]  # (file, time of change, size,
 
 @dataclass
 class Slot:
-    """A directory with a bundle, and the model that was last loaded from it, None while it is unloaded.
+    """A directory with a bundle, and the model that was last loaded from it; None while it is unloaded.
 
-    A canary is another version of the model that another slot serves; it gets `share` of the requests. `reason` says why
-    the newest bundle is not served.
+    A canary is another version of the model of another slot; it gets `share` of the requests. `reason` says why the
+    newest bundle is not served.
     """
 
     path: Path
@@ -44,9 +44,9 @@ class Slot:
 
 
 class Repository:
-    """Opens the bundles of `settings` with `open_model`, which raises BundleError and EngineError. The first is the default.
+    """The bundles of `settings`, opened with `open_model`, which raises BundleError and EngineError.
 
-    All but the construction belongs to one event loop.
+    The first bundle is the default. After construction, one event loop owns the repository.
     """
 
     def __init__(self, settings: Settings, open_model: Callable[[Bundle], ServedModel], metrics: Metrics) -> None:
@@ -63,11 +63,11 @@ class Repository:
 
     @property
     def models(self) -> list[ServedModel]:
-        """What is loaded, canaries too; the default comes first."""
+        """The loaded models, canaries included; the default is the first."""
         return [slot.model for slot in self.slots if slot.model is not None]
 
     def choose(self, name: str | None, version: str | None = None) -> ServedModel:
-        """The model that answers a request: of two versions each gets its share. Raises ModelNotFoundError."""
+        """The model that answers a request; two versions of a model share the requests. Raises ModelNotFoundError."""
         slots = [slot for slot in self.slots if slot.model is not None]
         if name is None and slots:
             name = slots[0].name
@@ -90,11 +90,11 @@ class Repository:
         return models[0]
 
     def names(self) -> list[str]:
-        """The names of what is loaded."""
+        """The names of the loaded models."""
         return list(dict.fromkeys(model.name for model in self.models))
 
     def versions(self, name: str) -> list[str]:
-        """The versions that are loaded under that name."""
+        """The loaded versions of a model."""
         return [model.version for model in self.models if model.name == name]
 
     async def load(self, name: str) -> None:
@@ -114,7 +114,7 @@ class Repository:
                 slot.model, slot.reason = None, "unloaded"
 
     async def poll(self) -> None:
-        """Load every bundle that changed on disk; one that is refused leaves the old one where it is."""
+        """Load each bundle that changed on disk; if one is refused, the old model stays."""
         async with self._changing:
             for slot in self.slots:
                 signature = await asyncio.to_thread(signature_of, slot.path)
@@ -122,7 +122,7 @@ class Repository:
                     await self._reload(slot)
 
     async def close(self) -> None:
-        """Finish what was taken on and free all engines."""
+        """Answer the accepted requests and free all engines."""
         for model in self.models:
             self._retire(model)
         await asyncio.gather(*self._retiring)
@@ -139,7 +139,8 @@ class Repository:
             raise BundleError(f"{path}: a model named {name} is served already; export it under another name")
         if any(slot.model is not None and slot.model.version == bundle.manifest.version for slot in same):
             raise BundleError(
-                f"{path}: version {bundle.manifest.version} of {name} is served already; export it with another --version"
+                f"{path}: version {bundle.manifest.version} of {name} is served already; "
+                "export it with another --version"
             )
         self._metrics.queue_depth.labels(name).set_function(lambda: self._depth(name))
         self.slots.append(Slot(path, name, self._open_model(bundle), signature, is_canary, share if is_canary else 1.0))
@@ -161,7 +162,7 @@ class Repository:
             model = await asyncio.to_thread(self._open_again, slot)
         except (BundleError, EngineError, OSError) as error:
             slot.reason = str(error)
-        except Exception as error:  # an engine's own exceptions know no bounds, and the old model must go on
+        except Exception as error:  # an engine may raise any error, and the old model must stay
             slot.reason = f"{slot.path}: the engine failed on it: {type(error).__name__}: {error}"
         else:
             if slot.model is not None:
@@ -172,7 +173,7 @@ class Repository:
         self._metrics.model_loads.labels(slot.name, "refused" if slot.reason else "loaded").inc()
         if slot.reason:
             logger.error(
-                "refused a bundle: %s%s", slot.reason, "; the old one goes on" if slot.model is not None else ""
+                "refused a bundle: %s%s", slot.reason, "; the old model stays" if slot.model is not None else ""
             )
 
     def _open_again(self, slot: Slot) -> ServedModel:
@@ -191,7 +192,7 @@ class Repository:
 
 
 def signature_of(path: Path) -> Signature:
-    """What changes when a file of the directory does; empty where there is no directory."""
+    """A value that changes with each file of the directory; empty if the directory does not exist."""
 
     def stats() -> Iterator[tuple[str, int, int, int]]:
         for file in path.iterdir():
@@ -200,12 +201,12 @@ def signature_of(path: Path) -> Signature:
 
     try:
         return frozenset(stats())
-    except OSError:  # it is just being replaced
+    except OSError:  # the directory is being replaced
         return frozenset()
 
 
 def find_bundles(names: Sequence[str]) -> list[Path]:
-    """The directories `names`; `default` stands for those that are packaged with the server. Raises BundleError."""
+    """The directories of the bundles; the name `default` means the packaged ones. Raises BundleError."""
     paths: list[Path] = []
     for name in names:
         if name == "default":

@@ -30,13 +30,11 @@ from service.scheduling.ticket import Ticket
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 
-MAX_DECODE_SHARE = (
-    0.25  # of the engine's time for one image: an image that takes longer to decode gets a thread of the pool
-)
+MAX_DECODE_SHARE = 0.25  # of the engine's time for one image; the pool decodes images that take longer
 
 
 class ServedModel:
-    """Answers for one bundle. Opening it checks the golden image and warms the engine up; raises BundleError, EngineError."""
+    """Answers for one bundle. The constructor checks the golden image and warms up; raises BundleError, EngineError."""
 
     def __init__(
         self,
@@ -51,7 +49,7 @@ class ServedModel:
         check_golden(bundle, engine)
         self.manifest: Manifest = bundle.manifest
         self.engine = engine
-        self.golden = bundle.golden_path.read_bytes()  # now: the directory may hold another bundle later
+        self.golden = bundle.golden_path.read_bytes()  # read now, because the directory may hold another bundle later
         self._pipeline = Pipeline(bundle, engine, max_pixels=settings.max_pixels)
         self._settings = settings
         self._decoders = decoders

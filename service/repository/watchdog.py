@@ -1,4 +1,4 @@
-"""Notices models whose engine fails or hangs, says so in the log, and asks a failing one whether it works again."""
+"""Logs when a model's engine fails or hangs, and probes a failing engine until it works again."""
 
 import logging
 
@@ -8,14 +8,14 @@ logger = logging.getLogger("singleshot")
 
 
 class Watchdog:
-    """Whether a model is in trouble is the model's to say; this one looks, regularly called by the server."""
+    """Checks the models at each call of `look`. The models themselves know whether they are in trouble."""
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
         self._troubles: dict[str, str] = {}
 
     async def look(self) -> None:
-        """Report what has changed. A failing model gets its golden image to detect: traffic no longer comes by itself."""
+        """Log the changes, and probe each failing model with its golden image, because it no longer gets requests."""
         for model in self._repository.models:
             if model.trouble is not None and not model.is_stuck:
                 await model.probe()

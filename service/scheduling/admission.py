@@ -1,19 +1,20 @@
-"""Which images are taken on, what the refused are told, and how many pixels may be decoded at once."""
+"""Admission: which images are accepted, and when the refused ones should be sent again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from service.scheduling.cost_model import CostModel
 
-SHARE_IN_TIME = 0.98  # of the answers that should come no later than predicted, with the margin
-MARGIN_STEP = (
-    0.1  # of the time of a batch: what the margin moves by, up with a late answer, far less down with one in time
-)
-MAX_PROMISE_SECONDS = 30.0  # many of the refused do not come again: nobody is sent away for longer because of them
+SHARE_IN_TIME = 0.98  # share of the answers that should be no later than the prediction with its margin
+MARGIN_STEP = 0.1  # share of a batch's time by which a late answer raises the margin; one in time lowers it far less
+MAX_PROMISE_SECONDS = 30.0  # many refused clients never retry, so promises to them delay a client no longer than this
 
 
 class RejectedError(Exception):
-    """The image is not taken on: the queue is full, or its answer would come too late. Try again in some seconds."""
+    """The image or the request is refused, and a retry makes sense after `retry_after_seconds`.
+
+    `reason` is a label of the metric of rejections.
+    """
 
     def __init__(self, reason: str, detail: str, retry_after_seconds: float) -> None:
         super().__init__(detail)
@@ -23,18 +24,20 @@ class RejectedError(Exception):
 
 @dataclass(frozen=True)
 class Load:
-    """What a batcher has to do when an image asks to be taken on; `num_ahead` of those taken on are more urgent."""
+    """The work of a batcher when a new image arrives; `num_ahead` of the accepted images are more urgent than that
+    image.
+    """
 
-    num_taken: int
+    num_accepted: int
     num_ahead: int
     num_running: int  # batches
-    free_in: Sequence[float]  # seconds until each stream should be free
-    batch_size: int  # of the batches to come, where enough images wait
+    free_in: Sequence[float]  # predicted seconds until each stream is free
+    batch_size: int  # of the next batches, if enough images wait
     has_room: bool
 
 
 class Admission:
-    """Takes on what will be answered in time, as far as the costs say, and sends the others away with a time to come again."""
+    """Accepts the images whose predicted answer is in time, and refuses the others with a time to retry."""
 
     def __init__(self, cost: CostModel) -> None:
         self._cost = cost
@@ -42,25 +45,25 @@ class Admission:
         self._margin = Margin()
 
     def admit(self, load: Load, *, now: float, deadline: float, ready_seconds: float) -> float:
-        """When an image will be answered that will be decoded in `ready_seconds`; raises RejectedError.
+        """The predicted time of the answer to an image that will be decoded in `ready_seconds`; raises RejectedError.
 
-        With nothing else to do an image is always taken on: the costs may have been learnt in worse times.
+        An idle server accepts every image: its costs may have been learnt while the machine was slower.
         """
         if not load.has_room:
-            detail = f"{load.num_taken} images are waiting already"
+            detail = f"{load.num_accepted} images are waiting already"
             room_seconds = min(load.free_in)  # the next batch that ends makes room
             raise RejectedError("queue_full", detail, self._promise(load, now, room_seconds))
         finish = self._cost.finish_seconds(load.num_ahead, load.batch_size, load.free_in)
         finish = max(finish, ready_seconds + self._cost.seconds(1))
         in_time = finish + self._margin.seconds
-        if (load.num_taken or load.num_running) and now + in_time > deadline:
+        if (load.num_accepted or load.num_running) and now + in_time > deadline:
             detail = f"the answer would take {in_time:.3g} s, the request's deadline is in {deadline - now:.3g} s"
             # by then the backlog is short enough for a request with as much time as this one
             raise RejectedError("late", detail, self._promise(load, now, now + in_time - deadline))
         return now + finish
 
     def learn(self, late_seconds: float, batch_size: int) -> None:
-        """An answer came `late_seconds` after the time that `admit` gave, or will come later still."""
+        """Learn from an answer that was (or will be at least) `late_seconds` later than `admit` predicted."""
         self._margin.observe(late_seconds, self._cost.seconds(batch_size))
 
     def _promise(self, load: Load, now: float, soonest_seconds: float) -> float:
@@ -69,30 +72,34 @@ class Admission:
 
 
 class Margin:
-    """Seconds by which a prediction is too early for a few answers in a hundred only: learnt from how late they come.
+    """Seconds that are added to a prediction, so that SHARE_IN_TIME of the answers are no later; learnt from answers.
 
-    What the costs leave out is in it: threads that wait for a core, the event loop, other work on the machine. A stochastic
-    approximation of the quantile (Robbins and Monro, 1951).
+    It covers what the costs leave out: threads that wait for a core, the event loop, other work on the machine. It is a
+    stochastic approximation of the quantile (Robbins and Monro, 1951).
     """
 
     def __init__(self) -> None:
         self.seconds = 0.0
 
     def observe(self, late_seconds: float, batch_seconds: float) -> None:
-        """An answer came `late_seconds` after its predicted time; batches take about `batch_seconds`."""
+        """Learn from an answer `late_seconds` after its predicted time; batches take about `batch_seconds`."""
         step = MARGIN_STEP * batch_seconds
         self.seconds += step * SHARE_IN_TIME if late_seconds > self.seconds else -step * (1 - SHARE_IN_TIME)
         self.seconds = max(0.0, self.seconds)
 
 
 class Promises:
-    """When the refused are told to come again: one after another, for of those who came at once only the first would fit."""
+    """The times at which refused clients should retry: one after another, because of several at once only the first
+    would fit.
+    """
 
     def __init__(self) -> None:
         self._last = 0.0
 
     def next_seconds(self, now: float, soonest_seconds: float, spacing_seconds: float) -> float:
-        """Time until the next refused client may come: not before there is room, nor before those who were told before."""
+        """Seconds until the next refused client should retry: not before there is room, nor before earlier refused
+        clients.
+        """
         after_others = min(self._last + spacing_seconds, now + MAX_PROMISE_SECONDS)
         self._last = max(now + soonest_seconds, after_others)
         return self._last - now

@@ -22,7 +22,7 @@ class BatchBuffer:
         self._pixels: NDArray[np.uint8] | None = None
 
     def take(self, queue: list[Ticket], limit: int) -> dict[int, Ticket]:
-        """Move tickets out of the heap `queue`, up to `limit` in the batch -> the tickets that `copy` must copy, by slot.
+        """Move tickets from the heap `queue`, up to `limit` in the batch -> the tickets that `copy` must copy, by slot.
 
         If the batch is full, a more urgent ticket of the queue replaces the least urgent ticket of the batch.
         """
@@ -46,13 +46,13 @@ class BatchBuffer:
                 self._fill(slot, ticket.job.decode())
 
     def decode(self) -> dict[Ticket, Exception]:
-        """Decode the other images into their slots -> the tickets that failed, which leave the batch, and their errors."""
+        """Decode the other images into their slots -> the tickets that failed and left the batch, with their errors."""
         failed: dict[Ticket, Exception] = {}
         for slot, ticket in enumerate(self.tickets):
             if not ticket.job.is_decoded:
                 try:
                     self._fill(slot, ticket.job.decode())
-                except Exception as error:  # any error: its request must learn of it, and the others must not
+                except Exception as error:  # any error: it belongs to this request alone
                     failed[ticket] = error
         if failed:
             self.keep({ticket for ticket in self.tickets if ticket not in failed})

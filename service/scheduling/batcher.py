@@ -1,9 +1,9 @@
 """Batching without waiting: while the engine runs batches, the requests that arrive form the next one.
 
-The batcher's threads follow the leader/followers pattern. One thread at a time is the assembler: it moves tickets from the
-queue into its buffer, earliest deadline first, and runs the batch itself as soon as a stream of the engine is free, while
-another thread becomes the assembler. After the run it frees the stream before it finishes the answers (soft-NMS), so
-neither copying nor finishing keeps the engine waiting. The only timed wait is the look-ahead of an idle stream, see
+The batcher's threads follow the leader/followers pattern. One thread at a time is the assembler: it moves tickets from
+the queue into its buffer, earliest deadline first. As soon as a stream of the engine is free, it runs the batch itself,
+and another thread becomes the assembler. After the run it frees the stream before it finishes the answers (soft-NMS),
+so neither copying nor finishing keeps the engine waiting. The only timed wait is the look-ahead of an idle stream, see
 `policy.hold_until`. A thread without work is not woken: on a CPU it would take a core from the threads that compute.
 
 The states of a thread: idle -> assembling (filling, holding, waiting for a stream) -> running -> finishing -> idle.
@@ -30,15 +30,15 @@ from service.telemetry.logs import request_id
 
 
 class Batcher:
-    """The queue of one engine and the threads that run it. All methods but `submit` and `fail` belong to one event loop.
+    """The queue of one engine and the threads that run it. One event loop calls all methods but `submit` and `fail`.
 
-    The steps of an image: `reserve` accepts it and gives a ticket; when it may join a batch, `submit` queues the ticket;
-    `answer` waits for what the job's `finish` returns.
+    The steps of an image: `reserve` accepts it and returns a ticket; `submit` queues the ticket when the image may join
+    a batch; `answer` waits for the result of the job's `finish`.
 
-    A batch has at most `max_batch` images, and fewer if more do not pay. `batch_sizes` are the sizes that the engine runs,
-    None for any. Two spare threads keep a device busy: one assembles and one finishes answers while a batch runs. If the
-    streams occupy all cores, there should be none: they would only compete with the streams. `on_batch` is called after
-    each batch with its size and its seconds.
+    A batch has at most `max_batch` images, and fewer if a larger one does not pay. `batch_sizes` are the sizes that the
+    engine runs, None for any. Two spare threads keep a device busy: one assembles and one finishes answers while a
+    batch runs. If the streams occupy all cores, `num_spare_threads` should be 0: spare threads would compete with the
+    streams. `on_batch` is called after each batch with its size and its seconds.
     """
 
     def __init__(
@@ -119,7 +119,9 @@ class Batcher:
             )
 
     def check(self, deadline: float) -> None:
-        """Raise RejectedError if an image with this deadline would be refused now. If it arrives later, it would be too."""
+        """Raise RejectedError if an image with this deadline would be refused now; if it arrives later, it would be
+        too.
+        """
         with self._lock:
             self._admit(deadline, time.monotonic(), 0.0)
 
@@ -127,8 +129,8 @@ class Batcher:
     def reserve(self, job: Job, deadline: float, ready_seconds: float = 0.0) -> Iterator[Ticket]:
         """Accept a job that will be decoded in `ready_seconds`, with a deadline (time.monotonic()) -> its ticket.
 
-        Raises RejectedError at once if the queue is full or the answer would be late. Leaving the context without an answer
-        removes the ticket from the queue.
+        Raises RejectedError at once if the queue is full or the answer would be late. If the context is left without an
+        answer, the ticket is removed from the queue.
         """
         now = time.monotonic()
         with self._lock:
@@ -153,7 +155,7 @@ class Batcher:
         If its job is not decoded, the stream that runs the batch decodes it; if that fails, only this ticket fails.
         """
         with self._lock:
-            # False: its client has disconnected. A job that a busy stream will decode gives the assembler nothing to do yet
+            # a ticket whose client has disconnected is not queued; an undecoded job waits until a stream is free
             if self._backlog.submit(ticket) and (self._streams.num_free or ticket.job.is_decoded):
                 (self._assembler_wakes if self._has_assembler else self._assembler_wanted).notify()
 

@@ -1,4 +1,4 @@
-"""What the assembler decides, as pure functions: which tickets to drop, how long to hold a batch, how many tickets to run.
+"""The assembler's decisions as pure functions: which tickets to drop, how long to hold a batch, how many to run.
 
 Times are those of time.monotonic(), in seconds.
 """
@@ -28,9 +28,9 @@ def hold_until(
 ) -> float:
     """When a stream that was idle should run these tickets; `held_since` means at once.
 
-    It waits for one more image only if that image is due (`next_due`) within a fraction of the time that the joint batch
-    saves, if no other stream is free for it, and if no ticket gets late. A batch that costs as much as its images alone,
-    as on a CPU with one thread a stream, saves nothing: then it does not wait at all.
+    It waits for one more image only if that image is due (`next_due`) within a fraction of the time that the joint
+    batch saves, if no other stream is free for it, and if no ticket becomes late. If a batch costs as much as its
+    images alone, as on a CPU with one thread a stream, it saves nothing and the stream does not wait at all.
     """
     size = len(tickets)
     if size >= limit or num_free_streams > 1:
@@ -52,8 +52,9 @@ def batch_size(
 ) -> int:
     """How many of `tickets`, the most urgent first, run in the next batch; `num_queued` more wait in the queue.
 
-    The rest is left to the other streams, which are free in `others_free_in` seconds, if they finish it as early. The batch
-    is also small enough for its most urgent ticket: admission predicted its answer without the images that came later.
+    The rest is left to the other streams, which are free in `others_free_in` seconds, if they finish it as early. The
+    batch is also small enough for its most urgent ticket, whose answer was predicted without the images that came
+    later.
     """
     size = cost.fair_size(len(tickets) + num_queued, limit, others_free_in)
     earliest = min((ticket.deadline for ticket in tickets), default=np.inf)

@@ -13,7 +13,10 @@ class Run:
 
 
 class Streams:
-    """Each busy stream belongs to the thread that runs its batch. Not safe for threads: its batcher guards it with a lock."""
+    """Each busy stream belongs to the thread that runs its batch.
+
+    Not safe for threads: its batcher guards it with a lock.
+    """
 
     def __init__(self, count: int) -> None:
         self._count = count

@@ -19,7 +19,7 @@ class Job(Protocol):
         ...
 
     def decode(self) -> NDArray[np.uint8]:
-        """The pixels uint8 [h, w, 3] that the engine takes, decoded at the first call. An error fails this image alone."""
+        """The pixels uint8 [h, w, 3] for the engine, decoded at the first call. An error fails this image alone."""
         ...
 
     def finish(self, candidates: ImageCandidates, infer_start: float, infer_seconds: float) -> object:
@@ -31,8 +31,8 @@ class Job(Protocol):
 class Ticket:
     """An accepted image. Tickets are ordered by deadline, then by number.
 
-    The image should be decoded at `due` and answered at `predicted`; times are those of time.monotonic(). `result` is what
-    the request awaits; it is done when the image is answered, failed, expired, or abandoned by its client.
+    The image should be decoded at `due` and answered at `predicted`; times are those of time.monotonic(). The request
+    awaits `result`, which is done when the image is answered or failed, has expired, or its client has disconnected.
     """
 
     job: Job
@@ -50,7 +50,7 @@ class Ticket:
 
     @property
     def is_settled(self) -> bool:
-        """Whether no request waits for the answer: it has one, it expired, or its client disconnected."""
+        """Whether no request waits for the answer any more."""
         return self.result.done()
 
     def __lt__(self, other: "Ticket") -> bool:

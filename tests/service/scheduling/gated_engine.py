@@ -19,7 +19,7 @@ UNLUCKY = 13  # a batch with this image makes the engine fail
 
 
 class GatedEngine(FakeEngine):
-    """Reports each batch that it is given as the list of its images' first pixels, and runs it when it gets a permit."""
+    """Reports each batch as the list of its images' first pixels, and runs it when it gets a permit."""
 
     def __init__(self) -> None:
         self.started: queue.Queue[list[int]] = queue.Queue()
@@ -36,7 +36,7 @@ class GatedEngine(FakeEngine):
 
 
 class NumberJob:
-    """An image of one pixel, or of a `shape`, that is a number; the answer is the score that the gated engine gives it."""
+    """An image of one pixel, or of `shape`, that is a number; its answer is the score from the gated engine."""
 
     is_decoded = True
 
@@ -87,7 +87,7 @@ def with_batcher(
     num_spare_threads: int = 2,
     batch_sizes: Sequence[int] | None = None,
 ) -> list[int]:
-    """Run `test` with a batcher whose batches are predicted to take `seconds`, or `costs` by size -> the sizes that ran."""
+    """Run `test` with a batcher that predicts `seconds` a batch, or `costs` by size -> the sizes that ran."""
     sizes: list[int] = []
 
     async def run() -> None:
