@@ -25,7 +25,7 @@ class Settings(BaseSettings):
     )
     canaries: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="directories of bundles with new versions of models in `bundles`, for a share of the requests",
+        description="directories of bundles with new versions of served models, for a share of the requests",
     )
     canary_share: float = Field(0.1, ge=0, le=1, description="share of a model's requests that its canary gets")
     reload_seconds: float = Field(

@@ -1,4 +1,4 @@
-"""The synchronous composition, with both engines."""
+"""The pipeline with both engines, and the bundle that it runs."""
 
 import shutil
 from dataclasses import replace
@@ -50,14 +50,14 @@ def test_answers_do_not_change_when_the_engine_runs_again(tiny_bundle: Bundle) -
         engine.close()
 
 
-def test_boxes_are_in_the_pictures_own_pixels(tiny_bundle: Bundle, tiny_engine: Engine) -> None:
+def test_boxes_are_in_image_pixels(tiny_bundle: Bundle, tiny_engine: Engine) -> None:
     large = golden_image().repeat(10, axis=0).repeat(5, axis=1)
     (found,) = Pipeline(tiny_bundle, tiny_engine).detect([large])
     assert found.labels.tolist() == [0, 1]
     np.testing.assert_allclose(found.boxes, [[80, 160, 160, 320], [200, 400, 280, 560]])
 
 
-def test_a_batch_gives_what_its_images_give_alone(tiny_bundle: Bundle, tiny_engine: Engine) -> None:
+def test_a_batch_equals_its_images_run_alone(tiny_bundle: Bundle, tiny_engine: Engine) -> None:
     pipeline = Pipeline(tiny_bundle, tiny_engine, max_batch=2)
     images = [png(golden_image()), golden_image()[::-1].copy(), np.zeros((1, 1, 3), np.uint8)]
     together = pipeline.detect(images, EVERYTHING)
@@ -108,7 +108,7 @@ def test_a_wrong_golden_answer_is_refused(tmp_path: Path, tiny_engine: Engine) -
         check_golden(bundle, tiny_engine)
 
 
-def test_a_model_that_is_none_is_refused_with_a_remedy(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_model_is_refused_with_a_remedy(tmp_path: Path) -> None:
     bundle = write_tiny_bundle(tmp_path / "broken")
     bundle.model_path.write_bytes(b"no model")
     for name in ("onnx", "openvino"):
@@ -123,7 +123,7 @@ def test_a_changed_file_is_refused(tmp_path: Path) -> None:
         read_bundle(bundle.path)
 
 
-def test_a_directory_without_a_manifest_is_no_bundle(tmp_path: Path) -> None:
+def test_a_directory_without_a_manifest_is_not_a_bundle(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="it is no bundle"):
         read_bundle(tmp_path)
 

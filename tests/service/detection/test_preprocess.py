@@ -1,4 +1,4 @@
-"""Decoding every kind of image file, fitting it, and mapping boxes back."""
+"""Decoding each image format, fitting images, and mapping boxes back."""
 
 import struct
 from typing import Literal
@@ -33,14 +33,14 @@ def decoded(body: bytes) -> NDArray[np.uint8]:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP"])
-def test_every_kind_gives_the_same_picture(kind: Format) -> None:
+def test_every_format_gives_the_same_image(kind: Format) -> None:
     got = decode_image(encode(Image.fromarray(smooth()), kind, quality=95), max_pixels=LIMIT)
     assert (got.height, got.width) == (48, 64)
     assert np.abs(got.pixels.astype(int) - smooth()).max() <= (0 if kind in ("PNG", "BMP") else 12)
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP"])
-def test_the_first_frame_of_an_animation_counts(kind: Format) -> None:
+def test_the_first_frame_of_an_animation_is_decoded(kind: Format) -> None:
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
     body = encode(frames[0], kind, save_all=True, append_images=frames[1:])
     assert (np.abs(decoded(body).astype(int) - (255, 0, 0)) <= 3).all()
@@ -82,14 +82,14 @@ def test_a_palette_becomes_its_colours() -> None:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
-def test_transparent_pixels_lie_over_white(kind: Format) -> None:
+def test_transparent_pixels_are_blended_with_white(kind: Format) -> None:
     rgba = np.zeros((2, 3, 4), np.uint8)
     rgba[:, :, 3] = [255, 0, 128]
     body = encode(Image.fromarray(rgba), kind, lossless=True, exact=True)
     assert decoded(body)[0, :, 0].tolist() == [0, 255, 127]
 
 
-def test_a_transparent_palette_lies_over_white() -> None:
+def test_a_transparent_palette_is_blended_with_white() -> None:
     image = Image.new("P", (2, 1))
     image.putpalette([9, 8, 7, 1, 2, 3])
     image.putdata([0, 1])
@@ -153,7 +153,7 @@ def test_a_turned_jpeg_is_reduced_by_its_upright_sides() -> None:
 
 
 @pytest.mark.parametrize("body", [b"hello", b"%PDF-1.7", b"\x00" * 100, b"II*\0" + b"\0" * 100])
-def test_no_image_is_a_415(body: bytes) -> None:
+def test_a_body_that_is_not_an_image_is_a_415(body: bytes) -> None:
     with pytest.raises(ImageError, match="JPEG, PNG, WebP, BMP or GIF") as caught:
         decoded(body)
     assert caught.value.status == 415
@@ -174,7 +174,7 @@ def test_a_jpeg_without_its_last_two_bytes_is_refused() -> None:
         decoded(encode(Image.fromarray(smooth()), "JPEG")[:-2])
 
 
-def test_a_jpeg_with_stray_bytes_between_segments_is_taken() -> None:
+def test_a_jpeg_with_stray_bytes_between_segments_is_accepted() -> None:
     body = encode(Image.fromarray(smooth()), "JPEG", quality=95)
     at = body.index(b"\xff\xdb")
     tables = body[at : at + 2 + int.from_bytes(body[at + 2 : at + 4], "big")]
@@ -232,13 +232,13 @@ def test_any_shape_is_fitted(height: int, width: int, spec: InputSpec) -> None:
     assert (fitted == 200).any()
 
 
-def test_an_image_of_the_inputs_size_is_left_as_it_is() -> None:
+def test_an_image_of_the_input_size_is_unchanged() -> None:
     image = smooth(320, 320)
     assert (fit(image, STRETCH) == image).all()
     assert (fit(image, LETTERBOX) == image).all()
 
 
-def test_a_letterboxed_picture_keeps_its_shape_at_the_top_left() -> None:
+def test_a_letterboxed_image_keeps_its_shape_at_the_top_left() -> None:
     fitted = fit(np.full((100, 400, 3), 7, np.uint8), LETTERBOX)
     assert (fitted[:80] == 7).all()
     assert (fitted[80:] == LETTERBOX_GREY).all()
@@ -266,7 +266,7 @@ def test_to_the_input_and_back_is_the_identity(
     np.testing.assert_allclose(back, boxes, rtol=1e-5, atol=1e-4)
 
 
-def test_boxes_are_clipped_to_the_picture() -> None:
+def test_boxes_are_clipped_to_the_image() -> None:
     boxes = np.array([[-5, -5, 400, 400]], np.float32)
     assert boxes_to_image(boxes, LETTERBOX, (100, 200)).tolist() == [[0, 0, 200, 100]]
 
@@ -275,7 +275,7 @@ def test_no_boxes_map_to_no_boxes() -> None:
     assert boxes_to_image(np.zeros((0, 4), np.float32), STRETCH, (10, 10)).shape == (0, 4)
 
 
-def test_the_size_of_every_kind_of_webp_is_read() -> None:
+def test_the_size_of_every_webp_variant_is_read() -> None:
     image = Image.fromarray(smooth())
     exif = Image.Exif()
     exif[0x0112] = 1

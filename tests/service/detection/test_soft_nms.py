@@ -110,14 +110,14 @@ def test_an_iou_that_equals_the_threshold_changes_nothing(method: Method) -> Non
         ("gaussian", [0, 1, 3, 2], [0.95, 0.640590, 0.50, 0.230995]),
     ],
 )
-def test_boxes_are_picked_and_decayed_again_and_again(method: Method, kept: list[int], scores: list[float]) -> None:
+def test_boxes_are_picked_and_decayed_repeatedly(method: Method, kept: list[int], scores: list[float]) -> None:
     got_kept, got_scores = run(SEQUENCE_BOXES, SEQUENCE_SCORES, method)
     assert got_kept == kept
     assert got_scores == pytest.approx(scores, abs=1e-6)
 
 
 @pytest.mark.parametrize("method", get_args(Method))
-def test_boxes_of_different_labels_leave_each_other_alone(method: Method) -> None:
+def test_boxes_of_different_labels_do_not_affect_each_other(method: Method) -> None:
     kept, scores = run(SEQUENCE_BOXES, SEQUENCE_SCORES, method, np.arange(4, dtype=np.int32))
     assert kept == [0, 2, 1, 3]
     assert scores == pytest.approx([0.95, 0.90, 0.80, 0.50])
@@ -173,7 +173,7 @@ def test_every_method_equals_the_plain_loop(data: st.DataObject) -> None:
     assert all(score <= float_scores[i] for i, score in zip(kept, kept_scores, strict=True))
 
 
-def test_code_that_cannot_be_cached_on_disk_is_compiled_all_the_same() -> None:
+def test_code_that_cannot_be_cached_on_disk_is_still_compiled() -> None:
     namespace: dict[str, Any] = {}
     exec("def double(x): return 2 * x", namespace)  # a function without a file has nowhere to keep its machine code
     assert compiled(namespace["double"])(3) == 6

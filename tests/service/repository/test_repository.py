@@ -1,4 +1,4 @@
-"""Models that come, go and change while the server runs."""
+"""Models that are loaded, unloaded and replaced while the server runs."""
 
 import asyncio
 from collections import Counter
@@ -67,7 +67,7 @@ def rename(bundle: Bundle) -> None:
 @pytest.mark.parametrize(
     ("damage", "words"), [(break_hash, "SHA-256"), (break_golden, "misses 2 of 2"), (rename, "its name is other")]
 )
-def test_a_bad_bundle_is_refused_and_the_old_one_goes_on(
+def test_a_bad_bundle_is_refused_and_the_old_one_stays(
     bundle: Bundle, damage: Callable[[Bundle], None], words: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = create_app(settings(bundle.path))
@@ -87,7 +87,7 @@ def test_a_bad_bundle_is_refused_and_the_old_one_goes_on(
         assert slot.reason == ""
 
 
-def test_a_bundle_that_is_gone_from_the_disk_goes_on_being_served(bundle: Bundle, tmp_path: Path) -> None:
+def test_a_bundle_deleted_from_disk_is_still_served(bundle: Bundle, tmp_path: Path) -> None:
     app = create_app(settings(bundle.path))
     with AsgiClient(app) as client:
         bundle.path.rename(tmp_path / "elsewhere")
@@ -167,7 +167,7 @@ def test_a_request_whose_body_still_arrives_finishes_on_its_model_too(bundle: Bu
     with_engines(bundle, test)
 
 
-def test_an_unloaded_model_is_gone_until_it_is_loaded(bundle: Bundle, tmp_path: Path) -> None:
+def test_an_unloaded_model_is_not_served_until_it_is_loaded(bundle: Bundle, tmp_path: Path) -> None:
     other = write_tiny_bundle(tmp_path / "other", name="other")
     app = create_app(settings(bundle.path, other.path))
     with AsgiClient(app) as client:
@@ -200,7 +200,9 @@ def test_a_canary_gets_its_share(bundle: Bundle, tmp_path: Path) -> None:
     ("name", "version", "words"),
     [("other", "2", "no model of that name"), ("tiny", "1", "version 1 of tiny is served already")],
 )
-def test_a_senseless_canary_is_refused(bundle: Bundle, tmp_path: Path, name: str, version: str, words: str) -> None:
+def test_a_canary_of_another_model_or_of_a_served_version_is_refused(
+    bundle: Bundle, tmp_path: Path, name: str, version: str, words: str
+) -> None:
     canary = write_tiny_bundle(tmp_path / "canary", name=name, version=version)
     with pytest.raises(BundleError, match=words):
         create_app(settings(bundle.path, canaries=(str(canary.path),)))
@@ -252,7 +254,7 @@ def test_a_stuck_engine_is_noticed(bundle: Bundle, caplog: pytest.LogCaptureFixt
     ]
 
 
-def test_a_canary_in_trouble_gets_nothing_and_does_not_end_readiness(bundle: Bundle, tmp_path: Path) -> None:
+def test_a_failing_canary_gets_no_requests_and_does_not_end_readiness(bundle: Bundle, tmp_path: Path) -> None:
     canary = write_tiny_bundle(tmp_path / "canary", version="2")
 
     async def test(app: FastAPI, client: httpx.AsyncClient, engines: FaultyEngines) -> None:

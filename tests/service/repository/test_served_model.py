@@ -1,4 +1,4 @@
-"""The threads that a served model starts follow from what its engine says of itself."""
+"""A served model starts threads according to the device, streams and threads of its engine."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""The budget of pixels, and what the refused are told."""
+"""The budget of pixels, and the retry times of refused clients."""
 
 import numpy as np
 import pytest
@@ -15,19 +15,19 @@ def test_the_budget_is_given_back() -> None:
     assert budget.pixels == 0
 
 
-def test_an_image_over_the_budget_waits_for_no_one_but_is_refused() -> None:
+def test_an_image_over_the_budget_is_refused_at_once() -> None:
     budget = PixelBudget(100)
     with budget.reserved(60), pytest.raises(BudgetExceededError, match="60 pixels"), budget.reserved(41):
         pass
 
 
-def test_an_image_alone_is_let_in_whatever_its_size() -> None:
+def test_a_single_image_is_accepted_at_any_size() -> None:
     budget = PixelBudget(100)
     with budget.reserved(1000):
         assert budget.pixels == 1000
 
 
-def test_a_promise_is_kept_free_of_those_before_it() -> None:
+def test_refused_clients_get_retry_times_one_after_another() -> None:
     promises = Promises()
     assert promises.next_seconds(now=100.0, soonest_seconds=2.0, spacing_seconds=0.5) == 2.0
     assert promises.next_seconds(now=100.0, soonest_seconds=2.0, spacing_seconds=0.5) == 2.5
@@ -35,7 +35,7 @@ def test_a_promise_is_kept_free_of_those_before_it() -> None:
     assert promises.next_seconds(now=200.0, soonest_seconds=1.0, spacing_seconds=0.5) == 1.0
 
 
-def test_no_promise_grows_without_bound() -> None:
+def test_a_promised_retry_time_is_bounded() -> None:
     promises = Promises()
     told = [promises.next_seconds(now=0.0, soonest_seconds=1.0, spacing_seconds=1.0) for _ in range(100)]
     assert told[:3] == [1.0, 2.0, 3.0]
@@ -54,7 +54,7 @@ def test_the_margin_covers_nearly_all_answers_and_no_more() -> None:
     assert margin.seconds < late.max()
 
 
-def test_without_late_answers_the_margin_goes_away() -> None:
+def test_without_late_answers_the_margin_falls_to_zero() -> None:
     margin = Margin()
     for _ in range(3):
         margin.observe(1.0, batch_seconds=0.1)

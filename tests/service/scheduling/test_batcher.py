@@ -29,7 +29,7 @@ def test_a_lone_image_is_run_at_once() -> None:
     assert with_batcher(test) == [1]
 
 
-def test_images_that_come_during_a_batch_form_the_next() -> None:
+def test_images_that_arrive_during_a_batch_form_the_next_one() -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         tasks = [submit(batcher, 1)]
         assert await started(engine) == [1]
@@ -56,7 +56,7 @@ def test_a_batch_is_never_larger_than_max_batch() -> None:
     assert with_batcher(test) == [1, 4, 2]
 
 
-def test_images_run_one_by_one_where_a_batch_gains_nothing() -> None:
+def test_images_run_one_by_one_if_a_batch_gains_nothing() -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         tasks = [submit(batcher, 1)]
         await started(engine)
@@ -85,7 +85,7 @@ def test_the_earliest_deadline_comes_first() -> None:
     with_batcher(test, max_batch=1)
 
 
-def test_a_departed_client_is_not_run() -> None:
+def test_an_image_of_a_disconnected_client_is_not_run() -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         first = submit(batcher, 1)
         await started(engine)
@@ -101,7 +101,7 @@ def test_a_departed_client_is_not_run() -> None:
     with_batcher(test)
 
 
-def test_a_client_that_departs_during_its_batch_harms_nobody() -> None:
+def test_a_client_that_disconnects_during_its_batch_does_not_affect_the_others() -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         blocking = submit(batcher, 1)
         await started(engine)
@@ -117,7 +117,7 @@ def test_a_client_that_departs_during_its_batch_harms_nobody() -> None:
     with_batcher(test)
 
 
-def test_closing_answers_what_was_taken_and_takes_no_more() -> None:
+def test_closing_answers_accepted_images_and_accepts_no_more() -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         tasks = [submit(batcher, 1)]
         await started(engine)
@@ -134,7 +134,7 @@ def test_closing_answers_what_was_taken_and_takes_no_more() -> None:
     assert with_batcher(test) == [1, 1]
 
 
-def test_each_stream_runs_a_batch_of_its_own() -> None:
+def test_each_stream_runs_its_own_batch() -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         tasks = []
         for number in (1, 2):
@@ -149,7 +149,7 @@ def test_each_stream_runs_a_batch_of_its_own() -> None:
     with_batcher(test, num_streams=2)
 
 
-def test_a_more_urgent_image_takes_the_place_of_one_already_in_the_full_batch() -> None:
+def test_a_more_urgent_image_replaces_one_in_a_full_batch() -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         tasks = [submit(batcher, 1)]
         await started(engine)
@@ -177,7 +177,7 @@ def test_a_batch_is_padded_to_a_size_that_the_engine_runs(number: int, padded: i
     assert with_batcher(test, batch_sizes=(1, 2, 4)) == [1, number]
 
 
-def test_an_idle_engine_waits_for_an_image_that_is_due_and_saves_a_batch() -> None:
+def test_an_idle_engine_waits_for_an_image_that_is_due_if_that_saves_a_batch() -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         with batcher.reserve(NumberJob(2), time.monotonic() + FAR, ready_seconds=1) as ticket:
             task = submit(batcher, 1)
@@ -191,7 +191,7 @@ def test_an_idle_engine_waits_for_an_image_that_is_due_and_saves_a_batch() -> No
     assert with_batcher(test, costs={1: 20.0, 4: 20.0}) == [2]
 
 
-def test_an_idle_engine_begins_as_soon_as_the_awaited_image_turns_out_broken() -> None:
+def test_an_idle_engine_starts_as_soon_as_the_awaited_image_is_known_to_be_broken() -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         engine.permits.release()
         with batcher.reserve(NumberJob(0), time.monotonic() + FAR, ready_seconds=1):
@@ -207,7 +207,7 @@ def test_an_idle_engine_begins_as_soon_as_the_awaited_image_turns_out_broken() -
     [({1: 20.0, 4: 80.0}, 1.0), ({1: 1.0, 4: 1.0}, 2.0)],
     ids=["nothing to save", "not due in time"],
 )
-def test_an_idle_engine_waits_for_nothing_that_does_not_pay(costs: Mapping[int, float], ready_seconds: float) -> None:
+def test_an_idle_engine_does_not_wait_if_waiting_does_not_pay(costs: Mapping[int, float], ready_seconds: float) -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         engine.permits.release()
         with batcher.reserve(NumberJob(0), time.monotonic() + FAR, ready_seconds=ready_seconds):
@@ -216,7 +216,7 @@ def test_an_idle_engine_waits_for_nothing_that_does_not_pay(costs: Mapping[int, 
     with_batcher(test, costs=costs)
 
 
-def test_what_cannot_be_in_time_gives_way_to_what_can() -> None:
+def test_an_image_that_will_be_late_yields_to_one_that_can_be_in_time() -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         first = submit(batcher, 1)
         await started(engine)
@@ -237,7 +237,7 @@ def test_what_cannot_be_in_time_gives_way_to_what_can() -> None:
     with_batcher(test, seconds=1)
 
 
-def test_what_came_later_does_not_make_a_batch_late() -> None:
+def test_later_images_do_not_make_a_batch_late() -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         first = submit(batcher, 1)
         await started(engine)
@@ -251,7 +251,7 @@ def test_what_came_later_does_not_make_a_batch_late() -> None:
     with_batcher(test, max_batch=5, costs={1: 10.0, 2: 14.0, 4: 22.0, 5: 26.0})
 
 
-def test_what_is_decoded_after_its_client_departed_is_left_out() -> None:
+def test_an_image_decoded_after_its_client_disconnected_is_not_run() -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         with batcher.reserve(NumberJob(1), time.monotonic() + FAR) as ticket:
             pass
@@ -264,7 +264,7 @@ def test_what_is_decoded_after_its_client_departed_is_left_out() -> None:
     assert with_batcher(test) == [1]
 
 
-def test_an_image_may_be_decoded_by_the_stream_that_runs_it() -> None:
+def test_the_stream_that_runs_an_image_can_decode_it() -> None:
     job = UndecodedJob(7)
 
     async def test(batcher: Batcher, engine: GatedEngine) -> None:

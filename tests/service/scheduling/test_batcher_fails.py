@@ -35,7 +35,7 @@ def test_a_failing_engine_fails_only_its_batch(caplog: pytest.LogCaptureFixture)
     assert "the engine failed on a batch of 1" in caplog.text
 
 
-def test_images_that_cannot_be_put_together_fail_alone(caplog: pytest.LogCaptureFixture) -> None:
+def test_images_that_do_not_fit_into_one_batch_fail_alone(caplog: pytest.LogCaptureFixture) -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         engine.permits.release(2)
         assert await submit(batcher, 1) == 1
@@ -69,7 +69,7 @@ def test_a_result_that_cannot_be_finished_fails_alone() -> None:
     with_batcher(test)
 
 
-def test_an_image_that_cannot_be_decoded_says_so_to_whoever_waits() -> None:
+def test_the_error_of_an_undecodable_image_reaches_its_request() -> None:
     async def test(batcher: Batcher, _: GatedEngine) -> None:
         with batcher.reserve(NumberJob(0), time.monotonic() + FAR) as ticket:
             await asyncio.to_thread(batcher.fail, ticket, ValueError("no image"))
@@ -79,7 +79,7 @@ def test_an_image_that_cannot_be_decoded_says_so_to_whoever_waits() -> None:
     assert with_batcher(test) == []
 
 
-def test_failures_are_counted_until_a_batch_goes_well(caplog: pytest.LogCaptureFixture) -> None:
+def test_failures_are_counted_until_a_batch_succeeds(caplog: pytest.LogCaptureFixture) -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         engine.permits.release(3)
         for number, failures in ((UNLUCKY, 1), (UNLUCKY, 2), (1, 0)):
@@ -90,7 +90,7 @@ def test_failures_are_counted_until_a_batch_goes_well(caplog: pytest.LogCaptureF
     assert len(caplog.records) == 2
 
 
-def test_a_batch_that_takes_far_too_long_is_noticed() -> None:
+def test_an_overdue_batch_is_noticed() -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         assert batcher.longest_overdue_seconds() < 0
         task = submit(batcher, 1)
@@ -130,7 +130,7 @@ def test_a_batch_of_broken_images_does_not_reach_the_engine() -> None:
     assert with_batcher(test) == []
 
 
-def test_a_batch_of_broken_images_does_not_make_a_failing_engine_look_well(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_batch_of_broken_images_does_not_reset_the_count_of_failures(caplog: pytest.LogCaptureFixture) -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         engine.permits.release()
         with pytest.raises(BatchFailedError):

@@ -20,7 +20,7 @@ from tests.service.scheduling.gated_engine import (
 from tests.service.wait import wait_until
 
 
-def test_a_full_queue_rejects_and_says_when_to_come_again() -> None:
+def test_a_full_queue_rejects_with_a_time_to_retry() -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         tasks = [submit(batcher, 1)]
         await started(engine)
@@ -52,7 +52,7 @@ def test_an_image_that_cannot_be_in_time_is_rejected_at_once() -> None:
     with_batcher(test, seconds=4)
 
 
-def test_those_refused_together_are_told_to_come_one_after_another() -> None:
+def test_images_refused_together_get_retry_times_one_after_another() -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         task = submit(batcher, 1)
         await started(engine)
@@ -81,7 +81,7 @@ def test_a_passed_deadline_expires_even_while_the_engine_is_stuck() -> None:
     assert with_batcher(test) == [1]
 
 
-def test_an_answer_that_comes_late_to_the_event_loop_has_expired() -> None:
+def test_an_answer_that_the_event_loop_handles_late_has_expired() -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         engine.permits.release()
         with batcher.reserve(NumberJob(1), time.monotonic() + 0.5) as ticket:
@@ -94,7 +94,7 @@ def test_an_answer_that_comes_late_to_the_event_loop_has_expired() -> None:
     assert with_batcher(test) == [1]
 
 
-def test_images_being_decoded_count_in_what_is_predicted() -> None:
+def test_the_prediction_includes_images_that_are_being_decoded() -> None:
     async def test(batcher: Batcher, _: GatedEngine) -> None:
         with batcher.reserve(NumberJob(0), time.monotonic() + 5), batcher.reserve(NumberJob(0), time.monotonic() + 13):
             with pytest.raises(RejectedError, match="deadline") as caught:
@@ -104,7 +104,7 @@ def test_images_being_decoded_count_in_what_is_predicted() -> None:
     with_batcher(test, max_batch=1, seconds=6)
 
 
-def test_its_own_decoding_counts_in_what_is_predicted() -> None:
+def test_the_prediction_includes_the_decoding_of_the_image_itself() -> None:
     async def test(batcher: Batcher, _: GatedEngine) -> None:
         with batcher.reserve(NumberJob(0), time.monotonic() + FAR), pytest.raises(RejectedError, match="would take 9"):
             batcher.reserve(NumberJob(0), time.monotonic() + 8, ready_seconds=3).__enter__()
@@ -112,7 +112,7 @@ def test_its_own_decoding_counts_in_what_is_predicted() -> None:
     with_batcher(test, seconds=6)
 
 
-def test_an_empty_server_takes_on_what_it_once_found_too_slow() -> None:
+def test_an_idle_server_accepts_an_image_whose_prediction_is_late() -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         engine.permits.release()
         assert await submit(batcher, 1, deadline=30) == 1

@@ -1,4 +1,4 @@
-"""What batches cost."""
+"""The costs of batches."""
 
 import threading
 from collections import Counter
@@ -13,7 +13,7 @@ from service.scheduling.cost_model import CostModel, measure_costs
 from tests.fake_engine import FakeEngine
 
 
-def test_sizes_between_the_measured_ones_lie_on_a_line() -> None:
+def test_costs_are_interpolated_between_measured_sizes() -> None:
     cost = CostModel({1: 6.0, 5: 10.0})
     assert [cost.seconds(size) for size in (1, 3, 5)] == [6.0, 8.0, 10.0]
 
@@ -45,11 +45,11 @@ def test_all_sizes_follow_when_one_slows_down() -> None:
     ],
     ids=["as on a GPU", "as on a CPU", "in between", "beyond what is allowed"],
 )
-def test_a_batch_is_as_large_as_pays(costs: dict[int, float], size: int) -> None:
+def test_the_best_size_is_the_smallest_with_nearly_the_best_throughput(costs: dict[int, float], size: int) -> None:
     assert CostModel(costs).best_size(16) == size
 
 
-def test_a_hiccup_is_no_change_of_speed() -> None:
+def test_one_slow_batch_changes_the_cost_little() -> None:
     cost = CostModel({1: 1.0})
     cost.observe(1, 1000.0)
     assert cost.seconds(1) < 1.5
@@ -67,7 +67,7 @@ def test_a_hiccup_is_no_change_of_speed() -> None:
         (8, [5.0, 1.0], 10.0 + 6.0),
     ],
 )
-def test_an_image_finishes_after_the_batches_before_it_on_the_stream_that_is_free_first(
+def test_an_image_finishes_after_the_batches_ahead_of_it_on_the_first_free_stream(
     num_ahead: int, streams: list[float], seconds: float
 ) -> None:
     assert CostModel({1: 6.0, 4: 9.0}).finish_seconds(num_ahead, 4, streams) == pytest.approx(seconds)
@@ -89,9 +89,7 @@ def test_an_image_finishes_after_the_batches_before_it_on_the_stream_that_is_fre
         (4, [0.0, 0.0, 0.0], 1),
     ],
 )
-def test_streams_share_what_waits_as_long_as_nobody_is_later_for_it(
-    num_waiting: int, others: list[float], size: int
-) -> None:
+def test_streams_share_waiting_images_if_no_image_gets_later(num_waiting: int, others: list[float], size: int) -> None:
     """As on a GPU, where all are answered sooner together than one after another."""
     cost = CostModel({1: 6.0, 2: 7.0, 4: 9.0})
     assert cost.fair_size(num_waiting, 4, others) == size
@@ -111,7 +109,7 @@ def test_streams_share_what_waits_as_long_as_nobody_is_later_for_it(
         (30, [0.0], 4),
     ],
 )
-def test_a_batch_in_which_each_image_waits_longer_is_for_those_behind_it(
+def test_a_batch_that_delays_its_images_is_formed_only_for_images_behind_it(
     num_waiting: int, others: list[float], size: int
 ) -> None:
     """As on a CPU: four together save a tenth of the time, and two next to nothing."""
@@ -119,7 +117,7 @@ def test_a_batch_in_which_each_image_waits_longer_is_for_those_behind_it(
     assert cost.fair_size(num_waiting, 4, others) == size
 
 
-def test_where_batches_save_nothing_there_are_none() -> None:
+def test_images_run_alone_if_batches_save_nothing() -> None:
     assert [CostModel({1: 10.0, 4: 40.0}).fair_size(num_waiting, 4, []) for num_waiting in (1, 2, 4, 5, 99)] == [1] * 5
 
 
@@ -128,7 +126,7 @@ def test_every_power_of_two_is_measured(tiny_bundle: Bundle, tiny_engine: Engine
     assert all(cost.seconds(size) > 0 for size in range(1, 7))
 
 
-def test_streams_are_measured_all_at_once(tiny_bundle: Bundle) -> None:
+def test_all_streams_are_measured_at_the_same_time(tiny_bundle: Bundle) -> None:
     are_running = threading.Barrier(2, timeout=60)
 
     class TwoStreams(FakeEngine):
@@ -141,7 +139,7 @@ def test_streams_are_measured_all_at_once(tiny_bundle: Bundle) -> None:
     measure_costs(TwoStreams(), tiny_bundle.manifest.input, max_batch=4, num_streams=2)
 
 
-def test_one_slow_run_does_not_make_a_size_look_slow(tiny_bundle: Bundle) -> None:
+def test_one_slow_run_does_not_raise_the_measured_cost(tiny_bundle: Bundle) -> None:
     num_runs = Counter[int]()
     may_go_on = threading.Event()
 
@@ -159,7 +157,7 @@ def test_one_slow_run_does_not_make_a_size_look_slow(tiny_bundle: Bundle) -> Non
     assert cost.seconds(1) < 0.5
 
 
-def test_decoding_costs_as_much_as_there_are_images() -> None:
+def test_the_cost_of_decoding_is_linear_in_the_number_of_images() -> None:
     cost = CostModel({1: 1.0, 4: 2.0})
     for _ in range(60):
         cost.observe(4, 2.0, decode_seconds=4 * 0.5)

@@ -28,7 +28,7 @@ def test_the_wait_grows_with_the_backlog() -> None:
     asyncio.run(run())
 
 
-def test_what_nobody_waits_for_any_longer_is_not_decoded() -> None:
+def test_a_cancelled_image_is_not_decoded() -> None:
     pool = DecodePool(1)
     gate = threading.Event()
     decoded: list[int] = []

@@ -106,5 +106,5 @@ def test_a_batch_leaves_to_the_other_streams_what_they_finish_as_early(loop: asy
     assert batch_size(waiting, 0, now=NOW, limit=4, others_free_in=[30.0], cost=cost) == 4
 
 
-def test_no_more_run_than_there_are_tickets(loop: asyncio.AbstractEventLoop) -> None:
+def test_a_batch_has_no_more_images_than_there_are_tickets(loop: asyncio.AbstractEventLoop) -> None:
     assert batch_size(tickets(loop, 60.0), 7, now=NOW, limit=4, others_free_in=[], cost=JOINT) == 1
