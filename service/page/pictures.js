@@ -11,6 +11,7 @@ const MAX_TRIES = 5; // times that a busy server is asked again by itself
  */
 export class Pictures {
   list = [];
+  selected = null;
 
   constructor(ask, onChange) {
     this.ask = ask;
@@ -18,12 +19,17 @@ export class Pictures {
     setInterval(() => this.#tick(), 250);
   }
 
-  /** Begin with these files too -> the first of them, or undefined. */
+  /** Begin with these files too, and select the first of them. */
   add(files) {
     const added = [...files].map((file) => ({ file, url: URL.createObjectURL(file), state: "waiting", tries: 0 }));
     this.list.push(...added);
+    this.selected = added[0] ?? this.selected;
     this.send();
-    return added[0];
+  }
+
+  /** Select the picture at `index` of the list; an index of no picture changes nothing. */
+  select(index) {
+    this.selected = this.list[index] ?? this.selected;
   }
 
   clear() {
@@ -32,6 +38,7 @@ export class Pictures {
       URL.revokeObjectURL(url);
     }
     this.list = [];
+    this.selected = null;
   }
 
   /** Ask again for all of them, or for these. */

@@ -133,6 +133,24 @@ export function mark(index) {
   if (index !== null) for (const node of document.querySelectorAll(`[data-index="${index}"]`)) node.classList.add("hot");
 }
 
+/** The choice of the models, by their texts. */
+export function showModels(texts) {
+  $("model").replaceChildren(...texts.map((text, index) => new Option(text, index)));
+  if (!texts.length) setText("model-note", "No model is loaded.");
+}
+
+/** Why the server does not list its models. */
+export function showNoModel({ title, message }) {
+  setText("model-note", `${title}. ${sentence(message)}`);
+}
+
+/** What runs the chosen model and how good it is; from now on, all that needs a model is shown. */
+export function showModel({ engine, engine_description, metrics }) {
+  for (const part of document.querySelectorAll(".needs-model")) part.hidden = false;
+  const measured = Object.entries(metrics).map(([name, value]) => `${name} ${value.toFixed(3)}`);
+  setText("model-note", [`${engine} ${engine_description}`, ...measured].join(" · "));
+}
+
 /** The check boxes of a model's classes. */
 export function showClasses(classes) {
   const items = classes.map((name, label) => {

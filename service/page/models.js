@@ -1,0 +1,55 @@
+// The models that the server has, and which of them is chosen.
+
+import { Problem, listModels } from "./client.js";
+
+/** `onList()` is called once the list is there, `onProblem(problem)` after each refusal. */
+export class Models {
+  list = [];
+  chosen = null;
+  #announceChoice;
+  #isChosen = new Promise((resolve) => (this.#announceChoice = resolve));
+
+  constructor(onList, onProblem) {
+    this.onList = onList;
+    this.onProblem = onProblem;
+  }
+
+  /** Ask for the list, again and again until it comes, unless the server refuses the key. */
+  async load() {
+    try {
+      this.list = await listModels();
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      if (error.status !== 401) setTimeout(() => this.load(), 1000 * Math.max(error.retrySeconds ?? 0, 3)); // it may be starting
+      this.onProblem(error);
+      return;
+    }
+    this.onList();
+  }
+
+  choose(index) {
+    this.chosen = this.list[index];
+    this.#announceChoice();
+  }
+
+  /** The chosen model; waits until there is one. */
+  async whenChosen() {
+    await this.#isChosen;
+    return this.chosen;
+  }
+
+  /** The parameters of /detect that name the chosen model: its version only if the server has several models of that name. */
+  named() {
+    const { name, version } = this.chosen;
+    return { model: name, version: this.#isAlone(name) ? null : version };
+  }
+
+  /** A text for each model by which a visitor tells them apart. */
+  texts() {
+    return this.list.map(({ name, version }) => (this.#isAlone(name) ? name : `${name}, version ${version}`));
+  }
+
+  #isAlone(name) {
+    return this.list.filter((other) => other.name === name).length === 1;
+  }
+}
