@@ -20,7 +20,7 @@ const models = new Models(
 );
 const pictures = new Pictures(
   async (file, signal) => {
-    const model = await models.whenChosen(); // pictures may come before the list of models, or before the key that it needs
+    const model = await models.whenChosen(); // pictures may come before the list of models or the key that it needs
     return detect(file, { ...models.named(), score_threshold: lowestThreshold(model) }, signal);
   },
   (picture) => {

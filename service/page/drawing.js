@@ -52,7 +52,7 @@ export class Drawing {
     showProblem(picture);
     if (!answer) {
       clearDetections();
-      say(problem ? "" : "Looking…");
+      say(problem ? "" : "Detecting…");
       return;
     }
     const start = performance.now();
@@ -60,7 +60,7 @@ export class Drawing {
     const milliseconds = performance.now() - start;
     showDetections(detections, this.models.chosen.classes, answer);
     showTime(answer.stages);
-    setText("rank-note", `${answer.scores.length} candidates ranked in this browser: ${milliseconds.toFixed(1)} ms`);
+    setText("rank-note", `NMS of ${answer.scores.length} candidates in this browser: ${milliseconds.toFixed(1)} ms`);
     const count = `${detections.length} ${detections.length === 1 ? "detection" : "detections"}`;
     say(`${count} in ${picture.file.name}, ${answer.width} × ${answer.height}`);
   }

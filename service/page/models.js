@@ -14,13 +14,14 @@ export class Models {
     this.onProblem = onProblem;
   }
 
-  /** Ask for the list, again and again until it comes, unless the server refuses the key. */
+  /** Request the list, and repeat this until it comes or the server refuses the key. */
   async load() {
     try {
       this.list = await listModels();
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      if (error.status !== 401) setTimeout(() => this.load(), 1000 * Math.max(error.retrySeconds ?? 0, 3)); // it may be starting
+      const seconds = Math.max(error.retrySeconds ?? 0, 3); // the server may be starting
+      if (error.status !== 401) setTimeout(() => this.load(), 1000 * seconds);
       this.onProblem(error);
       return;
     }
@@ -38,7 +39,7 @@ export class Models {
     return this.chosen;
   }
 
-  /** The parameters of /detect that name the chosen model: its version only if the server has several models of that name. */
+  /** The parameters of /detect that name the chosen model; the version is null if no other model has that name. */
   named() {
     const { name, version } = this.chosen;
     return { model: name, version: this.#isAlone(name) ? null : version };
