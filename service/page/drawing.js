@@ -18,7 +18,7 @@ export class Drawing {
     this.models = models;
   }
 
-  /** Draw soon, once, however many events ask for it. */
+  /** Draw at the next animation frame, one time for all requests until then. */
   request() {
     if (this.#isRequested) return;
     this.#isRequested = true;

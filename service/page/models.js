@@ -2,7 +2,7 @@
 
 import { Problem, listModels } from "./client.js";
 
-/** `onList()` is called once the list is there, `onProblem(problem)` after each refusal. */
+/** `onList()` is called after the list has come, `onProblem(problem)` after each refusal. */
 export class Models {
   list = [];
   chosen = null;
