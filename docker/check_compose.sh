@@ -1,20 +1,22 @@
 #!/usr/bin/env bash
-# Try docker-compose.yml for real: build, start two replicas, ask them, break one, look at what Prometheus says, take all down.
+# Test docker-compose.yml with real containers: build, start two replicas, send requests, break one replica, query
+# Prometheus, stop everything.
 #
 #   docker/check_compose.sh
 #
-# It uses the Docker engine that runs. Where none does, on Debian and as root, it installs one and runs it with everything in a
-# scratch directory; elsewhere it says that it skips. Images that cannot be pulled are made of Debian's packages, from the mirror
-# and with the extra certificates that the machine is set up with. Grafana is not started; its dashboard's queries are asked.
+# It uses the Docker engine that runs. If none runs, on Debian and as root, it installs one and runs it with all files
+# in a scratch directory; on other machines it prints that it skips. If images cannot be pulled, it builds them from
+# Debian's packages, with the mirror and the extra certificates that this machine uses. It does not start Grafana, but
+# sends the dashboard's queries to Prometheus.
 #
-#   KEEP=1      leave everything running, to look at          CACHE=DIR   keep downloads there between runs
+#   KEEP=1      leave everything running, for inspection      CACHE=DIR   keep downloads there between runs
 set -Eeuo pipefail
 cd "$(dirname "$0")/.."
 
 WORK=$(mktemp -d /tmp/check-compose.XXXXXX)
 CACHE=${CACHE:-$WORK/cache}
 BRIDGE=singleshot0 BRIDGE_ADDRESS=172.29.255.1/24 POOL=172.30.0.0/16
-PLUGINS=trixie                              # its compose and buildx need no more of a system than bookworm has
+PLUGINS=trixie                              # its compose and buildx also run on bookworm
 ROOTFS=singleshot-check/rootfs
 STEP=start OWN_ENGINE='' OWN_BRIDGE='' IS_UP='' STARTED=$SECONDS
 export DEBIAN_FRONTEND=noninteractive DOCKER_BUILDKIT=1 no_proxy='*' PORT=0 PROMETHEUS_PORT=0
@@ -41,7 +43,7 @@ finish() {
     [ -z "$OWN_ENGINE" ] || stop_engine
     rm -rf "$WORK"
   fi
-  [ $status -ne 0 ] || [ "$STEP" = start ] || step "all is well, and taken down"
+  [ $status -ne 0 ] || [ "$STEP" = start ] || step "all checks passed, everything is stopped"
   exit $status
 }
 stop_engine() {
@@ -55,7 +57,7 @@ stop_engine() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-# ---- Debian's packages, for where there is no engine or no registry
+# ---- Debian's packages, if there is no engine or no registry
 install_packages() {
   local missing=()
   for package in "$@"; do dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package"); done
@@ -67,13 +69,15 @@ mirror() {
   cat /etc/apt/sources.list.d/*.sources /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null | awk '
     /^URIs:/ {print $2; exit}  /^deb / {for (i = 2; i <= NF; i++) if ($i ~ /^https?:/) {print $i; exit}}' || true
 }
-unpack() {  # unpack DIRECTORY PACKAGE...: of $PLUGINS, checked by apt, not installed; /etc/apt stays as it is
+# unpack DIRECTORY PACKAGE...: packages of $PLUGINS, verified by apt, not installed; /etc/apt is not changed
+unpack() {
   local apt=$WORK/apt directory=$1 package file
   shift
   mkdir -p "$directory" "$apt"/{lists,cache/archives}/partial
   echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(mirror) $PLUGINS main" >"$apt/sources.list"
-  local options=(-qq -o Dir::Etc::sourcelist="$apt/sources.list" -o Dir::Etc::sourceparts=- -o Dir::State::lists="$apt/lists"
-    -o Dir::State::status=/dev/null -o Dir::Cache="$apt/cache" -o APT::Sandbox::User=root)
+  local options=(-qq -o Dir::Etc::sourcelist="$apt/sources.list" -o Dir::Etc::sourceparts=-
+    -o Dir::State::lists="$apt/lists" -o Dir::State::status=/dev/null -o Dir::Cache="$apt/cache"
+    -o APT::Sandbox::User=root)
   for package in "$@"; do
     if ! compgen -G "$CACHE/debs/${package}_*.deb" >/dev/null; then
       [ -e "$apt/updated" ] || { logged apt-get "${options[@]}" update && touch "$apt/updated"; }
@@ -87,10 +91,11 @@ unpack() {  # unpack DIRECTORY PACKAGE...: of $PLUGINS, checked by apt, not inst
 engine_is_there() { docker info >/dev/null 2>&1; }
 if ! engine_is_there; then
   [ "$(id -u)" = 0 ] || skip "no Docker engine answers, and only root can start one"
-  command -v apt-get >/dev/null || skip "no Docker engine answers, and this is no Debian to install one on"
+  command -v apt-get >/dev/null || skip "no Docker engine answers, and this script can install one only on Debian"
   step "install an engine"
   install_packages docker.io iptables iproute2 curl mmdebstrap
-  ip link add name "$BRIDGE" type bridge 2>/dev/null || skip "this machine may make no network bridge for a Docker engine"
+  ip link add name "$BRIDGE" type bridge 2>/dev/null ||
+    skip "this machine does not allow a network bridge for a Docker engine"
   OWN_BRIDGE=$BRIDGE
   ip addr add "$BRIDGE_ADDRESS" dev "$BRIDGE"
   ip link set "$BRIDGE" up
@@ -111,24 +116,26 @@ if ! docker compose version >/dev/null 2>&1 || ! docker buildx version >/dev/nul
   mv "$WORK/plugins/usr/libexec/docker/cli-plugins" "$DOCKER_CONFIG/"
 fi
 
-step "the compose file, with and without GPUs"
+step "check the compose file, with and without GPUs"
 compose config --quiet
 for profile in gpu gpu-2 gpu-4; do compose --profile "$profile" config --quiet; done
 
-# ---- Images: the ones that the files name, or stand-ins of the same layout
-stand_in() {  # stand_in VARIABLE TAG: build it from the Dockerfile on stdin in $WORK/TAG
+# ---- Images: those that the files name, or substitutes of the same layout
+# stand_in VARIABLE TAG: build a substitute in $WORK/TAG from the Dockerfile on stdin, and name it in VARIABLE
+stand_in() {
   mkdir -p "$WORK/$2"
   cat >"$WORK/$2/Dockerfile"
   logged docker build --tag "singleshot-check/$2" "$WORK/$2"
   export "$1=singleshot-check/$2"
 }
 if ! timeout 60 docker pull --quiet "${PYTHON_IMAGE:-python:3.11-slim}" >/dev/null 2>&1; then
-  step "no registry: make the images of Debian's packages"
+  step "no registry: build the images from Debian's packages"
   install_packages mmdebstrap
   if [ ! -s "$CACHE/rootfs.tar" ]; then
     logged mmdebstrap --mode=root --format=tar --variant=minbase --include=python3,python3-venv,ca-certificates \
-      --aptopt='Acquire::Check-Valid-Until "false"' --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/man/*' \
-      --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+      --aptopt='Acquire::Check-Valid-Until "false"' --dpkgopt=force-unsafe-io \
+      --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
+      --dpkgopt='path-exclude=/usr/share/locale/*' \
       bookworm "$CACHE/rootfs.tar.part" "$(mirror)"
     mv "$CACHE/rootfs.tar.part" "$CACHE/rootfs.tar"
   fi
@@ -165,7 +172,7 @@ step "build the server's image"
 logged compose --progress plain build server
 megabytes() { echo $(($(docker image inspect -f '{{.Size}}' "$1") / 1000000)); }
 OWN_SIZE=$(($(megabytes singleshot:cpu) - $(megabytes "${PYTHON_IMAGE:-python:3.11-slim}")))
-echo "singleshot:cpu: $(megabytes singleshot:cpu) MB, $OWN_SIZE of them on top of Python's image"
+echo "singleshot:cpu: $(megabytes singleshot:cpu) MB, which is $OWN_SIZE MB more than Python's image"
 [ $OWN_SIZE -lt 500 ]
 
 step "start two replicas, the proxy and Prometheus"
@@ -181,21 +188,24 @@ DOOR=http://127.0.0.1:$(compose port proxy 8000 | sed 's/.*://')
 PROMETHEUS=http://127.0.0.1:$(compose port prometheus 9090 | sed 's/.*://')
 docker exec "${REPLICAS[0]}" python -c '
 import glob, sys, cv2
-sys.stdout.buffer.write(cv2.imencode(".jpg", cv2.imread(glob.glob("service/bundles/*/golden.png")[0]))[1])' >"$WORK/golden.jpg"
+golden = cv2.imread(glob.glob("service/bundles/*/golden.png")[0])
+sys.stdout.buffer.write(cv2.imencode(".jpg", golden)[1])' >"$WORK/golden.jpg"
 detect() { curl -sS -m 60 -H 'Content-Type: image/jpeg' --data-binary "@$WORK/golden.jpg" "$@"; }
 status() { detect -o /dev/null -w '%{http_code}\n' "$@"; }
 
-step "a JPEG for each replica"
+step "each replica answers a JPEG"
 for replica in "${REPLICAS[@]}"; do
   detect -f "http://$(address "$replica"):8000/detect" | grep -o '"label":"[^"]*"' | sort | uniq -c | paste -sd' '
 done
 
-# ---- What Prometheus knows
+# ---- Prometheus
 ask() { curl -fsS -m 5 -G "$PROMETHEUS/api/v1/query" --data-urlencode "query=$1" | python3 -c '
 import json, sys
 result = json.load(sys.stdin)["data"]["result"]
 print(result[0]["value"][1] if result else "none")'; }
-until_it_is() {  # until_it_is VALUE QUERY, with some traffic meanwhile: answered, expired, and refused as too long
+# until_it_is VALUE QUERY: wait until Prometheus answers VALUE, and meanwhile send requests. Every second one has a
+# deadline of 1 ms, so it expires or is refused.
+until_it_is() {
   for _ in $(seq 60); do
     [ "$(ask "$2")" != "$1" ] || return 0
     for replica in "${AWAKE[@]}"; do
@@ -204,11 +214,11 @@ until_it_is() {  # until_it_is VALUE QUERY, with some traffic meanwhile: answere
     done
     sleep 1
   done
-  echo "$2 is $(ask "$2"), not $1"
+  echo "Prometheus still answers $(ask "$2") to $2, not $1"
   return 1
 }
 AWAKE=("${REPLICAS[@]}")
-step "Prometheus: configuration, rules and their tests"
+step "promtool: configuration, rules and their tests"
 logged compose exec -T prometheus promtool check config /etc/prometheus/prometheus.yml
 logged compose exec -T prometheus promtool test rules /etc/prometheus/rules_test.yml
 step "Prometheus finds both replicas"
@@ -218,7 +228,8 @@ until_it_is 1 'sum(up{job="proxy"})'
 step "every recording rule has data"
 rules() { curl -fsS "$PROMETHEUS/api/v1/rules?type=record" | python3 -c '
 import json, sys
-print(*sorted({rule["name"] for group in json.load(sys.stdin)["data"]["groups"] for rule in group["rules"]}), sep="\n")'; }
+groups = json.load(sys.stdin)["data"]["groups"]
+print(*sorted({rule["name"] for group in groups for rule in group["rules"]}), sep="\n")'; }
 [ "$(rules | wc -l)" -gt 10 ]
 for rule in $(rules); do until_it_is 1 "clamp(count($rule), 1, 1)"; done
 
@@ -227,7 +238,7 @@ python3 -m venv "$WORK/venv"
 logged "$WORK/venv/bin/pip" install --quiet --requirement docker/grafana/requirements.txt
 "$WORK/venv/bin/python" docker/check_grafana.py docker/grafana "$PROMETHEUS"
 
-step "a replica that hangs raises the alarm, and the other one answers"
+step "if a replica hangs, an alert fires and the other replica answers"
 [ "$(ask 'ALERTS{alertname="SingleshotReplicaDown"}')" = none ]
 docker pause "${REPLICAS[1]}" >/dev/null
 AWAKE=("${REPLICAS[0]}")
@@ -237,7 +248,7 @@ docker unpause "${REPLICAS[1]}" >/dev/null
 AWAKE=("${REPLICAS[@]}")
 until_it_is none 'ALERTS{alertname="SingleshotReplicaDown"}'
 
-step "a replica is killed under load and no request is lost"
+step "if a replica is killed under load, no request is lost"
 for _ in $(seq 3); do (for _ in $(seq 40); do status "$DOOR/detect"; done) >>"$WORK/answers" & done
 CLIENTS=$(jobs -p | grep -v "^${OWN_ENGINE:-0}$")
 for _ in $(seq 300); do [ "$(wc -l <"$WORK/answers")" -lt 30 ] || break; sleep 0.1; done
@@ -248,6 +259,6 @@ sort "$WORK/answers" | uniq -c
 [ "$(sort -u "$WORK/answers")" = 200 ]
 [ "$(wc -l <"$WORK/answers")" = 120 ]
 
-step "a replica that is stopped ends well"
+step "a replica that is stopped exits with status 0"
 logged compose stop server
 [ "$(docker inspect -f '{{.State.ExitCode}}' "${REPLICAS[0]}")" = 0 ]

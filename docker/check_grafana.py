@@ -1,8 +1,8 @@
-"""Check the dashboards and their provisioning without Grafana, and with a Prometheus that each query finds something.
+"""Check the dashboards and their provisioning without Grafana; with a Prometheus, check that each query finds data.
 
-- A dashboard survives the way through Grafana's own models: what they do not know is lost there, so that no key is misspelt.
-- Its file is what dashboard.py writes; each panel says what to do when it looks wrong; no two panels overlap.
-- Each query parses; its data source is provisioned; with a Prometheus it has an answer, if it is not about a GPU.
+- Grafana's own models read and write a dashboard without loss. They drop unknown keys, so a misspelt key is found.
+- The dashboard's file is what dashboard.py writes; each panel says what to do when it looks wrong; no panels overlap.
+- Each query parses; its data source is provisioned; with a Prometheus it finds data, unless it is about a GPU.
 
 example:
   pip install -r docker/grafana/requirements.txt
@@ -25,18 +25,16 @@ from grafana_foundation_sdk.cog import plugins
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as models
 
-NO_GPU = "DCGM_"  # the exporter's metrics: absent where there is no NVIDIA GPU
-PATIENCE = (
-    60.0  # seconds for which a query without data is asked again: a rate needs two scrapes of a target found just now
-)
+GPU_METRICS = "DCGM_"  # the prefix of the exporter's metrics, which are absent without an NVIDIA GPU
+PATIENCE_SECONDS = 60.0  # a query without data is repeated for this time: a rate needs two scrapes of a new target
 INTERVALS = {"$__rate_interval": "1m", "$__interval": "15s", "$__range": "15m"}
 
 
 def main() -> int:
-    """Print what is wrong -> exit status."""
+    """Print what is wrong -> the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("directory", type=Path, help="the directory with provisioning/ and dashboards/")
-    parser.add_argument("prometheus", nargs="?", help="address of a Prometheus that has the data (default: do not ask)")
+    parser.add_argument("prometheus", nargs="?", help="address of a Prometheus that has data (default: do not query)")
     arguments = parser.parse_args()
     plugins.register_default_plugins()
     sources = {
@@ -46,13 +44,13 @@ def main() -> int:
     }
     faults: list[str] = []
     num_queries = 0
-    patient_until = time.monotonic() + PATIENCE
+    patient_until = time.monotonic() + PATIENCE_SECONDS
     for file in sorted(arguments.directory.glob("dashboards/*.json")):
         raw = json.loads(file.read_text())
         back = json.loads(JSONEncoder().encode(models.Dashboard.from_json(raw)))
-        faults += [f"{file.name}: Grafana knows no {path}" for path in lost(raw, back)]
+        faults += [f"{file.name}: Grafana does not know {path}" for path in lost(raw, back)]
         if raw != runpy.run_path(str(arguments.directory / "dashboard.py"))["dashboard"]():
-            faults.append(f"{file.name}: it is not what dashboard.py writes; run that")
+            faults.append(f"{file.name}: differs from what dashboard.py writes; run dashboard.py")
         faults += layout_faults(raw["panels"])
         for panel, target in targets(raw["panels"]):
             num_queries += 1
@@ -64,7 +62,7 @@ def main() -> int:
 
 
 def lost(before: Any, after: Any, path: str = "") -> Iterator[str]:
-    """The paths of what `before` holds and `after` does not."""
+    """The paths of the values that `before` holds and `after` does not."""
     if isinstance(before, dict) and isinstance(after, dict):
         for key, value in before.items():
             if key in after:
@@ -79,7 +77,7 @@ def lost(before: Any, after: Any, path: str = "") -> Iterator[str]:
 
 
 def layout_faults(panels: list[dict[str, Any]]) -> Iterator[str]:
-    """What is wrong with the panels, their queries aside."""
+    """What is wrong with the panels, apart from their queries."""
     cells: set[tuple[int, int]] = set()
     for panel in panels:
         if panel["type"] != "row" and not panel.get("description"):
@@ -87,10 +85,10 @@ def layout_faults(panels: list[dict[str, Any]]) -> Iterator[str]:
         place = panel["gridPos"]
         own = {(x + place["x"], y + place["y"]) for x in range(place["w"]) for y in range(place["h"])}
         if own & cells or place["x"] + place["w"] > 24:
-            yield f"{panel['title']}: it overlaps another panel or the dashboard's edge"
+            yield f"{panel['title']}: overlaps another panel or the dashboard's edge"
         cells |= own
     if len({panel["id"] for panel in panels}) < len(panels):
-        yield "two panels have one id"
+        yield "two panels have the same id"
 
 
 def targets(panels: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
@@ -101,7 +99,7 @@ def targets(panels: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], dict
 
 
 def query_fault(target: dict[str, Any], sources: set[str], prometheus: str | None, patient_until: float) -> str | None:
-    """What is wrong with a query; None where nothing is. Until `patient_until` (monotonic), lacking data may still come."""
+    """What is wrong with a query; None if nothing is. It waits for data until `patient_until` (time.monotonic())."""
     if target["datasource"]["uid"] not in sources:
         return f"no data source {target['datasource']['uid']!r} is provisioned"
     query = target["expr"]
@@ -111,7 +109,7 @@ def query_fault(target: dict[str, Any], sources: set[str], prometheus: str | Non
         promql_parser.parse(query)
     except ValueError as error:
         return f"{query}: {error}"
-    if prometheus is None or NO_GPU in query:
+    if prometheus is None or GPU_METRICS in query:
         return None
     while True:
         answer = requests.get(f"{prometheus}/api/v1/query", params={"query": query}, timeout=10).json()
@@ -120,7 +118,7 @@ def query_fault(target: dict[str, Any], sources: set[str], prometheus: str | Non
         if answer["data"]["result"]:
             return None
         if time.monotonic() > patient_until:
-            return f"{query}: no data in {PATIENCE:.0f} s"
+            return f"{query}: no data in {PATIENCE_SECONDS:.0f} s"
         time.sleep(1)
 
 

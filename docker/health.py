@@ -1,4 +1,4 @@
-"""Exit with status 0 where the server in this container answers /readyz with 200: the image's health check."""
+"""Exit with status 0 if the server in this container answers /readyz with 200: the image's health check."""
 
 import http.client
 import os

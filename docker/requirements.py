@@ -1,6 +1,6 @@
-"""Print what pyproject.toml requires, for pip: the dependencies and those of the named extras, but none of the named packages.
+"""Print the requirements in pyproject.toml for pip: the dependencies and the named extras, without the named packages.
 
-The servers' images install these without the project itself, so that a change of the code leaves that layer alone.
+The servers' images install these without the project itself, so that a change of the code does not rebuild that layer.
 
 example:
   python docker/requirements.py --extra cpu --without onnxruntime
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def name_of(requirement: str) -> str:
-    """The package that a requirement is about, e.g. `onnxruntime` of `onnxruntime>=1.20,<2`."""
+    """The package that a requirement names, e.g. `onnxruntime` in `onnxruntime>=1.20,<2`."""
     return re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]
 
 

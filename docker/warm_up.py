@@ -1,7 +1,7 @@
-"""Serve for a moment while the image is built: a server that does not answer makes no image.
+"""Run the server briefly while the image is built: if it does not answer, the build fails.
 
-What it leaves behind makes containers start fast: the byte code of all modules that a server imports (PYTHONPYCACHEPREFIX) and
-the machine code of what Numba compiles (NUMBA_CACHE_DIR).
+Its caches make containers start fast: the byte code of all modules that a server imports (PYTHONPYCACHEPREFIX) and the
+machine code that Numba compiles (NUMBA_CACHE_DIR).
 
 example:
   python docker/warm_up.py --engine onnx
@@ -20,28 +20,28 @@ from pathlib import Path
 
 from PIL import Image
 
-KINDS = ("BMP", "GIF", "JPEG", "PNG", "WEBP")  # what service/detection/image_header.py knows
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "WEBP")  # those that service/detection/image_header.py knows
 START_SECONDS = 300
 BOUNDARY = "warm-up"
 
 
 class Collector(http.server.BaseHTTPRequestHandler):
-    """Takes OpenTelemetry's traces, and remembers that some came."""
+    """Accepts OpenTelemetry's traces, and remembers whether any arrived."""
 
-    is_told = False
+    has_traces = False
 
     def do_POST(self) -> None:
-        """Read them and say that all is well."""
-        Collector.is_told = self.path == "/v1/traces" and bool(self.rfile.read(int(self.headers["Content-Length"])))
+        """Read the traces and answer 200."""
+        Collector.has_traces = self.path == "/v1/traces" and bool(self.rfile.read(int(self.headers["Content-Length"])))
         self.send_response(200)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 def main() -> None:
-    """Start `python -m service` with the same arguments, ask for everything that loads more code, and stop it."""
+    """Start `python -m service` with the same arguments, request everything that loads more code, and stop it."""
     golden = next(Path("service/bundles").glob("*/golden.png")).read_bytes()
     part = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="image"; filename="golden.png"\r\n\r\n'.encode()
     form = part + golden + f"\r\n--{BOUNDARY}--\r\n".encode()
@@ -53,31 +53,31 @@ def main() -> None:
         wait_until_ready(server)
         for path in ("/", "/metrics", "/models", "/openapi.json", "/v2/health/ready"):
             ask("GET", path)
-        for kind in KINDS:
+        for file_format in FORMATS:
             for mode in ("RGB", "L"):
-                ask("POST", "/detect", picture(golden, kind, mode))
+                ask("POST", "/detect", encoded(golden, file_format, mode))
         for query in ("nms=hard", "format=image"):
             ask("POST", f"/detect?{query}", golden)
         ask("POST", "/detect", form, {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"})
         server.send_signal(signal.SIGTERM)
         if status := server.wait(60):
-            sys.exit(f"the server stopped with status {status}")
-        if not Collector.is_told:
+            sys.exit(f"the server exited with status {status} after SIGTERM, not with 0")
+        if not Collector.has_traces:
             sys.exit("the server sent no traces")
     finally:
         server.kill()
 
 
-def picture(golden: bytes, kind: str, mode: str) -> bytes:
-    """The golden picture as a file of another kind, in colour or grey."""
+def encoded(golden: bytes, file_format: str, mode: str) -> bytes:
+    """The golden image in another file format, in colour (mode RGB) or grey (mode L)."""
     file = io.BytesIO()
     with Image.open(io.BytesIO(golden)) as image:
-        image.convert(mode).save(file, kind)
+        image.convert(mode).save(file, file_format)
     return file.getvalue()
 
 
 def wait_until_ready(server: subprocess.Popen[bytes]) -> None:
-    """Return once /readyz answers 200; exit where the server does not come up."""
+    """Return after /readyz has answered 200; exit if the server stops or START_SECONDS pass before."""
     give_up_at = time.monotonic() + START_SECONDS
     while time.monotonic() < give_up_at and server.poll() is None:
         try:
@@ -86,11 +86,11 @@ def wait_until_ready(server: subprocess.Popen[bytes]) -> None:
             time.sleep(0.2)
         else:
             return
-    sys.exit("the server does not become ready")
+    sys.exit(f"the server did not become ready: it stopped, or {START_SECONDS} s passed; its log above says why")
 
 
 def ask(method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> None:
-    """Send a request; exit unless it is answered with 200. Raises OSError where nobody listens."""
+    """Send a request; exit unless the answer is 200. Raises OSError if no server listens."""
     connection = http.client.HTTPConnection("127.0.0.1", 8000, timeout=60)
     connection.request(method, path, body, headers or {})
     response = connection.getresponse()

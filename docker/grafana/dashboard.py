@@ -1,4 +1,4 @@
-"""Write the dashboard, dashboards/singleshot.json: the panels are a table here and two thousand lines there.
+"""Write the dashboard, dashboards/singleshot.json: a table of panels here gives two thousand lines there.
 
 example:
   python docker/grafana/dashboard.py
@@ -33,8 +33,9 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "Requests by answer",
             "reqps",
             (("{{code}}", "code:singleshot_detect_requests:rate1m"),),
-            "503: too little capacity, add replicas. 500: the engine failed, read the log. 504: answers come too late, look "
-            "at the latency. 4xx: a client's mistake; 429 and 401 are limits and keys.",
+            "503: too little capacity, add replicas. 500: the engine failed, read the log. 504: answers come too late, "
+            "look at the latency. 4xx: clients' errors; 429: a client is over its limit; 401: a key is missing or "
+            "wrong.",
             is_stacked=True,
         ),
         Panel(
@@ -44,10 +45,11 @@ ROWS: dict[str, tuple[Panel, ...]] = {
                 ("answered within 1.1 s", "detect:singleshot_goodput:rate1m"),
                 ("all", f"sum(rate(singleshot_request_duration_seconds_count{{{DETECT}}}[$__rate_interval]))"),
             ),
-            "The gap between the lines is what clients did not get in time: look at Rejections and at the latency by stage.",
+            "The gap between the lines is the requests without an answer in time: look at Rejections and at the "
+            "latency by stage.",
         ),
         Panel(
-            "Objective: requests that miss it",
+            "Requests that miss the objective",
             "percentunit",
             (
                 ("last 5 min", "detect:singleshot_missed_objective:ratio5m"),
@@ -55,12 +57,13 @@ ROWS: dict[str, tuple[Panel, ...]] = {
                 ("last hour", "detect:singleshot_missed_objective:ratio1h"),
                 ("last 6 hours", "detect:singleshot_missed_objective:ratio6h"),
             ),
-            "1 % is the budget. Above 14.4 % for an hour or 6 % for six hours an alert fires; its run-book says where to look.",
+            "1 % is the budget. An alert fires above 14.4 % for an hour and above 6 % for six hours; its run-book says "
+            "where to look.",
         ),
     ),
     "Latency": (
         Panel(
-            "Where a request's time goes",
+            "Request time by stage",
             "s",
             (
                 (
@@ -70,15 +73,15 @@ ROWS: dict[str, tuple[Panel, ...]] = {
                     f'sum(rate(singleshot_request_duration_seconds_count{{{DETECT}, code="200"}}[$__rate_interval]))',
                 ),
             ),
-            "Mean time of each stage for one answered request, stacked: compare the height with the panel beside it. What "
-            "is missing there is spent between the stages. receive: slow clients; decode: large pictures or too few "
-            "DECODE_THREADS; queue: too little capacity; infer: the engine, or a busy machine; postprocess: many "
-            "candidates. The images of one request run side by side, so with several a request the stack is higher than the "
-            "request is long.",
+            "Mean time of each stage per answered request, stacked. The mean in the panel on the right minus the "
+            "height of this stack is the time between the stages. A large stage means: receive: slow clients; decode: "
+            "large images or too few DECODE_THREADS; queue: too little capacity; infer: the engine, or a busy machine; "
+            "postprocess: many candidates. The images of one request run in parallel, so the stack of a request with "
+            "several images is higher than the request's own time.",
             is_stacked=True,
         ),
         Panel(
-            "Detect requests, whole",
+            "Request time, total",
             "s",
             (
                 ("p50", "detect:singleshot_request_duration_seconds:p50"),
@@ -90,16 +93,16 @@ ROWS: dict[str, tuple[Panel, ...]] = {
                     f'sum(rate(singleshot_request_duration_seconds_count{{{DETECT}, code="200"}}[$__rate_interval]))',
                 ),
             ),
-            "First byte in to last byte out, of requests answered with 200. If it grows, the stage that grew with it is the "
-            "reason; p99 far above p50 at low load means a machine that is shared.",
+            "From the first byte in to the last byte out, for requests answered with 200. If it grows, look for the "
+            "stage that grew with it. p99 far above p50 at low load: other work runs on the machine.",
         ),
         Panel(
             "Stages, p99",
             "s",
             (("{{stage}}", "stage:singleshot_stage_duration_seconds:p99"),),
-            "The slowest in a hundred, by stage; not additive. Only queue high: bursts, add replicas. infer high: larger "
-            "batches than pay (MAX_BATCH), or other work on the machine. receive high: slow uploads, which cost the server "
-            "nothing.",
+            "99 % of the stages are faster than this; the values of the stages do not add up. Only queue high: bursts, "
+            "add replicas. infer high: batches are too large (lower MAX_BATCH), or other work runs on the machine. "
+            "receive high: slow uploads, which cost the server nothing.",
         ),
         Panel(
             "Stages, p50 and p95",
@@ -108,7 +111,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
                 ("{{stage}} p50", "stage:singleshot_stage_duration_seconds:p50"),
                 ("{{stage}} p95", "stage:singleshot_stage_duration_seconds:p95"),
             ),
-            "As the p99 beside it, for the ordinary request.",
+            "The same as the p99 above, for typical requests.",
             width=24,
         ),
     ),
@@ -124,50 +127,53 @@ ROWS: dict[str, tuple[Panel, ...]] = {
                 ),
                 (
                     "p95, {{model}}",
-                    "histogram_quantile(0.95, sum by (model, le) (rate(singleshot_batch_size_bucket[$__rate_interval])))",
+                    "histogram_quantile(0.95, "
+                    "sum by (model, le) (rate(singleshot_batch_size_bucket[$__rate_interval])))",
                 ),
             ),
-            "Near 1 on a CPU is right: larger ones gain nothing there. On a GPU under load it should rise towards MAX_BATCH.",
+            "On a CPU, near 1 is right: larger batches gain nothing there. On a GPU under load, it should rise towards "
+            "MAX_BATCH.",
         ),
         Panel(
             "Images waiting",
             "short",
             (("{{instance}} {{model}}", "singleshot_queue_depth"),),
-            "Short peaks are bursts. A line that stays up and climbs is too little capacity: add replicas. One replica far "
-            "above the others: look at its machine.",
+            "Short peaks are bursts. A line that stays high and rises: too little capacity, add replicas. One replica "
+            "far above the others: look at its machine.",
         ),
         Panel(
             "Rejections by reason",
             "reqps",
             (("{{reason}}", "reason:singleshot_rejected:rate1m"),),
-            "late: the answer would have missed its deadline; queue_full, requests: more at once than MAX_QUEUE or "
-            "MAX_REQUESTS; expired: taken on and not done in time; pixels: too many pixels being decoded "
-            "(MAX_PIXELS_IN_FLIGHT). All want replicas or longer deadlines. key and rate are clients without a key or over "
-            "their limit.",
+            "late: the answer would have missed its deadline. queue_full, requests: more at once than MAX_QUEUE or "
+            "MAX_REQUESTS. expired: accepted, but not done before the deadline. pixels: too many pixels in decoding "
+            "(MAX_PIXELS_IN_FLIGHT). For all of these, add replicas or allow longer deadlines. key: clients without a "
+            "valid key. rate: clients over their limit.",
             is_stacked=True,
         ),
         Panel(
             "Utilisation of the engine",
             "percentunit",
             (("{{instance}} {{model}}", "instance_model:singleshot_engine_utilisation:rate1m"),),
-            "Share of the time that the engine's streams are running batches. Steadily above 80 %: add replicas. Low while "
-            "images wait: too few streams (ENGINE_STREAMS), or decoding is what is slow.",
+            "Share of the time in which the engine's streams run batches. Steadily above 80 %: add replicas. Low while "
+            "images wait: too few streams (ENGINE_STREAMS), or slow decoding.",
         ),
         Panel(
             "Pixels being decoded",
             "short",
             (("{{instance}}", "singleshot_inflight_pixels"),),
-            "Near MAX_PIXELS_IN_FLIGHT pictures are turned away (reason pixels): more memory and a higher limit, or smaller "
-            "pictures.",
+            "Near MAX_PIXELS_IN_FLIGHT, the server rejects images (reason pixels): give it more memory and a higher "
+            "limit, or send smaller images.",
         ),
         Panel(
-            "Proxy: tried again, and failed",
+            "Proxy: retries and failed connections",
             "reqps",
             (
                 ("sent to another replica", "sum(rate(haproxy_backend_redispatch_warnings_total[$__rate_interval]))"),
                 ("no connection", "sum(rate(haproxy_backend_connection_errors_total[$__rate_interval]))"),
             ),
-            "Not zero while a replica dies or is replaced; if it stays, find the replica that is not well in the row Health.",
+            "Above zero while a replica dies or is replaced. If it stays above zero, find the faulty replica in the "
+            "row Health.",
         ),
     ),
     "What the models see": (
@@ -180,17 +186,17 @@ ROWS: dict[str, tuple[Panel, ...]] = {
                     "sum by (model, label) (rate(singleshot_detections_total[$__rate_interval]))",
                 ),
             ),
-            "A class that vanishes while requests go on: another camera, other pictures, or a new bundle. Evaluate it on "
-            "fresh labels.",
+            "If a class disappears while requests continue, look for another camera, other images or a new bundle. "
+            "Evaluate the model on newly labelled images.",
             is_stacked=True,
         ),
         Panel(
             "Drift of the scores",
             "percentunit",
             (("{{model}}", "model:singleshot_detection_score:drift"),),
-            "Largest distance between the distributions of the last hour's scores and of the last day's (Kolmogorov-"
-            "Smirnov). Above 15 % with a thousand detections an alert fires: look at pictures of that hour with "
-            "format=image.",
+            "Largest distance between the distributions of the last hour's scores and of the last day's "
+            "(Kolmogorov-Smirnov). An alert fires above 15 % if there are a thousand detections: look at images of "
+            "that hour with format=image.",
         ),
         Panel(
             "Mean score",
@@ -202,7 +208,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
                     "sum by (model) (rate(singleshot_detection_score_count[$__rate_interval]))",
                 ),
             ),
-            "Falls when pictures become unlike those of the training. It cannot fall below the score threshold.",
+            "It falls if images become unlike the training images. It cannot fall below the score threshold.",
         ),
     ),
     "Health": (
@@ -214,21 +220,21 @@ ROWS: dict[str, tuple[Panel, ...]] = {
                 ("ready", "sum(singleshot_ready)"),
                 ("{{model}} {{version}}, {{engine}}", "count by (model, version, engine) (singleshot_model_info)"),
             ),
-            "ready below the others: GET /readyz of the replica says why. Two versions for long: a roll-out that stopped "
-            "half-way.",
+            "ready is below the others: GET /readyz of the replica says why. Two versions for a long time: a roll-out "
+            "that stopped half-way.",
         ),
         Panel(
             "Memory",
             "bytes",
             (("{{instance}}", 'process_resident_memory_bytes{job="singleshot"}'),),
-            "Rises with load and stays. If it climbs for hours at even load, take the version back and report it; lower "
-            "MAX_PIXELS_IN_FLIGHT where decoding takes too much.",
+            "It rises with load and stays there. If it rises for hours at constant load, go back to the previous "
+            "version and report it. If decoding takes too much memory, lower MAX_PIXELS_IN_FLIGHT.",
         ),
         Panel(
             "Processor",
             "short",
             (("{{instance}}", 'rate(process_cpu_seconds_total{job="singleshot"}[$__rate_interval])'),),
-            "Cores in use. At the number of cores the machine is full: add replicas on another one. High without traffic: "
+            "Cores in use. At the machine's number of cores, add replicas on another machine. High without traffic: "
             "report it.",
         ),
     ),
@@ -237,20 +243,20 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "GPU utilisation",
             "percent",
             (("{{gpu}}", "DCGM_FI_DEV_GPU_UTIL"),),
-            "Empty where no NVIDIA DCGM exporter runs (profile gpu starts it). Low under load: the CPU that decodes is what "
-            "limits.",
+            "Empty if no NVIDIA DCGM exporter runs (profile gpu starts it). Low under load: decoding on the CPU is the "
+            "limit.",
         ),
         Panel(
             "GPU memory",
             "decmbytes",
             (("{{gpu}}", "DCGM_FI_DEV_FB_USED"),),
-            "Empty where no NVIDIA DCGM exporter runs. Near the card's size: fewer models, or a smaller MAX_BATCH.",
+            "Empty if no NVIDIA DCGM exporter runs. Near the card's size: serve fewer models, or lower MAX_BATCH.",
         ),
         Panel(
             "GPU temperature",
             "celsius",
             (("{{gpu}}", "DCGM_FI_DEV_GPU_TEMP"),),
-            "Empty where no NVIDIA DCGM exporter runs. Near the card's limit it slows itself down: look after the cooling.",
+            "Empty if no NVIDIA DCGM exporter runs. Near its limit, the card slows down: check the cooling.",
         ),
     ),
 }

@@ -1,4 +1,4 @@
-// A picture from the camera: a live view where the browser gives one, else the phone's own camera.
+// Takes pictures with the camera: in a live view if the browser offers one, otherwise with the phone's camera app.
 
 const dialog = document.getElementById("camera-dialog");
 const video = document.getElementById("camera-video");
@@ -7,9 +7,9 @@ const shutter = document.getElementById("camera-take");
 const fallback = document.getElementById("camera-file");
 let count = 0;
 
-/** Show the `buttons` where there is a camera; give each picture taken, as a File, to `onPicture`. */
+/** Show the `buttons` if there is a camera; pass each picture that is taken, as a File, to `onPicture`. */
 export async function offerCamera(buttons, onPicture) {
-  // without https a browser gives no live view, but a phone's file chooser takes pictures all the same
+  // without https a browser offers no live view, but a phone's file chooser can still take pictures
   const devices = (await navigator.mediaDevices?.enumerateDevices().catch(() => [])) ?? [];
   const isLive = devices.some(({ kind }) => kind === "videoinput");
   for (const button of buttons) {
@@ -33,10 +33,11 @@ async function open() {
   shutter.disabled = true;
   dialog.showModal();
   try {
-    const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment", width: { ideal: 1920 } } });
+    const wish = { facingMode: "environment", width: { ideal: 1920 } };
+    const stream = await navigator.mediaDevices.getUserMedia({ video: wish });
     video.srcObject = stream;
     await video.play();
-    if (!dialog.open) stop(); // closed while the browser asked for leave
+    if (!dialog.open) stop(); // the visitor closed it while the browser asked for permission
     shutter.disabled = false;
     shutter.focus();
   } catch (error) {

@@ -1,26 +1,27 @@
-// What the page asks of the server, and what it says when the server refuses. All addresses are relative to the page's own.
+// The page's requests to the server, and the titles of its refusals. All addresses are relative to the page's own.
 
 const KEY = "singleshot-api-key"; // in sessionStorage: it survives a reload and ends with the tab
 const TITLES = {
   400: "The server could not read the request",
-  401: "No entry",
-  404: "That is not served here",
+  401: "The key is missing or not valid",
+  404: "Not found on this server",
   408: "The upload took too long",
   413: "Too large",
   415: "Not a picture",
-  422: "This cannot be used",
+  422: "The request is not valid",
   429: "Too many requests",
   500: "The model failed on this picture",
-  503: "Not now",
+  503: "The server cannot answer now",
   504: "No answer in time",
 };
 
-/** A request that was refused: the status (0 where no answer came), a title, the server's own words, and when to try again. */
+/** A refused request: its status (0 if no answer came), a title, the server's own words, and when to try again. */
 export class Problem extends Error {
   constructor(status, detail, retrySeconds = null) {
     super(detail);
     this.status = status;
-    this.title = status ? (TITLES[status] ?? `The server answered with status ${status}`) : "The server does not answer";
+    const title = status ? `The server answered with status ${status}` : "The server does not answer";
+    this.title = TITLES[status] ?? title;
     this.retrySeconds = retrySeconds;
   }
 }
@@ -33,7 +34,7 @@ export function hasKey() {
   return Boolean(sessionStorage.getItem(KEY));
 }
 
-/** GET or POST with the key, if there is one; throws Problem, and AbortError where `signal` ends it. */
+/** GET or POST with the key, if there is one; throws Problem, or AbortError if `signal` ended the request. */
 async function ask(path, options = {}) {
   const key = sessionStorage.getItem(KEY);
   const headers = key ? { "X-API-Key": encodeKey(key) } : {};
@@ -42,14 +43,14 @@ async function ask(path, options = {}) {
     response = await fetch(path, { ...options, headers });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem(0, "Is it still running, and is the network there?");
+    throw new Problem(0, "Check that it is running and that the network works.");
   }
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));
   throw new Problem(response.status, problem.detail ?? response.statusText, retrySeconds(response.headers));
 }
 
-/** A header holds no other characters; a key with others could not be valid. */
+/** A header can hold only these characters; no valid key has others, so replacing them loses nothing. */
 function encodeKey(key) {
   return key.replace(/[^\x21-\x7e]/g, "?");
 }
@@ -65,25 +66,27 @@ export async function listModels() {
   return (await (await ask("models")).json()).models;
 }
 
-/** Pictures that fit a model, [{name, load() -> Blob}, ...], and whether they are those of the page, whose origin is told. */
+/** Example pictures for a model, [{name, load() -> Blob}, ...]; isCredited if the page must name their source. */
 export function examplesOf(model) {
   const isCredited = model.source.data_set.startsWith("bccd");
   const paths = isCredited
     ? [1, 2, 3].map((number) => `page/blood-cells-${number}.jpg`)
     : [`models/${encodeURIComponent(model.name)}/golden`];
   const nameOf = (path) => (isCredited ? path.split("/").at(-1) : `${model.name}.png`);
-  return { isCredited, examples: paths.map((path) => ({ name: nameOf(path), load: async () => (await ask(path)).blob() })) };
+  const examples = paths.map((path) => ({ name: nameOf(path), load: async () => (await ask(path)).blob() }));
+  return { isCredited, examples };
 }
 
-/** The query of /detect with what is set: null, "" and [] are left out. */
+/** The query of /detect; parameters that are null, "" or [] are left out. */
 export function query(parameters) {
   const set = Object.entries(parameters).filter(([, value]) => value !== null && String(value) !== "");
   return new URLSearchParams(set.map(([name, value]) => [name, String(value)])).toString().replaceAll("%2C", ",");
 }
 
 /**
- * A picture's candidates, so that every later choice is made here without asking again:
- * {width, height, boxes, scores, labels, stages: [{name, milliseconds}, ...]}, the last stage being what the server's do not explain.
+ * A picture's candidates, to which the page applies each later choice without another request:
+ * {width, height, boxes, scores, labels, stages: [{name, milliseconds}, ...]}.
+ * The last stage, network, is the part of the measured time that the server's stages do not explain.
  */
 export async function detect(file, parameters, signal) {
   const start = performance.now();

@@ -1,16 +1,19 @@
-// The pictures, and which of them is sent when.
+// The visitor's pictures: which one is selected, and when each is sent.
 
 import { Problem } from "./client.js";
 
 const AT_ONCE = 3; // pictures that are sent at the same time
-const MAX_TRIES = 5; // times that a busy server is asked again by itself
+const MAX_TRIES = 5; // requests for one picture before a busy server counts as a failure
 
 /**
- * `list` holds {file, url, state: waiting | running | paused | failed | done, answer, problem, retryAt, tries, controller}.
- * `ask(file, signal)` -> answer, or throws Problem; `onChange(picture)` is called after each answer and each refusal.
+ * `list` holds {file, url, state, answer, problem, retryAt, tries, controller};
+ * state is waiting, running, paused, failed or done.
+ * `ask(file, signal)` -> answer, or throws Problem.
+ * `onChange(picture)` is called after each answer and each refusal, and at each step of a countdown.
  */
 export class Pictures {
   list = [];
+  selected = null;
 
   constructor(ask, onChange) {
     this.ask = ask;
@@ -18,12 +21,17 @@ export class Pictures {
     setInterval(() => this.#tick(), 250);
   }
 
-  /** Begin with these files too -> the first of them, or undefined. */
+  /** Add these files, and select the first of them. */
   add(files) {
     const added = [...files].map((file) => ({ file, url: URL.createObjectURL(file), state: "waiting", tries: 0 }));
     this.list.push(...added);
+    this.selected = added[0] ?? this.selected;
     this.send();
-    return added[0];
+  }
+
+  /** Select the picture at `index` of the list; an index of no picture changes nothing. */
+  select(index) {
+    this.selected = this.list[index] ?? this.selected;
   }
 
   clear() {
@@ -32,9 +40,10 @@ export class Pictures {
       URL.revokeObjectURL(url);
     }
     this.list = [];
+    this.selected = null;
   }
 
-  /** Ask again for all of them, or for these. */
+  /** Send all pictures again, or only these. */
   resend(pictures = this.list) {
     for (const picture of pictures) {
       picture.controller?.abort();
@@ -43,7 +52,7 @@ export class Pictures {
     this.send();
   }
 
-  /** Send those that wait, a few at a time. */
+  /** Send the pictures that wait, a few at a time. */
   send() {
     const inState = (wanted) => this.list.filter(({ state }) => state === wanted);
     const free = Math.max(0, AT_ONCE - inState("running").length);
@@ -64,7 +73,7 @@ export class Pictures {
     this.onChange(picture);
   }
 
-  /** Pictures whose time has come are sent again; the countdown of the others goes on. */
+  /** Send the paused pictures that are due; the countdowns of the others go on. */
   #tick() {
     const paused = this.list.filter(({ state }) => state === "paused");
     for (const picture of paused) if (Date.now() >= picture.retryAt) picture.state = "waiting";
@@ -73,7 +82,7 @@ export class Pictures {
   }
 }
 
-/** A busy server is asked again when it said, a few times; any other refusal is final. */
+/** If the server is busy and names a time, the picture is sent again then, a few times; other refusals are final. */
 function putOff(picture, problem) {
   const isPaused = problem.retrySeconds !== null && picture.tries < MAX_TRIES;
   const retryAt = isPaused ? Date.now() + 1000 * problem.retrySeconds : null;

@@ -1,9 +1,9 @@
-// The form of settings: what it says, what a model asks for, and the same in the words of /detect.
+// The settings form: its values, a model's own values, and the difference as a query of /detect.
 
 import { query } from "./client.js";
 import { $ } from "./view.js";
 
-const LOWEST_THRESHOLD = 0.05; // what lies below is not asked for: no setting of the page shows it
+const LOWEST_THRESHOLD = 0.05; // candidates below it are not requested, because no setting shows them
 
 export function settings() {
   return {
@@ -34,10 +34,11 @@ export function resetSettings(model) {
   $("limit").value = nms.max_detections;
 }
 
-/** The numbers beside the sliders, and which of them the method has a use for. */
+/** Show the numbers beside the sliders, and disable the sliders that the method does not use. */
 export function showSettings() {
   const { method, sigma, iouThreshold, scoreThreshold, maxDetections } = settings();
-  const texts = { threshold: scoreThreshold.toFixed(2), sigma: sigma.toFixed(2), iou: iouThreshold.toFixed(2), limit: maxDetections };
+  const [threshold, decay, iou] = [scoreThreshold, sigma, iouThreshold].map((value) => value.toFixed(2));
+  const texts = { threshold, sigma: decay, iou, limit: maxDetections };
   for (const [id, text] of Object.entries(texts)) document.querySelector(`output[for="${id}"]`).textContent = text;
   $("sigma").disabled = method !== "gaussian";
   $("iou").disabled = method === "gaussian" || method === "none";
@@ -45,7 +46,7 @@ export function showSettings() {
   $("iou-field").classList.toggle("off", $("iou").disabled);
 }
 
-/** What the settings are in the words of /detect; what is as the model has it is left out. */
+/** The settings as a query of /detect; a setting that equals the model's own is left out. */
 export function detectQuery({ nms, classes }, named) {
   const { method, sigma, iouThreshold, scoreThreshold, maxDetections } = settings();
   const wanted = wantedLabels();

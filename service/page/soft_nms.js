@@ -1,11 +1,11 @@
-// Soft-NMS class by class, as service/detection/soft_nms.py does it: change both together, a test compares them.
+// Soft-NMS for each class, as in service/detection/soft_nms.py: change both together; a test compares them.
 
 /**
  * candidates {boxes: [[x1, y1, x2, y2], ...], scores: [...], labels: [...]} -> [{index, score}, ...], best first.
  *
- * Again and again the best box is taken and the scores of the others of its label decay: gaussian by exp(-iou² / sigma),
- * linear by 1 - iou where iou > iouThreshold, hard to 0 where iou > iouThreshold, none not at all. What falls below
- * scoreThreshold (or to 0) is gone. Equal scores keep the order in which they came.
+ * Each step takes the box with the best score; then the scores of the other boxes with its label decay: gaussian by
+ * exp(-iou² / sigma), linear by 1 - iou if iou > iouThreshold, hard to 0 if iou > iouThreshold, none not at all. A box
+ * whose score falls below scoreThreshold (or to 0) is removed. Boxes with equal scores keep their order.
  */
 export function softNms({ boxes, scores, labels }, { method, sigma, iouThreshold, scoreThreshold, maxDetections }) {
   const decayed = Float64Array.from(scores);
@@ -26,7 +26,7 @@ export function softNms({ boxes, scores, labels }, { method, sigma, iouThreshold
   return kept;
 }
 
-/** Intersection over union of two boxes xyxy; 0 where they share no area. */
+/** Intersection over union of two boxes xyxy; 0 if they share no area. */
 function overlap(a, b) {
   const width = Math.min(a[2], b[2]) - Math.max(a[0], b[0]);
   const height = Math.min(a[3], b[3]) - Math.max(a[1], b[1]);

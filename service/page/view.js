@@ -1,6 +1,6 @@
-// What the page shows: the picture with boxes over it, the table, counts by class, where the time went, and what went wrong.
+// The parts of the page: pictures with their boxes, the table, the model, its classes, times of the stages, problems.
 
-// Okabe and Ito's colours, in the order that format=image uses: they stay apart for the colour-blind
+// Okabe and Ito's colours, which colour-blind people can tell apart, in the order that format=image uses
 const COLOURS = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7"];
 const STAGES = {
   decode: ["Decode", "#56b4e9"],
@@ -10,7 +10,7 @@ const STAGES = {
   network: ["Network & rest", "#8b949e"],
 };
 const TAG_HEIGHT = 17;
-const FINAL = new Set([400, 404, 413, 415, 422]); // trying again would change nothing
+const FINAL = new Set([400, 404, 413, 415, 422]); // the same request would fail again
 
 export const $ = (id) => document.getElementById(id);
 const colourOf = (label) => COLOURS[label % COLOURS.length];
@@ -27,7 +27,7 @@ function swatch(property, colour) {
   return element("i", { className: "swatch", style: { [property]: colour } });
 }
 
-/** A live region speaks only when its text changes. */
+/** Sets a text only if it differs: screen readers speak a live region each time that its text is set. */
 export function setText(id, text) {
   if ($(id).textContent !== text) $(id).textContent = text;
 }
@@ -41,13 +41,14 @@ export function sentence(text) {
   return trimmed ? `${trimmed[0].toUpperCase()}${trimmed.slice(1)}${/[.?!]$/.test(trimmed) ? "" : "."}` : "";
 }
 
-/** A small picture of each, with its count from `count(picture)` once it is answered. */
+/** A thumbnail of each picture; one that is answered has the number that `count(picture)` returns. */
 export function showThumbs(pictures, selected, count) {
   const items = pictures.map((picture, index) => {
     const badge = picture.answer ? String(count(picture)) : picture.state === "failed" ? "!" : "…";
     const name = `${picture.file.name}: ${picture.answer ? `${badge} detections` : picture.state}`;
     picture.thumb ??= element("img", { src: picture.url, alt: "", onerror: ({ target }) => (target.hidden = true) });
-    const button = element("button", { type: "button", title: name, ariaLabel: name, ariaCurrent: String(picture === selected) });
+    const ariaCurrent = String(picture === selected);
+    const button = element("button", { type: "button", title: name, ariaLabel: name, ariaCurrent });
     button.dataset.picture = index;
     button.append(picture.thumb);
     const className = picture.state === "failed" ? "count bad" : "count";
@@ -73,7 +74,7 @@ export function showImage({ url, file, answer, state }, zoom) {
   setText("zoom-shown", zoom === 1 ? "fit" : `${zoom}×`);
 }
 
-/** What went wrong with a picture, and when it is tried again. */
+/** What went wrong with a picture, and when it is sent again. */
 export function showProblem({ problem, state, retryAt }) {
   $("problem").hidden = !problem;
   if (!problem) return;
@@ -84,16 +85,17 @@ export function showProblem({ problem, state, retryAt }) {
   setText("countdown", state === "paused" ? `Trying again in ${seconds} s` : "");
 }
 
-/** Detections [{label, score, box xyxy in the picture's pixels}] in the picture, the table and the counts. */
+/** Show detections [{label, score, box xyxy in the picture's pixels}] in the picture, the table and the counts. */
 export function showDetections(detections, classes, size) {
   $("boxes").classList.toggle("bare", !$("show-labels").checked);
-  $("boxes").replaceChildren(...detections.map((found, index) => boxOf(found, index, classes, size)).reverse()); // the best on top
+  const boxes = detections.map((found, index) => boxOf(found, index, classes, size));
+  $("boxes").replaceChildren(...boxes.reverse()); // the best on top
   $("rows").replaceChildren(...detections.map((found, index) => rowOf(found, index, classes)));
   $("found").hidden = false;
   countClasses(detections);
 }
 
-/** As long as there is no answer. */
+/** Show no detections, because there is no answer yet. */
 export function clearDetections() {
   $("boxes").replaceChildren();
   $("found").hidden = true;
@@ -101,7 +103,7 @@ export function clearDetections() {
   showTime(null);
 }
 
-/** Placed in parts of the picture, so that its lines stay as thin at any size. */
+/** A box whose place is in per cent of the picture, so that its lines are equally thin at each zoom. */
 function boxOf({ label, score, box: [x1, y1, x2, y2] }, index, classes, { width, height }) {
   const made = element("div", {
     style: {
@@ -127,10 +129,29 @@ function rowOf({ label, score, box }, index, classes) {
   return row;
 }
 
-/** Mark a detection in the picture and in the table; null for none. */
+/** Mark a detection in the picture and in the table; null marks none. */
 export function mark(index) {
   for (const hot of document.querySelectorAll(".hot")) hot.classList.remove("hot");
-  if (index !== null) for (const node of document.querySelectorAll(`[data-index="${index}"]`)) node.classList.add("hot");
+  if (index === null) return;
+  for (const node of document.querySelectorAll(`[data-index="${index}"]`)) node.classList.add("hot");
+}
+
+/** The choice of the models, by their texts. */
+export function showModels(texts) {
+  $("model").replaceChildren(...texts.map((text, index) => new Option(text, index)));
+  if (!texts.length) setText("model-note", "No model is loaded.");
+}
+
+/** Why the server does not list its models. */
+export function showNoModel({ title, message }) {
+  setText("model-note", `${title}. ${sentence(message)}`);
+}
+
+/** What runs the chosen model and how good it is; from now on, all that needs a model is shown. */
+export function showModel({ engine, engine_description, metrics }) {
+  for (const part of document.querySelectorAll(".needs-model")) part.hidden = false;
+  const measured = Object.entries(metrics).map(([name, value]) => `${name} ${value.toFixed(3)}`);
+  setText("model-note", [`${engine} ${engine_description}`, ...measured].join(" · "));
 }
 
 /** The check boxes of a model's classes. */
@@ -148,7 +169,7 @@ function countClasses(detections) {
   }
 }
 
-/** Where an answer's time went: stages [{name, milliseconds}]; null for none. */
+/** How long each stage of an answer took: stages [{name, milliseconds}]; null hides the panel. */
 export function showTime(stages) {
   $("time").hidden = !stages;
   if (!stages) return;
@@ -159,7 +180,7 @@ export function showTime(stages) {
     element("i", { style: { "--stage": colour, "flex-grow": milliseconds } }),
   );
   const lines = parts.map(([name, colour, milliseconds]) => {
-    const texts = [element("dt", { textContent: name }), element("dd", { textContent: `${milliseconds.toFixed(1)} ms` })];
+    const texts = [element("dt", {}, name), element("dd", {}, `${milliseconds.toFixed(1)} ms`)];
     return element("div", {}, swatch("--stage", colour), ...texts);
   });
   $("time-bar").replaceChildren(...segments);

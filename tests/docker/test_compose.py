@@ -1,4 +1,4 @@
-"""What docker-compose.yml and the server's settings say of each other; docker/check_compose.sh tries the rest for real."""
+"""docker-compose.yml agrees with the server's settings; docker/check_compose.sh tests the rest with real containers."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import yaml
 from service.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-FIXED = {"SINGLESHOT_HOST", "SINGLESHOT_PORT"}  # by the image
+FIXED = {"SINGLESHOT_HOST", "SINGLESHOT_PORT"}  # the image sets them
 
 
 @pytest.mark.parametrize("service", ["server", "gpu-0", "gpu-3"])

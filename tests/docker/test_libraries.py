@@ -1,4 +1,4 @@
-"""What docker/libraries.py puts in the place of a library that is linked but never called: it loads, and it speaks up."""
+"""docker/libraries.py replaces a library that is linked but never called: the new one loads and reports each call."""
 
 import importlib.util
 import shutil
@@ -15,7 +15,7 @@ EXTENSION = "extern int wanted(void); int answer(void) { return 42; } int ask(vo
 CALL = "import ctypes, sys; print(getattr(ctypes.CDLL(sys.argv[1]), sys.argv[2])())"
 
 if sys.platform != "linux" or not all(map(shutil.which, ("gcc", "nm", "objdump", "strip"))):
-    pytest.skip("it is for Linux with gcc and binutils", allow_module_level=True)
+    pytest.skip("docker/libraries.py needs Linux, gcc and binutils", allow_module_level=True)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The page, driven in headless Chromium: what a visitor does, and that its soft-NMS is the server's."""
+"""The page, driven in headless Chromium as a visitor does it; its soft-NMS gives the same results as the server's."""
 
 import re
 import shutil
@@ -20,12 +20,19 @@ BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"))), None
 )
 if BROWSER is None:
-    pytest.skip("there is no Chromium or Chrome on this machine to open the page with", allow_module_level=True)
+    pytest.skip("this machine has no Chromium or Chrome to open the page with", allow_module_level=True)
 
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright  # noqa: E402 (only where there is a browser)
+from playwright.sync_api import (  # noqa: E402 (needed only if there is a browser)
+    Browser,
+    FilePayload,
+    Page,
+    Route,
+    expect,
+    sync_playwright,
+)
 
 FLAGS = [
-    "--no-sandbox",  # it runs as root in containers
+    "--no-sandbox",  # Chromium needs this to run as root in a container
     *("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
     *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
@@ -69,7 +76,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, server: str) -> Iterator[Page]:
-    """The page, open; at the end nothing must have gone wrong in its console but what a test says it expects."""
+    """The page, open; at the end its console must hold no error and no warning, except refused requests."""
     errors: list[str] = []
     opened = browser.new_page()
     opened.set_default_timeout(20_000)
@@ -84,7 +91,11 @@ def page(browser: Browser, server: str) -> Iterator[Page]:
 
 
 def choose(page: Page, name: str, content: bytes) -> None:
-    page.set_input_files("#file", [{"name": name, "mimeType": "image/png", "buffer": content}])
+    page.set_input_files("#file", payload(name, content))
+
+
+def payload(name: str, content: bytes) -> FilePayload:
+    return {"name": name, "mimeType": "image/png", "buffer": content}
 
 
 def put(page: Page, slider: str, value: float) -> None:
@@ -92,14 +103,14 @@ def put(page: Page, slider: str, value: float) -> None:
 
 
 def shown(page: Page) -> list[tuple[str, float]]:
-    """The label and score of each detection in the table, once it is drawn."""
+    """The label and score of each detection in the table, after it is drawn."""
     page.evaluate("() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))")
     rows = page.locator("#rows tr").all_inner_texts()
     return [(row.split("\t")[0].strip(), float(row.split("\t")[1])) for row in rows]
 
 
 def answered(server: str, query: str, content: bytes) -> list[tuple[str, float]]:
-    """What the server itself says."""
+    """The label and score of each detection in the server's own answer."""
     (result,) = httpx.post(f"http://{server}/detect?{query}", content=content).json()["results"]
     return [(found["label"], round(found["score"], 3)) for found in result["detections"]]
 
@@ -117,7 +128,7 @@ def test_a_picture_that_is_dropped_or_pasted_gets_its_boxes(page: Page, way: str
     assert box["width"] == pytest.approx(16 * scale, abs=1)
 
 
-def test_the_sliders_rank_anew_without_asking_the_server(page: Page) -> None:
+def test_the_sliders_rank_again_without_a_request_to_the_server(page: Page) -> None:
     choose(page, "shades.png", png(SHADES))
     expect(page.locator("#rows tr")).not_to_have_count(0)
     requests: list[str] = []
@@ -159,21 +170,17 @@ def test_the_page_shows_what_the_server_would_answer(
     assert answered(server, curl.partition("?")[2].rstrip("'"), png(SHADES)) == theirs
 
 
-def test_soft_nms_in_the_browser_is_the_servers(page: Page) -> None:
+def test_soft_nms_in_the_browser_equals_the_servers(page: Page) -> None:
     random = np.random.default_rng(0)
     cases: list[Any] = []
     expected = []
-    for method in (*get_args(Method) * 20,):
+    for method in get_args(Method) * 20:
         size = int(random.integers(0, 60))
         corners = random.integers(0, 40, (size, 2))
         boxes = np.concatenate([corners, corners + random.integers(0, 30, (size, 2))], axis=1).astype(np.float32)
         scores = np.sort(random.random(size, np.float32))[::-1]
         labels = random.integers(0, 3, size).astype(np.int32)
-        sigma, overlap, threshold = (
-            float(random.uniform(0.05, 2)),
-            float(random.random()),
-            float(random.uniform(0, 0.5)),
-        )
+        sigma, overlap, threshold = (random.uniform(low, high) for low, high in ((0.05, 2.0), (0.0, 1.0), (0.0, 0.5)))
         candidates = {"boxes": boxes.tolist(), "scores": scores.tolist(), "labels": labels.tolist()}
         ranking = {
             "method": method,
@@ -183,19 +190,26 @@ def test_soft_nms_in_the_browser_is_the_servers(page: Page) -> None:
             "maxDetections": 40,
         }
         cases.append([candidates, ranking])
-        options = {"sigma": sigma, "iou_threshold": overlap, "score_threshold": threshold, "max_detections": 40}
-        expected.append(soft_nms(boxes, scores, labels, method=method, **options))
+        kept_and_scores = soft_nms(
+            boxes,
+            scores,
+            labels,
+            method=method,
+            sigma=sigma,
+            iou_threshold=overlap,
+            score_threshold=threshold,
+            max_detections=40,
+        )
+        expected.append(kept_and_scores)
     assert sum(len(kept) for kept, _ in expected) > 500
     for got, (kept, scores) in zip(page.evaluate(RANK, cases), expected, strict=True):
         assert [found["index"] for found in got] == kept.tolist()
         assert [found["score"] for found in got] == pytest.approx(scores.tolist(), abs=1e-6)
 
 
-def test_several_pictures_are_answered_and_one_that_is_none_says_so(page: Page) -> None:
+def test_several_pictures_are_answered_and_a_file_that_is_no_picture_is_refused(page: Page) -> None:
     files = [("one.png", GOLDEN), ("notes.txt", b"hello"), ("two.png", GOLDEN)]
-    page.set_input_files(
-        "#file", [{"name": name, "mimeType": "image/png", "buffer": content} for name, content in files]
-    )
+    page.set_input_files("#file", [payload(name, content) for name, content in files])
     expect(page.locator("#thumbs .count")).to_have_text(["2", "!", "2"])
     page.locator("#thumbs button").nth(1).click()
     expect(page.locator("#problem")).to_contain_text("Not a picture. Not an image that this server reads")
@@ -222,12 +236,12 @@ def test_a_picture_may_come_before_the_list_of_models(page: Page) -> None:
     expect(page.locator("#rows tr")).to_have_count(2)
 
 
-def test_another_model_is_asked_anew_and_stands_in_the_curl_line(page: Page) -> None:
+def test_another_model_is_asked_again_and_the_curl_line_names_it(page: Page) -> None:
     choose(page, "cells.png", GOLDEN)
     expect(page.locator("#rows tr")).to_have_count(2)
     with page.expect_request(re.compile("detect.*model=other")):
         page.locator("#model").select_option(label="other")
-    expect(page.locator("#curl")).to_contain_text("model=other")  # once the answer is there
+    expect(page.locator("#curl")).to_contain_text("model=other")  # after the answer
     expect(page.locator("#rows tr")).to_have_count(2)
 
 
@@ -248,7 +262,7 @@ def test_the_camera_takes_a_picture(page: Page) -> None:
     expect(page.locator("#status")).to_contain_text("in camera-1.jpg")
 
 
-def test_a_busy_server_is_asked_again_when_it_said(page: Page) -> None:
+def test_a_busy_server_is_asked_again_at_the_time_that_it_names(page: Page) -> None:
     refusals = iter([{"Retry-After": "1", "Retry-After-Ms": "700"}])
 
     def refuse_once(route: Route) -> None:
@@ -261,13 +275,13 @@ def test_a_busy_server_is_asked_again_when_it_said(page: Page) -> None:
 
     page.route("**/detect?*", refuse_once)
     choose(page, "cells.png", GOLDEN)
-    expect(page.locator("#problem")).to_contain_text("Not now. The server is busy: 9 images wait.")
+    expect(page.locator("#problem")).to_contain_text("The server cannot answer now. The server is busy: 9 images wait.")
     expect(page.locator("#countdown")).to_have_text("Trying again in 1 s")
     expect(page.locator("#rows tr")).to_have_count(2)
     expect(page.locator("#problem")).to_be_hidden()
 
 
-def test_a_server_that_is_gone_is_told_and_asked_again_by_hand(page: Page) -> None:
+def test_a_server_that_does_not_answer_is_reported_and_can_be_asked_again(page: Page) -> None:
     page.route("**/detect?*", lambda route: route.abort())
     choose(page, "cells.png", GOLDEN)
     expect(page.locator("#problem-title")).to_have_text("The server does not answer.")
@@ -297,14 +311,12 @@ def test_a_key_is_asked_for_and_sent(browser: Browser, tmp_path: Path) -> None:
         page.close()
 
 
-def test_a_phone_sees_all_of_it_without_scrolling_sideways(browser: Browser, server: str) -> None:
+def test_a_phone_shows_the_whole_width_without_sideways_scrolling(browser: Browser, server: str) -> None:
     page = browser.new_page(viewport={"width": 360, "height": 740}, is_mobile=True, has_touch=True)
     page.goto(f"http://{server}/")
     choose(page, "cells.png", GOLDEN)
     expect(page.locator("#rows tr")).to_have_count(2)
     assert page.evaluate("document.documentElement.scrollWidth") == 360
-    assert (
-        page.evaluate("(({scrollWidth, clientWidth}) => scrollWidth - clientWidth)(document.querySelector('.scroll'))")
-        == 0
-    )
+    table = page.locator(".scroll")
+    assert table.evaluate("({scrollWidth, clientWidth}) => scrollWidth - clientWidth") == 0
     page.close()
