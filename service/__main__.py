@@ -5,7 +5,6 @@ import sys
 from collections.abc import Sequence
 from typing import get_args
 
-import cv2
 from pydantic import ValidationError
 
 from service import __version__
@@ -17,15 +16,12 @@ from service.errors import validation_problems
 from service.settings import Settings
 from service.telemetry.logs import write_logs
 from service.telemetry.tracing import TracingError
-from service.transport.process import listen, run
+from service.transport.process import listen, run, set_up_threads
 
-SWITCH_SECONDS = (
-    0.0001  # how long a thread of ours may keep the interpreter from one that decodes; Python's own is 5 ms
-)
 EXAMPLE = """\
---bundle may be given several times; then exactly those bundles are served, and `--bundle default` adds the one that is
-packaged with the server. The first one answers requests that name no model. Every setting is also an environment
-variable, e.g. SINGLESHOT_MAX_BATCH=4; the command line wins.
+--bundle can be repeated; exactly the given bundles are served. `--bundle default` is the one that is packaged with the
+server. The first bundle answers requests that name no model. Every setting is also an environment variable, e.g.
+SINGLESHOT_MAX_BATCH=4; the command line overrides it.
 
 example:
   python -m service --bundle default --bundle runs/cards/bundle --port 8123
@@ -34,9 +30,8 @@ example:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the server until it is told to stop -> exit status."""
-    cv2.setNumThreads(1)  # several images are decoded at once; splitting each up as well only adds switching
-    sys.setswitchinterval(SWITCH_SECONDS)
+    """Serve until a signal stops the server -> exit status."""
+    set_up_threads()
     try:
         settings = read_settings(arguments)
     except ValidationError as error:
@@ -45,9 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         listener = listen(settings)
     except OSError as error:
-        return fail(
-            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; choose another --port or --host"
-        )
+        address = f"{settings.host}:{settings.port}"
+        return fail(f"cannot listen on {address}: {error.strerror}; choose another --port or --host")
     with listener:
         try:
             app = create_app(settings)
@@ -57,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def read_settings(arguments: Sequence[str] | None) -> Settings:
-    """The environment's settings, with what the command line sets; raises ValidationError."""
+    """The settings of the environment, overridden by the command line; raises ValidationError."""
     fields = Settings.model_fields
     parser = argparse.ArgumentParser(
         prog="python -m service",
@@ -86,7 +80,7 @@ def read_settings(arguments: Sequence[str] | None) -> Settings:
 
 
 def fail(message: str) -> int:
-    """Say what is wrong in one sentence -> exit status 1."""
+    """Print the error in one sentence -> exit status 1."""
     print(f"singleshot: {message}", file=sys.stderr)
     return 1
 

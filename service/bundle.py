@@ -1,13 +1,13 @@
 """The bundle: the directory that passes from export to the server.
 
-A bundle holds `manifest.json`, `model.onnx`, the golden image and, where they were built, TensorRT engines by GPU.
+A bundle holds `manifest.json`, `model.onnx`, the golden image and, if they were built, TensorRT engines for some GPUs.
 The contract of `model.onnx`, and of every engine made from it:
 
 - input `images`: uint8 [B, H, W, 3] RGB, H and W as in `manifest.input`; the batch axis is dynamic;
-- outputs `boxes`: float32 [B, T, 4], xyxy in input pixels; `scores`: float32 [B, T], falling; `labels`: int32 [B, T],
-  an index into `classes`; T = `max_candidates`; padding rows have score 0.
+- outputs `boxes`: float32 [B, T, 4], xyxy in input pixels; `scores`: float32 [B, T], in falling order; `labels`:
+  int32 [B, T], an index into `classes`; T = `max_candidates`; padding rows have score 0.
 
-Normalisation, box decoding and top-k are inside the graph; soft-NMS, thresholds and formats are the server's.
+Normalisation, box decoding and top-k are inside the graph; the server does soft-NMS, thresholds and formats.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ class _Part(BaseModel):
 
 
 class InputSpec(_Part):
-    """The image that the graph takes: its size in pixels, and how a picture of another shape is fitted into it."""
+    """The image that the graph takes: its size in pixels, and how an image of another shape is fitted into it."""
 
     height: int = Field(gt=0)
     width: int = Field(gt=0)
@@ -48,7 +48,7 @@ class InputSpec(_Part):
 
 
 class NmsDefaults(_Part):
-    """What the server does with candidates unless a request says otherwise (Soft-NMS: Bodla et al. 2017)."""
+    """How the server turns candidates into detections if a request sets nothing else (Soft-NMS: Bodla et al. 2017)."""
 
     method: Literal["gaussian", "linear", "hard"] = "gaussian"
     sigma: float = Field(default=0.5, gt=0)
@@ -68,7 +68,7 @@ class EngineFile(_Part):
 
 
 class Source(_Part):
-    """Where the weights came from."""
+    """The origin of the weights."""
 
     preset: str
     checkpoint_sha256: Sha256
@@ -84,7 +84,7 @@ class GoldenDetection(_Part):
 
 
 class Golden(_Part):
-    """A picture of exactly the input's size and what the exported graph saw in it with the bundle's NMS defaults.
+    """An image of exactly the input's size, and the exported graph's detections in it with the bundle's NMS defaults.
 
     The scores may lie below the default threshold: a weak model has nothing above it.
     """
@@ -133,12 +133,11 @@ def sha256_of(path: Path) -> str:
 
 
 def read_bundle(path: Path) -> Bundle:
-    """Read and check the bundle in directory `path`; raise BundleError where it is not one."""
+    """Read and check the bundle in directory `path`; raises BundleError if it is not one."""
     manifest_path = path / MANIFEST
     if not manifest_path.is_file():
-        raise BundleError(
-            f"{path}: no {MANIFEST} there, so it is no bundle; build one with `python -m export build CHECKPOINT --out {path}`"
-        )
+        remedy = f"build one with `python -m export build CHECKPOINT --out {path}`"
+        raise BundleError(f"{path}: there is no {MANIFEST}, so it is no bundle; {remedy}")
     try:
         manifest = Manifest.model_validate_json(manifest_path.read_bytes())
     except ValidationError as error:
@@ -155,16 +154,16 @@ def read_bundle(path: Path) -> Bundle:
         actual = sha256_of(path / name)
         if actual != expected:
             raise BundleError(
-                f"{path / name}: SHA-256 is {actual[:12]}…, the manifest says {expected[:12]}…; "
+                f"{path / name}: SHA-256 is {actual[:12]}…, but the manifest has {expected[:12]}…; "
                 "the file was changed or cut short: copy the whole bundle again"
             )
     return Bundle(path, manifest)
 
 
 def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
-    """Write a bundle to `path` as a whole or not at all; `manifest.files` is filled in from `files` (name -> content).
+    """Write a whole bundle to `path`, or nothing; `manifest.files` is computed from `files` (name -> content).
 
-    The directory is written under a temporary name beside `path` and renamed; a bundle that was there is replaced.
+    The directory is written under a temporary name beside `path` and renamed; it replaces an existing bundle.
     """
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     manifest = manifest.model_copy(update={"files": hashes})
@@ -190,10 +189,10 @@ def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> 
 
 
 def add_engine(path: Path, name: str, engine: EngineFile, content: bytes) -> Bundle:
-    """Put an engine into the bundle at `path` as the file `name`, in the place of one that was there.
+    """Put an engine into the bundle at `path` as the file `name`; it replaces an existing file of that name.
 
-    Each of the files is replaced as a whole. Whatever moment it is stopped at, the bundle is valid: with the old engine, with
-    none, or with the new one.
+    Each file is replaced as a whole. If the function is stopped at any moment, the bundle is still valid: with the old
+    engine, with none, or with the new one.
     """
     manifest = read_bundle(path).manifest
     files = {known: sha256 for known, sha256 in manifest.files.items() if known != name}

@@ -1,1 +1,1 @@
-"""HTTP: routes, schemas, errors, uploads. The only room beside `transport` that knows FastAPI."""
+"""HTTP: routes, schemas, errors and uploads. Only this package and `transport` import FastAPI."""

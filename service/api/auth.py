@@ -1,4 +1,4 @@
-"""Who may ask, and how often: API keys and rate limits, both off unless they are set."""
+"""API keys and rate limits. Both are off unless the settings turn them on."""
 
 import hashlib
 import time
@@ -13,15 +13,15 @@ from service.errors import RequestError
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 
-MAX_CALLERS = 10_000  # whose rates are remembered; beyond that the one that was silent longest is forgotten
+MAX_CLIENTS = 10_000  # whose buckets are kept; the bucket of the least recent client is dropped first
 
 
 class AccessError(Exception):
-    """A file of keys that cannot be read; the message names it and the remedy."""
+    """The file of API keys cannot be read; the message names the file and the remedy."""
 
 
 class TokenBucket:
-    """`rate` requests a second in the long run, `burst` of them at once."""
+    """Allows `rate` requests a second on average, and up to `burst` of them at once."""
 
     def __init__(self, rate: float, burst: int, now: float) -> None:
         self._rate = rate
@@ -30,7 +30,7 @@ class TokenBucket:
         self._filled_at = now
 
     def take(self, now: float) -> float:
-        """Take a token -> 0, or the seconds until there will be one."""
+        """Take a token -> 0, or, if there is none, the seconds until the next one."""
         self._tokens = min(self._burst, self._tokens + self._rate * (now - self._filled_at))
         self._filled_at = now
         if self._tokens < 1:
@@ -40,7 +40,10 @@ class TokenBucket:
 
 
 class Access:
-    """Checks each request; belongs to one event loop. Raises AccessError where the file of keys is no such file."""
+    """Checks the API key and the rate of each request. Raises AccessError if the file of keys is invalid.
+
+    It has no lock, so only one event loop may use it.
+    """
 
     def __init__(self, settings: Settings, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
         self._names = read_keys(settings.api_keys_file) if settings.api_keys_file else None  # digest of the key -> name
@@ -51,11 +54,14 @@ class Access:
         self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
 
     def check(self, request: Request) -> None:
-        """Raise RequestError 401 without a valid key, 429 where its holder (without keys: its address) asks too often."""
-        holder = f"address {request.client.host if request.client else ''}"
+        """Raise RequestError: 401 without a valid key, 429 if the client exceeds its rate.
+
+        With keys, a client is the name that belongs to its key; without keys, it is an address.
+        """
+        client = f"address {request.client.host if request.client else ''}"
         if self._names is not None:
-            holder = self._names.get(_digest(_presented_key(request)), "")
-            if not holder:
+            client = self._names.get(_digest(_presented_key(request)), "")
+            if not client:
                 self._metrics.rejected.labels("key").inc()
                 raise RequestError(
                     401,
@@ -63,28 +69,28 @@ class Access:
                     {"WWW-Authenticate": "Bearer"},
                 )
         if self._rate is not None:
-            wait_seconds = self._bucket(holder, self._rate).take(self._clock())
+            wait_seconds = self._bucket(client, self._rate).take(self._clock())
             if wait_seconds:
                 self._metrics.rejected.labels("rate").inc()
-                detail = f"more than {self._rate:g} requests a second; the next may come in {wait_seconds:.3g} s"
+                detail = f"more than {self._rate:g} requests a second; send the next one in {wait_seconds:.3g} s"
                 raise RequestError(429, detail, retry_after(wait_seconds))
 
-    def _bucket(self, holder: str, rate: float) -> TokenBucket:
-        bucket = self._buckets.setdefault(holder, TokenBucket(rate, self._burst, self._clock()))
-        self._buckets.move_to_end(holder)
-        if len(self._buckets) > MAX_CALLERS:
+    def _bucket(self, client: str, rate: float) -> TokenBucket:
+        bucket = self._buckets.setdefault(client, TokenBucket(rate, self._burst, self._clock()))
+        self._buckets.move_to_end(client)
+        if len(self._buckets) > MAX_CLIENTS:
             self._buckets.popitem(last=False)
         return bucket
 
 
 def read_keys(path: Path) -> dict[bytes, str]:
-    """A file with a line `name key` for each holder -> names by the keys' digests."""
+    """Read a file with one line `name key` per client -> {digest of the key: name}; raises AccessError."""
     try:
         lines = [line.split() for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")]
     except (OSError, UnicodeDecodeError) as error:
-        raise AccessError(f"{path}: the API keys cannot be read: {error}; name another file or none") from error
+        raise AccessError(f"{path}: the API keys cannot be read: {error}; set another file or none") from error
     if not lines or any(len(line) != 2 for line in lines):
-        raise AccessError(f"{path}: each line must be `name key`, and there must be one at least")
+        raise AccessError(f"{path}: each line should be `name key`, and at least one line is needed")
     return {_digest(key): name for name, key in lines}
 
 
@@ -94,5 +100,5 @@ def _presented_key(request: Request) -> str:
 
 
 def _digest(key: str) -> bytes:
-    """Keys are compared by their digests, so that the time that it takes says nothing about a key."""
+    """Keys are compared by digest, so that the duration of a comparison reveals nothing about a key."""
     return hashlib.sha256(key.encode()).digest()

@@ -1,4 +1,4 @@
-"""A way past the framework's layers, for the one route that is asked all the time."""
+"""A shortcut past the layers of FastAPI, for the busiest route."""
 
 from collections.abc import Awaitable, Callable
 
@@ -10,17 +10,19 @@ from service.api.problems import CLIENT_ERRORS, problem_response
 
 
 class Application(FastAPI):
-    """FastAPI, but a request for the path of a shortcut goes straight to its handler.
+    """FastAPI with a shortcut: requests for one path go straight to their handler.
 
-    Middleware, routing and dependency injection cost as much as all else that the event loop does for an image. The
-    shortcut's route stays where it is: it is in the OpenAPI document, and other methods find it.
+    Middleware, routing and dependency injection cost the event loop as much as all its other work for an image. The
+    route of the shortcut stays registered: it is in the OpenAPI document, and it answers other methods.
     """
 
     _shortcut: ASGIApp | None = None
+    _method_and_path: tuple[str, str] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection's request, or its life span."""
-        if self._shortcut is not None and scope["type"] == "http" and (scope["method"], scope["path"]) == self._asked:
+        """Serve one request, or the lifespan of the application."""
+        is_short = scope["type"] == "http" and (scope["method"], scope["path"]) == self._method_and_path
+        if self._shortcut is not None and is_short:
             await self._shortcut(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
@@ -32,7 +34,7 @@ class Application(FastAPI):
         handler: Callable[[Request], Awaitable[Response]],
         middleware: Callable[[ASGIApp], ASGIApp],
     ) -> None:
-        """Answer `method` on `path`, which has a route, by `handler` inside of `middleware`."""
+        """Serve `method` on `path`, which has a route, with `handler` inside `middleware`."""
         route = next(route for route in self.routes if getattr(route, "path", None) == path)
 
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,5 +45,5 @@ class Application(FastAPI):
                 response = problem_response(error, scope)
             await response(scope, receive, send)
 
-        self._asked = method, path
+        self._method_and_path = method, path
         self._shortcut = middleware(answer)

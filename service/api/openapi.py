@@ -1,4 +1,4 @@
-"""The OpenAPI document: what FastAPI derives from the routes, with the errors as this server answers them."""
+"""The OpenAPI document: FastAPI derives it from the routes, and this module describes the errors as problems."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from service.api.schemas import DetectQuery, ProblemDetails
 TIMEOUT_PARAMETER = {
     "name": "X-Request-Timeout-Ms",
     "in": "header",
-    "description": "ms until the answer is of no use",
+    "description": "milliseconds after which the client has no use for the answer",
     "schema": {"type": "integer", "minimum": 1, "maximum": MAX_TIMEOUT_MS},
 }
 QUERY_PARAMETERS = [
@@ -23,7 +23,7 @@ PROBLEM = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/ProblemDetail
 
 
 def install_document(app: FastAPI) -> None:
-    """Describe every error, told by its status or not, as a problem; the framework would describe its own kind."""
+    """Describe every error as a problem, with or without a listed status; FastAPI would describe its own format."""
     derive = app.openapi
 
     def document() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The web page at `/`: static files beside this module, and the example picture of each model."""
+"""The web page at `/`: the static files of `service/page`, and an example image for each model."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from service.api.server import Server
 
 PAGE = Path(__file__).parents[1] / "page"
 HEADERS = {
-    "Cache-Control": "no-cache",  # asked for again each time, and answered 304 until the server is another
+    "Cache-Control": "no-cache",  # a browser asks again each time, and gets a 304 unless the file has changed
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' blob: data:; media-src 'self' blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'self'",
     "X-Content-Type-Options": "nosniff",
@@ -19,7 +19,7 @@ HEADERS = {
 
 
 def add_page(app: FastAPI, server: Server) -> None:
-    """GET / and what it loads, and GET /models/{name}/golden."""
+    """Add GET /, GET /page/{name} for the files that the page loads, and GET /models/{name}/golden."""
     files = StaticFiles(directory=PAGE)
 
     async def answer(name: str, request: Request) -> Response:
@@ -37,8 +37,7 @@ def add_page(app: FastAPI, server: Server) -> None:
 
     @app.get("/models/{name}/golden", include_in_schema=False)
     async def golden(name: str, request: Request) -> Response:
-        """The picture by which the model is checked: an example of what it is for."""
+        """The image that the server checks the model with; the page shows it as an example."""
         server.access.check(request)
-        return Response(
-            server.repository.choose(name).golden, media_type="image/png", headers={"Cache-Control": "no-cache"}
-        )
+        image = server.repository.choose(name).golden
+        return Response(image, media_type="image/png", headers={"Cache-Control": "no-cache"})

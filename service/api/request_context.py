@@ -1,4 +1,4 @@
-"""Around every request: its id, its duration in the metrics, its line in the log, its trace, and the last net under errors."""
+"""What every request gets: an id, an entry in metrics, log and trace, and a 500 if it raises an unexpected error."""
 
 import logging
 import re
@@ -20,9 +20,9 @@ ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestContext:
-    """ASGI middleware. A client's own X-Request-Id is kept where it is a short plain word.
+    """ASGI middleware. It keeps the X-Request-Id of a client if that is a short plain word.
 
-    While the server drains, each answer asks its client to open the next connection elsewhere.
+    While the server drains, each response closes its connection, so that the client connects to another server.
     """
 
     def __init__(
@@ -61,14 +61,16 @@ class RequestContext:
             logger.exception("the request failed")
             if code:
                 raise
-            problem = RequestError(500, "the server failed on this request; its log says more under the request's id")
+            problem = RequestError(
+                500, "the server failed on this request; its log has the cause under the request's id"
+            )
             await problem_response(problem, scope)(scope, receive, send_with_id)
         finally:
-            self._tell(scope, code, start)
+            self._record(scope, code, start)
             request_id.reset(token)
 
-    def _tell(self, scope: Scope, code: int, start: float) -> None:
-        """Metrics, log and trace; a request that failed is in the log already."""
+    def _record(self, scope: Scope, code: int, start: float) -> None:
+        """Record the request in metrics, log and trace. A request that failed with 500 is in the log already."""
         seconds = time.monotonic() - start
         route = getattr(scope.get("route"), "path", "none")
         self._metrics.request_duration.labels(route, code).observe(seconds)
@@ -87,6 +89,5 @@ class RequestContext:
             }
             interval = begin, begin + round(seconds * 1e9)
             stages = scope["state"].get("stages", ())
-            self._tracing.record(
-                f"{scope['method']} {route}", interval, attributes, Headers(scope=scope), stages, offset
-            )
+            name = f"{scope['method']} {route}"
+            self._tracing.record(name, interval, attributes, Headers(scope=scope), stages, offset)

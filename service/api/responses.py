@@ -15,7 +15,10 @@ from service.telemetry.tracing import Stage
 def answer_of(
     model: ServedModel, uploads: Sequence[Upload], outcomes: Sequence[Outcome | ImageError]
 ) -> dict[str, Any]:
-    """The JSON answer, as `DetectResponse` describes it; a plain dict, because validating it would cost more than making it."""
+    """The JSON answer in the form of `DetectResponse`.
+
+    It is a plain dict, because its validation would cost more than its construction.
+    """
     return {
         "model": model.name,
         "results": [result_of(model, upload, outcome) for upload, outcome in zip(uploads, outcomes, strict=True)],
@@ -63,7 +66,7 @@ def server_timing(outcomes: Sequence[Outcome | ImageError]) -> str:
 
 
 def stages_of(outcomes: Sequence[Outcome | ImageError]) -> Iterator[Stage]:
-    """What each image went through, one stage after the other, for the trace."""
+    """The stages of each image in their order, for the trace."""
     for outcome in outcomes:
         if isinstance(outcome, Outcome):
             start = outcome.started

@@ -1,4 +1,4 @@
-"""What goes over the wire: the query of /detect and every JSON answer. Boxes are xyxy in pixels of the upright picture."""
+"""The query of /detect and the schema of every JSON answer. Boxes are xyxy in pixels of the upright image."""
 
 from typing import Literal
 
@@ -8,33 +8,33 @@ from service.bundle import InputSpec, NmsDefaults, Source
 
 
 class DetectQuery(BaseModel):
-    """Query parameters of /detect; what is left out is as the bundle has it."""
+    """Query parameters of /detect; the bundle has the values of those that are left out."""
 
     model_config = ConfigDict(extra="forbid")
 
-    model: str | None = Field(None, description="name of the model, see /models; the first if left out")
+    model: str | None = Field(None, description="name of the model, see /models; the first model if left out")
     version: str | None = Field(None, description="version of the model; chosen by the server if left out")
     score_threshold: float | None = Field(None, ge=0, le=1, description="detections with a lower score are left out")
     class_thresholds: list[str] = Field(
         [],
-        description="score thresholds of single classes, as `name:0.5`; repeat the parameter or separate them by commas",
+        description="score thresholds of single classes, as `name:0.5`; repeat the parameter or separate by commas",
     )
     max_detections: int | None = Field(
-        None, ge=1, le=10_000, description="detections of one image at most, the best ones"
+        None, ge=1, le=10_000, description="largest number of detections per image; the best ones are kept"
     )
     classes: list[str] = Field([], description="only these classes; repeat the parameter or separate names by commas")
     nms: Literal["soft", "gaussian", "linear", "hard", "none"] | None = Field(
         None,
-        description="how overlapping boxes of a class compete: soft is the model's own soft method; none gives the candidates "
-        "before NMS, their boxes not clipped to the picture, for who does it himself",
+        description="treatment of overlapping boxes of a class: soft is the model's own soft method; none gives the "
+        "candidates before NMS, with boxes that are not clipped to the image, for clients that run NMS themselves",
     )
     sigma: float | None = Field(None, gt=0, le=100, description="width of the Gaussian soft-NMS")
-    iou_threshold: float | None = Field(None, ge=0, le=1, description="overlap above which linear and hard NMS act")
-    format: Literal["json", "image"] = Field("json", description="json, or the picture with the boxes drawn on it")
+    iou_threshold: float | None = Field(None, ge=0, le=1, description="IoU above which linear and hard NMS act")
+    format: Literal["json", "image"] = Field("json", description="json, or the image with the boxes drawn on it")
 
 
 class Box(BaseModel):
-    """Corners in pixels of the upright picture; x to the right, y down."""
+    """Corners in pixels of the upright image; x to the right, y down."""
 
     x1: float
     y1: float
@@ -60,7 +60,7 @@ class ImageProblem(BaseModel):
 
 
 class Result(BaseModel):
-    """One image of the request; width and height are null and `error` is there only where it could not be used."""
+    """One image of the request. Only if it could not be used, width and height are null and `error` is present."""
 
     filename: str | None
     width: int | None
@@ -77,12 +77,12 @@ class DetectResponse(BaseModel):
 
 
 class ModelInfo(BaseModel):
-    """What is served under one name."""
+    """One served version of a model."""
 
     name: str
     version: str
     is_default: bool
-    share: float = Field(description="of the requests that name the model but no version")
+    share: float = Field(description="share of the requests that name the model but no version")
     classes: list[str]
     input: InputSpec
     nms: NmsDefaults

@@ -1,4 +1,4 @@
-"""Reading a request: its body within limits, the images in it, and the moment when its client leaves."""
+"""Reads the body of a request within limits, finds the images in it, and notices when its client disconnects."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -17,14 +17,14 @@ from service.settings import Settings
 
 @dataclass(frozen=True)
 class Upload:
-    """One image file as it was sent; a raw body has no name."""
+    """One image file as the client sent it; a raw body has no filename."""
 
     filename: str | None
     body: bytes
 
 
 async def read_uploads(request: Request, settings: Settings) -> list[Upload]:
-    """The images of a request: the parts with a filename of a multipart body, else the body itself.
+    """The images of a request: each part of a multipart body that has a filename, or else the body itself.
 
     Raises RequestError: 413 too large, 408 too slow, 400 empty, broken or without a file.
     """
@@ -54,12 +54,12 @@ async def _receiving(request: Request, settings: Settings) -> AsyncIterator[None
     except TimeoutError:
         raise RequestError(408, f"the body did not arrive within {settings.receive_seconds:g} s") from None
     except ClientDisconnect:
-        raise RequestError(CLIENT_DEPARTED, "the client left while sending") from None
+        raise RequestError(CLIENT_DEPARTED, "the client disconnected before the end of its body") from None
 
 
 async def _read_multipart(request: Request, settings: Settings) -> list[Upload]:
     parser = MultiPartParser(request.headers, _bounded(request, settings), max_files=settings.max_files, max_fields=16)
-    parser.spool_max_size = settings.max_body_bytes + 1  # in memory: the body is bounded, and a disk may be read-only
+    parser.spool_max_size = settings.max_body_bytes + 1  # in memory: the body is bounded, and the disk may be read-only
     try:
         form = await parser.parse()
         parts = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
@@ -67,7 +67,7 @@ async def _read_multipart(request: Request, settings: Settings) -> list[Upload]:
     except MultiPartException as error:
         raise RequestError(400, f"the multipart body cannot be read: {error.message}") from error
     finally:
-        files = parser._files_to_close_on_error  # the form does not know those whose parts did not end
+        files = parser._files_to_close_on_error  # `form` lacks the files whose parts did not end
         for file in files:
             file.close()
     if len(files) > len(uploads):
@@ -94,24 +94,24 @@ def _too_large(settings: Settings) -> RequestError:
 
 @asynccontextmanager
 async def cancelled_on_departure(request: Request) -> AsyncIterator[None]:
-    """Cancel what runs inside when the client closes the connection; the body must have been read. Raises RequestError 499."""
+    """Cancel the block when the client closes the connection; the body must have been read. Raises RequestError 499."""
     task = asyncio.current_task()
     assert task is not None
-    has_departed = False
+    has_disconnected = False
 
     async def watch() -> None:
-        nonlocal has_departed
+        nonlocal has_disconnected
         while (await request.receive())["type"] != "http.disconnect":
             pass
-        has_departed = True
+        has_disconnected = True
         task.cancel()
 
     watcher = asyncio.create_task(watch())
     try:
         yield
     except asyncio.CancelledError:
-        if has_departed and task.uncancel() == 0:
-            raise RequestError(CLIENT_DEPARTED, "the client left before the answer") from None
+        if has_disconnected and task.uncancel() == 0:
+            raise RequestError(CLIENT_DEPARTED, "the client disconnected before the answer") from None
         raise
     finally:
         watcher.cancel()

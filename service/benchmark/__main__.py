@@ -1,4 +1,4 @@
-"""`python -m service.benchmark URL --images DIR --rate R --seconds S`: how a server does under a load that never waits."""
+"""`python -m service.benchmark URL --images DIR --rate R --seconds S`: measures a server under an open-loop load."""
 
 import argparse
 import asyncio
@@ -17,12 +17,13 @@ from service.benchmark.http_load import Target, send_load
 from service.benchmark.report import Run, line_of, read_metrics, run_of, to_html, to_json
 
 IMAGE_SUFFIXES = frozenset([".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"])
-KNEE_SHARE = 0.99  # the knee is the highest rate at which so many answers come within the objective
+KNEE_SHARE = 0.99  # the knee is the highest rate at which this share of answers meets the objective
 STEP = 1.25
 NUM_REFINEMENTS = 3
 EXAMPLE = """\
-Each request has its time, whatever became of those before it; latency counts from that time. Requests carry the objective
-as X-Request-Timeout-Ms, so a server may turn away what it cannot answer in time (--no-deadline leaves it out).
+Each request has a fixed time to be sent, even if earlier ones are unanswered; latency counts from that time. Requests
+carry the objective as X-Request-Timeout-Ms, so that a server can reject requests that it cannot answer in time
+(--no-deadline leaves the header out).
 
 example:
   python -m service.benchmark http://127.0.0.1:8000 --images photos --rate 100 --seconds 20
@@ -32,7 +33,7 @@ example:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is sent, and how."""
+    """The requests, and how to send them."""
 
     target: Target
     metrics_url: str
@@ -63,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     knee = None
     if options.sweep:
         knee = find_knee(measured, options.rate)
-        print(f"knee: {knee:.4g} requests a second" if knee else "no rate met the objective; begin with a lower --rate")
+        print(f"knee: {knee:.4g} requests a second" if knee else "no rate met the objective; start with a lower --rate")
     else:
         measured(options.rate)
     if options.out:
@@ -77,11 +78,11 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(
         prog="python -m service.benchmark",
-        description="Send images to a server at a given rate and say how it answers.",
+        description="Send images to a server at a given rate, and report latency and goodput.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("url", help="the server, e.g. http://127.0.0.1:8000; /detect is added unless there is a path")
+    parser.add_argument("url", help="the server, e.g. http://127.0.0.1:8000; without a path, /detect is added")
     parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="image files to send, in turn")
     parser.add_argument(
         "--rate", type=float, required=True, help="requests a second; with --sweep the first of the rates"
@@ -93,9 +94,9 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--arrivals", choices=["poisson", "bursts"], default="poisson", help="(default: poisson)")
     parser.add_argument("--burst", type=int, default=8, help="requests in a burst (default: 8)")
     parser.add_argument(
-        "--objective-ms", type=float, default=250.0, help="an answer later than that is no use (default: 250)"
+        "--objective-ms", type=float, default=250.0, help="latency that an answer should keep within (default: 250)"
     )
-    parser.add_argument("--no-deadline", action="store_true", help="do not tell the server the objective")
+    parser.add_argument("--no-deadline", action="store_true", help="send no X-Request-Timeout-Ms")
     parser.add_argument(
         "--sweep", action="store_true", help="raise the rate until the objective is missed, and find the knee"
     )
@@ -106,7 +107,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def plan_of(options: argparse.Namespace) -> Plan:
-    """What the command line asks for; raises ValueError and OSError."""
+    """The plan that the command line describes; raises ValueError and OSError."""
     target = Target.of(options.url, "/detect")
     if not (options.rate > 0 and options.seconds > 0 and options.burst > 0 and options.objective_ms > 0):
         raise ValueError("--rate, --seconds, --burst and --objective-ms should be more than 0")
@@ -127,12 +128,12 @@ def read_images(folder: Path) -> list[bytes]:
     """The image files of a directory; raises ValueError and OSError."""
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
     if not files:
-        raise ValueError(f"{folder}: there is no image in it; name a directory of JPEG, PNG, WebP, GIF or BMP files")
+        raise ValueError(f"{folder}: there is no image in it; give a directory of JPEG, PNG, WebP, GIF or BMP files")
     return [path.read_bytes() for path in files]
 
 
 def measure(plan: Plan, rate: float, seconds: float) -> Run:
-    """One run."""
+    """Send the load at one rate -> its figures."""
     times = arrival_times(plan.pattern, rate, seconds, burst=plan.burst, seed=round(rate * 1000))
     before = fetch_metrics(plan.metrics_url)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -141,7 +142,7 @@ def measure(plan: Plan, rate: float, seconds: float) -> Run:
 
 
 def find_knee(measured: Callable[[float], Run], rate: float) -> float | None:
-    """The highest rate at which the objective is met, from `rate` upwards in steps, then between the last two."""
+    """The highest rate that meets the objective: in steps from `rate` up, then by bisection between the last two."""
     good: float | None = None
     while measured(rate).goodput_share >= KNEE_SHARE:
         good, rate = rate, rate * STEP
@@ -158,7 +159,7 @@ def find_knee(measured: Callable[[float], Run], rate: float) -> float | None:
 
 
 def fetch_metrics(url: str) -> dict[str, float]:
-    """The server's metrics; {} where it offers none."""
+    """The server's metrics; {} if it has none."""
     try:
         with urllib.request.urlopen(url, timeout=10) as response:
             return read_metrics(response.read().decode())

@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 client that sends requests at given times: it must not take the cores that the server needs."""
+"""A small HTTP/1.1 client that sends requests at given times, and leaves the cores to the server."""
 
 import asyncio
 import gc
@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
-LOST = 0  # in place of a status: no answer, or none that could be read
+LOST = 0  # instead of a status: no answer, or one that could not be read
 MAX_CONNECTIONS = 2000
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where the requests go."""
+    """The address that the requests are sent to."""
 
     host: str
     port: int
@@ -25,7 +25,7 @@ class Target:
 
     @classmethod
     def of(cls, url: str, path: str) -> "Target":
-        """The target of an address like http://127.0.0.1:8000, whose own path wins over `path`; raises ValueError."""
+        """The target of an address like http://127.0.0.1:8000; its path, if any, replaces `path`. Raises ValueError."""
         parts = urlsplit(url)
         if parts.scheme != "http" or not parts.hostname:
             raise ValueError(f"{url}: the address should look like http://127.0.0.1:8000")
@@ -41,7 +41,10 @@ class Target:
 
 @dataclass(frozen=True)
 class Samples:
-    """One row for each request: seconds from the start when it was meant to be sent, was sent, was answered; its status."""
+    """One row for each request: the intended and the actual time of sending, the time of the answer, and its status.
+
+    Times are in seconds from the start of the load.
+    """
 
     intended: NDArray[np.float64]
     sent: NDArray[np.float64]
@@ -50,7 +53,7 @@ class Samples:
 
     @property
     def latency(self) -> NDArray[np.float64]:
-        """Seconds from the intended time: a client that is late itself does not flatter the server."""
+        """Seconds from the intended time, so that a client that sends late does not improve the server's figures."""
         return self.done - self.intended
 
 
@@ -65,7 +68,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the event loop."""
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's does not inherit from it
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's does not inherit from asyncio.Transport
         self.is_usable = True
 
     def data_received(self, data: bytes) -> None:
@@ -92,14 +95,14 @@ class Connection(asyncio.Protocol):
             self._answer.set_result(LOST)
 
     def ask(self, request: bytes) -> asyncio.Future[int]:
-        """Send a request -> the status of its answer, when it is there whole."""
+        """Send a request -> the status of its answer, once all of the answer is there."""
         assert self._transport is not None
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(request)
         return self._answer
 
     def close(self) -> None:
-        """Use it no longer."""
+        """Close the connection and use it no longer."""
         self.is_usable = False
         if self._transport is not None:
             self._transport.close()
@@ -108,12 +111,15 @@ class Connection(asyncio.Protocol):
 async def send_load(
     target: Target, requests: Sequence[bytes], times: NDArray[np.float64], *, patience_seconds: float = 10.0
 ) -> Samples:
-    """Send the requests in turn, one at each of the `times`; wait for an answer until `patience_seconds` after the last."""
+    """Send the requests in turn, one at each of `times`.
+
+    The last answers are awaited for `patience_seconds` after the last request.
+    """
     sent, done = np.full(len(times), np.nan), np.full(len(times), np.nan)
     status = np.full(len(times), LOST)
     free: list[Connection] = []
     num_open = 0
-    gc.disable()  # a collection in the client would look like a slow server
+    gc.disable()  # a garbage collection in the client would look like a slow server
     start = time.perf_counter()
 
     async def ask(number: int) -> None:

@@ -1,4 +1,4 @@
-"""What a load test found: figures of each run, as lines of text, as JSON and as an HTML page with its plots inside."""
+"""The report of a load test: figures of each run, as lines of text, as JSON and as an HTML page with plots."""
 
 import html
 import json
@@ -16,22 +16,25 @@ COLOURS = ("#0072b2", "#e69f00", "#d55e00", "#009e73")
 
 @dataclass(frozen=True)
 class Run:
-    """One rate. Times are in ms, from the intended send time, of answers with status 200; shares are of what was offered."""
+    """The figures of one rate.
+
+    Times are in ms from the intended send time, of answers with status 200; shares are of the offered requests.
+    """
 
     rate: float
     seconds: float
     num_offered: int
     throughput: float  # answers with status 200 a second
-    goodput: float  # those within the objective
+    goodput: float  # answers within the objective a second
     goodput_share: float
     p50_ms: float
     p95_ms: float
     p99_ms: float
     max_ms: float
-    send_delay_p99_ms: float  # how late the client itself was
+    send_delay_p99_ms: float  # how late the client sent its requests
     statuses: dict[str, int]
     mean_batch: float | None
-    batch_sizes: dict[str, int]  # batches of at most so many images, and more than the entry before
+    batch_sizes: dict[str, int]  # {bound: batches with at most so many images, and more than the bound before}
     cpu_ms_a_request: float | None
 
 
@@ -43,7 +46,7 @@ def run_of(
     before: dict[str, float],
     after: dict[str, float],
 ) -> Run:
-    """The figures of one rate; `before` and `after` are the server's metrics, {} where it has none."""
+    """The figures of one rate; `before` and `after` are the server's metrics, {} if it has none."""
     is_good = samples.status == 200
     latency = samples.latency[is_good] * 1000
     p50, p95, p99, worst = np.percentile(latency, [50, 95, 99, 100]).tolist() if len(latency) else [float("nan")] * 4
@@ -75,7 +78,7 @@ def run_of(
 
 
 def batch_sizes_of(grown: dict[str, float]) -> dict[str, int]:
-    """The histogram of batch sizes out of what the metrics have grown by: {upper bound: number}, summed over the models."""
+    """The histogram of batch sizes from the growth of the metrics: {upper bound: number}, summed over the models."""
     cumulative: Counter[float] = Counter()
     for name, value in grown.items():
         if name.startswith("singleshot_batch_size_bucket"):
@@ -106,7 +109,7 @@ def line_of(run: Run) -> str:
 
 
 def to_json(title: str, objective_seconds: float, runs: Sequence[Run], knee: float | None) -> str:
-    """The figures as JSON; what could not be measured is null."""
+    """The figures as JSON; a figure that could not be measured is null."""
     entries = [{name: None if value != value else value for name, value in asdict(run).items()} for run in runs]
     content = {"target": title, "objective_ms": objective_seconds * 1000, "knee_rate": knee, "runs": entries}
     return json.dumps(content, indent=2) + "\n"
@@ -139,13 +142,13 @@ def to_html(title: str, objective_seconds: float, runs: Sequence[Run], knee: flo
         for run in runs
     )
     heads = "".join(f"<th>{column}</th>" for column in (*columns, "statuses", "batch_sizes"))
-    said = f"; the knee is at {knee:.4g} requests a second" if knee else ""
+    knee_text = f"; the knee is at {knee:.4g} requests a second" if knee else ""
     return f"""<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>
 <style>body{{font:15px system-ui;margin:2em;max-width:75em}}td,th{{padding:.2em .8em;text-align:right}}
 table{{border-collapse:collapse}}tr:nth-child(even){{background:#f3f3f3}}svg{{margin-right:2em}}</style>
 <h1>{html.escape(title)}</h1>
-<p>Open loop, latency from the intended send time, objective {objective_seconds * 1000:g} ms{said}.</p>
+<p>Open loop, latency from the intended send time, objective {objective_seconds * 1000:g} ms{knee_text}.</p>
 {plot("latency, ms", rates, latencies)}{plot("requests a second", rates, goodputs)}
 <table><tr>{heads}</tr>{rows}</table></html>
 """

@@ -1,4 +1,4 @@
-"""The log: JSON lines on stderr, at most one for a request, each with the id of the request that it is about."""
+"""The log: JSON lines on stderr, at most one for each request, with the id of the request."""
 
 import json
 import logging
@@ -14,10 +14,10 @@ PLAIN_FIELDS = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asct
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a record: time, level, message, the request's id, what was given as `extra`, the exception."""
+    """One JSON object for each record: time, level, logger, message, request id, the fields of `extra`, exception."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
+        """The line of a record."""
         line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -33,11 +33,11 @@ class JsonFormatter(logging.Formatter):
 
 
 def write_logs(level: Level, stream: TextIO = sys.stderr) -> None:
-    """Send everything from `level` up, of this server and its libraries, to `stream`; requests are told at info."""
+    """Log the server from `level` up, and its libraries from warning up, to `stream`; requests are logged at info."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("singleshot").setLevel(level.upper())
-    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # a client's broken form is no line in our log
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # a client's broken form is not the server's fault

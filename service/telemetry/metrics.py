@@ -1,4 +1,4 @@
-"""Every metric of the server. No label is ever made from what a client sent."""
+"""Every metric of the server. No label holds text that a client sent."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -17,13 +17,16 @@ STAGES = ("receive", "decode", "queue", "infer", "postprocess", "respond")
 
 
 class ScoreHistogram(Collector):
-    """A histogram by model that takes an image's scores at once: a hundred single observations cost more than its soft-NMS."""
+    """A histogram by model that counts all scores of an image in one call.
+
+    A hundred single observations would cost more than the soft-NMS of the image.
+    """
 
     def __init__(self, name: str, documentation: str) -> None:
         self._name = name
         self._documentation = documentation
         self._lock = threading.Lock()
-        self._counts: dict[str, NDArray[np.int64]] = {}  # by bucket, the last one for what is above all bounds
+        self._counts: dict[str, NDArray[np.int64]] = {}  # by bucket; the last one is for scores above all bounds
         self._sums: dict[str, float] = {}
 
     def observe(self, model: str, scores: NDArray[np.float32]) -> None:
@@ -34,14 +37,13 @@ class ScoreHistogram(Collector):
             self._sums[model] = self._sums.get(model, 0.0) + float(scores.sum())
 
     def collect(self) -> Iterator[Metric]:
-        """What the registry asks for."""
+        """The histogram as prometheus_client wants it."""
         family = HistogramMetricFamily(self._name, self._documentation, labels=["model"])
         with self._lock:
             for model, counts in self._counts.items():
                 bounds = [*(f"{bound:g}" for bound in SCORE_BUCKETS), "+Inf"]
-                family.add_metric(
-                    [model], list(zip(bounds, np.cumsum(counts).tolist(), strict=True)), self._sums[model]
-                )
+                buckets = list(zip(bounds, np.cumsum(counts).tolist(), strict=True))
+                family.add_metric([model], buckets, self._sums[model])
         yield family
 
 
@@ -73,13 +75,13 @@ class Metrics:
         self.queue_depth = Gauge(
             "singleshot_queue_depth", "Images waiting for the engine", ["model"], registry=registry
         )
-        self.rejected = Counter("singleshot_rejected_total", "Requests turned away", ["reason"], registry=registry)
+        self.rejected = Counter("singleshot_rejected_total", "Requests rejected", ["reason"], registry=registry)
         self.inflight_pixels = Gauge(
             "singleshot_inflight_pixels", "Pixels of the images being decoded", registry=registry
         )
         self.worker_busy_seconds = Counter(
             "singleshot_worker_busy_seconds_total",
-            "Time that the engine's thread was running batches",
+            "Time that the engine's streams were running batches",
             ["model"],
             registry=registry,
         )
@@ -91,13 +93,13 @@ class Metrics:
         registry.register(self.detection_scores)
         self.model_info = Gauge(
             "singleshot_model_info",
-            "What is served; always 1",
+            "The served models; always 1",
             ["model", "version", "engine", "description"],
             registry=registry,
         )
         self.model_loads = Counter(
             "singleshot_model_loads_total",
-            "Bundles loaded while the server ran, or refused",
+            "Bundles that the running server has loaded or refused",
             ["model", "outcome"],
             registry=registry,
         )
@@ -113,7 +115,7 @@ class Metrics:
                 self.detections.labels(model, classes[label]).inc(count)
 
     def observe_batch(self, model: str) -> Callable[[int, float], None]:
-        """What the batcher of `model` calls after each batch, with its size and the seconds that it took."""
+        """A function for the batcher of `model` to call after each batch, with its size and its duration in seconds."""
         sizes, busy = self.batch_size.labels(model), self.worker_busy_seconds.labels(model)
 
         def observe(size: int, seconds: float) -> None:

@@ -1,6 +1,6 @@
-"""OpenTelemetry traces: a span for each request with one for each stage of each image, sent where `otlp_endpoint` says.
+"""OpenTelemetry traces: a span for each request and, inside it, one for each stage of each image.
 
-OpenTelemetry is an optional dependency (`pip install .[trace]`), and nothing of it is imported unless it is used.
+OpenTelemetry is an optional dependency (`pip install .[trace]`), which is imported only if `otlp_endpoint` is set.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 class TracingError(Exception):
-    """Traces cannot be sent; the message says why and what to do."""
+    """Traces cannot be sent; the message gives the reason and the remedy."""
 
 
 class Stage(NamedTuple):
-    """A step of an image's way; times in seconds of time.monotonic()."""
+    """A stage of an image; `start` and `seconds` are in seconds of time.monotonic()."""
 
     name: str
     start: float
@@ -23,7 +23,7 @@ class Stage(NamedTuple):
 
 
 class Tracing:
-    """Turns finished requests into spans. A client's own trace (header traceparent) goes on in them."""
+    """Turns finished requests into spans. They continue the trace of a client that sends the header traceparent."""
 
     def __init__(self, processor: "SpanProcessor") -> None:
         from opentelemetry.sdk.resources import Resource
@@ -47,7 +47,10 @@ class Tracing:
         stages: Iterable[Stage],
         monotonic_offset: int,
     ) -> None:
-        """A request over `interval` in ns since 1970; monotonic_offset is that clock less time.monotonic(), in ns."""
+        """Record a request as a span.
+
+        interval: its start and end in ns since 1970. monotonic_offset: that clock minus time.monotonic(), in ns.
+        """
         begin, end = interval
         parent = self._propagator.extract(carrier)
         span = self._tracer.start_span(name, parent, self._kind, dict(attributes), start_time=begin)
@@ -58,12 +61,12 @@ class Tracing:
         span.end(end)
 
     def close(self) -> None:
-        """Send what has not been sent."""
+        """Send the remaining spans."""
         self._provider.shutdown()
 
 
 def open_tracing(endpoint: str | None) -> Tracing | None:
-    """Traces to an OTLP endpoint over HTTP, e.g. http://collector:4318; None where it is not set. Raises TracingError."""
+    """Traces to an OTLP endpoint over HTTP, e.g. http://collector:4318; None if it is not set. Raises TracingError."""
     if not endpoint:
         return None
     try:

@@ -1,4 +1,4 @@
-"""A client's connection as uvicorn has it, with limits on what comes before a request's body, and answers in one piece."""
+"""Uvicorn's connection of a client, with limits on the head of a request, and with each answer sent in one piece."""
 
 import asyncio
 from http import HTTPStatus
@@ -11,8 +11,10 @@ MAX_HEAD_BYTES = 64 * 2**10
 
 
 class Connection(HttpToolsProtocol):
-    """Ends where a request's head (its first line and headers) is too large, or is not there `head_seconds` after the client
-    connected or began it. Uvicorn alone would wait for ever and keep whatever comes; it limits the wait between requests only.
+    """Closes if the head of a request is too large or too late; the head is its first line and its headers.
+
+    Too large is more than MAX_HEAD_BYTES. Too late is `head_seconds` after the client connected or began the head.
+    Uvicorn limits only the wait between requests: it waits for a head without a limit, and keeps all of it.
     """
 
     head_seconds: float  # set by `connections_of`
@@ -20,14 +22,14 @@ class Connection(HttpToolsProtocol):
     _is_in_head = False
     _head_bytes = 0
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's signature
         """The client has connected."""
-        self._way_out = JoinedWrites(transport)
-        super().connection_made(self._way_out)
+        self._writes = JoinedWrites(transport)
+        super().connection_made(self._writes)
         self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client has left."""
+        """The client has disconnected."""
         self._stop_timer()
         super().connection_lost(exc)
 
@@ -38,7 +40,7 @@ class Connection(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-            elif self._timer is None:  # a head that comes at once, as nearly all do, needs none
+            elif self._timer is None:  # most heads arrive in one piece, and need no timer
                 self._start_timer()
 
     def on_message_begin(self) -> None:
@@ -55,7 +57,7 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """An answer is written."""
-        self._way_out.flush()
+        self._writes.flush()
         super().on_response_complete()
 
     def _start_timer(self) -> None:
@@ -69,7 +71,7 @@ class Connection(HttpToolsProtocol):
     def _time_out(self) -> None:
         if self._is_in_head:
             self._refuse(HTTPStatus.REQUEST_TIMEOUT)
-        else:  # it said nothing, and is told nothing
+        else:  # the client has sent nothing, so it gets no answer
             self.transport.close()
 
     def _refuse(self, status: HTTPStatus) -> None:
@@ -80,5 +82,5 @@ class Connection(HttpToolsProtocol):
 
 
 def connections_of(head_seconds: float) -> type[Connection]:
-    """The class of connections with that limit, which is what uvicorn asks for."""
+    """A class of connections with that limit, because uvicorn takes a class and makes the connections itself."""
     return type("Connection", (Connection,), {"head_seconds": head_seconds})

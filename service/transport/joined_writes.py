@@ -1,14 +1,15 @@
-"""A connection's way out, on which the head and the body of an answer leave together."""
+"""A transport that sends the head and the body of an answer together."""
 
 import asyncio
 from typing import Any
 
 
 class JoinedWrites(asyncio.Transport):
-    """A transport that keeps what is written until `flush`, or until the event loop's next turn, and sends it in one piece.
+    """A transport that keeps its writes until `flush`, or until the next turn of the event loop, and sends them as one.
 
-    Uvicorn writes the head of an answer and then its body, and uvloop sends each at once. A server that is killed between the
-    two leaves its client with half an answer, which no proxy can ask another server for any more; and twice is more work.
+    Uvicorn writes the head of an answer and then its body, and uvloop sends each at once. If the server is killed
+    between the two, its client has half an answer, and a proxy can no longer ask another server. Two sends are also
+    more work than one.
     """
 
     def __init__(self, transport: asyncio.Transport) -> None:
@@ -18,47 +19,47 @@ class JoinedWrites(asyncio.Transport):
         self._parts: list[bytes | bytearray | memoryview] = []
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Send this soon."""
+        """Send `data` with the next flush."""
         if not self._parts:
             self._loop.call_soon(self.flush)
         self._parts.append(data)
 
     def flush(self) -> None:
-        """Send now what was written."""
+        """Send the kept writes now."""
         parts, self._parts = self._parts, []
         if parts and not self._transport.is_closing():
             self._transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
 
     def close(self) -> None:
-        """Close the connection behind what was written."""
+        """Close the connection after the kept writes."""
         self.flush()
         self._transport.close()
 
     def abort(self) -> None:
-        """Close the connection at once."""
+        """Close the connection without the kept writes."""
         self._parts.clear()
         self._transport.abort()
 
     def is_closing(self) -> bool:
-        """Whether it is closed, or will be."""
+        """Whether the connection is closed or closing."""
         return self._transport.is_closing()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """What the connection knows of its socket."""
+        """A property of the connection, such as its socket."""
         return self._transport.get_extra_info(name, default)
 
     def pause_reading(self) -> None:
-        """Let what comes wait."""
+        """Stop reading from the client."""
         self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Go on with what comes."""
+        """Read from the client again."""
         self._transport.resume_reading()
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """Tell another protocol what comes."""
+        """Give incoming data to another protocol."""
         self._transport.set_protocol(protocol)
 
     def get_protocol(self) -> asyncio.BaseProtocol:
-        """Who is told what comes."""
+        """The protocol that gets incoming data."""
         return self._transport.get_protocol()

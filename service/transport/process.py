@@ -1,11 +1,13 @@
-"""The process: it listens, serves, drains at SIGTERM and ends."""
+"""The process: it listens, serves, drains on SIGTERM and ends."""
 
 import asyncio
 import gc
 import signal
 import socket
+import sys
 from types import FrameType
 
+import cv2
 import uvicorn
 from fastapi import FastAPI
 
@@ -13,11 +15,12 @@ from service.api.server import Server
 from service.settings import Settings
 from service.transport.connection import connections_of
 
-LINGER_SECONDS = 0.2  # uvicorn would close a connection whose request is still on its way
+LINGER_SECONDS = 0.2  # for requests in transit; uvicorn would close their connections
+SWITCH_SECONDS = 1e-4  # how long a Python thread keeps the interpreter from a decoding thread; Python's default is 5 ms
 
 
 class DrainingServer(uvicorn.Server):
-    """Uvicorn, but SIGTERM turns readiness off, then a grace period passes, then it closes; uvicorn has no hook for that."""
+    """Uvicorn with a grace period between SIGTERM, which ends readiness, and shutdown; uvicorn has no hook for that."""
 
     def __init__(self, config: uvicorn.Config, server: Server, address: str) -> None:
         super().__init__(config)
@@ -25,17 +28,17 @@ class DrainingServer(uvicorn.Server):
         self._address = address
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Say where we are, once we are there."""
+        """Start, then print the names of the models and the address."""
         await super().startup(sockets)
         self._loop = asyncio.get_running_loop()
         gc.collect()
-        gc.freeze()  # what is there now stays: looking through it again and again would hold up requests
+        gc.freeze()  # these objects live as long as the process; collections that visit them would delay requests
         repository = self._server.repository
         names, engine = ", ".join(repository.names()), repository.models[0].engine_description
         print(f"singleshot: serving {names} on {self._address} ({engine})", flush=True)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """SIGTERM drains; SIGINT, or a second SIGTERM, does so without the grace period. The exit status is 0."""
+        """SIGTERM drains with the grace period; SIGINT, or a second SIGTERM, without it. The exit status is 0."""
         if not self.started:
             super().handle_exit(sig, frame)
             return
@@ -45,14 +48,23 @@ class DrainingServer(uvicorn.Server):
         self._loop.call_soon_threadsafe(self._loop.call_later, grace_seconds, self._finish)
 
     def _finish(self) -> None:
-        """Close the door, and a moment later, when what was on its way has arrived, the connections."""
+        """Stop listening; close the connections LINGER_SECONDS later, when requests in transit have arrived."""
         for server in self.servers:
             server.close()
         self._loop.call_later(LINGER_SECONDS, setattr, self, "should_exit", True)
 
 
+def set_up_threads() -> None:
+    """Prepare the process for threads that decode images at the same time."""
+    cv2.setNumThreads(1)  # they use all cores already, so OpenCV's own threads would only add switches
+    sys.setswitchinterval(SWITCH_SECONDS)
+
+
 def listen(settings: Settings) -> socket.socket:
-    """A socket that listens on the host and port, so that a taken port is known before the models load; raises OSError."""
+    """A socket that listens on the host and port; raises OSError.
+
+    It is opened before the models load, so that a port in use is reported at once.
+    """
     family, kind, protocol, _, address = socket.getaddrinfo(
         settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
@@ -68,7 +80,7 @@ def listen(settings: Settings) -> socket.socket:
 
 
 def run(app: FastAPI, settings: Settings, listener: socket.socket) -> int:
-    """Serve until a signal comes and what was accepted is answered -> exit status."""
+    """Serve until a signal arrives and every accepted request is answered -> exit status."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     config = uvicorn.Config(
         app,

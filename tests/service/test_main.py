@@ -18,12 +18,11 @@ import pytest
 from service import __version__
 from service.__main__ import main, read_settings
 from service.bundle import Bundle
-from service.settings import Settings
 from service.transport.process import listen
-from tests.tiny_bundle import golden_image, png, write_tiny_bundle
+from tests.service.served_app import GOLDEN
+from tests.tiny_bundle import write_tiny_bundle
 
 ROOT = Path(__file__).parents[2]
-GOLDEN = png(golden_image())
 SECONDS = 60
 
 
@@ -53,7 +52,7 @@ def get_status(port: int, path: str) -> int:
     return status
 
 
-def test_sigterm_turns_readiness_off_then_finishes_what_was_accepted_and_exits_0(tiny_bundle: Bundle) -> None:
+def test_sigterm_ends_readiness_then_the_server_finishes_accepted_requests_and_exits_0(tiny_bundle: Bundle) -> None:
     with serving(tiny_bundle) as (process, line, port):
         assert "serving tiny on" in line
         assert "onnx" in line
@@ -78,7 +77,7 @@ def test_sigterm_turns_readiness_off_then_finishes_what_was_accepted_and_exits_0
 
 
 class Load:
-    """Clients that send one request after another until the server tells them to go elsewhere."""
+    """Clients that send one request after another until the server asks them to close the connection."""
 
     def __init__(self, port: int, *, num_clients: int = 6) -> None:
         self.statuses: Counter[int] = Counter()
@@ -118,7 +117,7 @@ class Load:
             connection.close()
 
 
-def test_sigterm_under_load_loses_nothing(tiny_bundle: Bundle) -> None:
+def test_sigterm_under_load_loses_no_request(tiny_bundle: Bundle) -> None:
     with serving(tiny_bundle) as (process, _, port):
         load = Load(port)
         load.wait_for(30)
@@ -131,7 +130,7 @@ def test_sigterm_under_load_loses_nothing(tiny_bundle: Bundle) -> None:
         assert process.stderr.read() == ""
 
 
-def test_a_reload_under_load_loses_nothing(tmp_path: Path) -> None:
+def test_a_reload_under_load_loses_no_request(tmp_path: Path) -> None:
     bundle = write_tiny_bundle(tmp_path / "bundle")
     with serving(bundle, SINGLESHOT_RELOAD_SECONDS="0.05") as (process, _, port):
         load = Load(port)
@@ -170,9 +169,9 @@ def test_a_bad_bundle_is_one_sentence_and_status_1(
     assert "export" in error
 
 
-def test_a_taken_port_is_one_sentence_and_status_1(capsys: pytest.CaptureFixture[str]) -> None:
-    with listen(Settings(port=0)) as taken:
-        port = taken.getsockname()[1]
+def test_a_port_in_use_is_one_sentence_and_status_1(capsys: pytest.CaptureFixture[str]) -> None:
+    with listen(read_settings(["--port", "0"])) as listener:
+        port = listener.getsockname()[1]
         assert main(["--port", str(port)]) == 1
     assert re.fullmatch(rf"singleshot: cannot listen on 127\.0\.0\.1:{port}: .*\n", capsys.readouterr().err)
 

@@ -1,1 +1,1 @@
-"""The Open Inference Protocol v2 under /v2, so that the clients of Triton work unchanged."""
+"""The Open Inference Protocol v2 under /v2, so that Triton's clients work unchanged."""

@@ -1,4 +1,4 @@
-"""The repository API of the Open Inference Protocol: which models there are; loading and unloading where that is allowed."""
+"""The repository API of the Open Inference Protocol: the list of models, and, if allowed, loading and unloading."""
 
 from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse, Response
@@ -8,7 +8,7 @@ from service.errors import RequestError
 
 
 def add_repository_protocol(app: FastAPI, server: Server) -> None:
-    """POST /v2/repository/…"""
+    """Add POST /v2/repository/…"""
 
     @app.post("/v2/repository/index")
     async def index(request: Request) -> Response:
@@ -28,14 +28,14 @@ def add_repository_protocol(app: FastAPI, server: Server) -> None:
 
     @app.post("/v2/repository/models/{name}/load", response_class=Response)
     async def load(request: Request, name: str) -> Response:
-        """Load the bundle of that name anew from where it lies."""
+        """Load the bundle of that name again from its directory."""
         check_control(request)
         await server.repository.load(name)
         return Response()
 
     @app.post("/v2/repository/models/{name}/unload", response_class=Response)
     async def unload(request: Request, name: str) -> Response:
-        """Serve the model no longer."""
+        """Stop serving the model."""
         check_control(request)
         await server.repository.unload(name)
         return Response()

@@ -13,7 +13,7 @@ from service.api.query import MAX_TIMEOUT_MS
 from service.api.schemas import DetectQuery
 from service.errors import RequestError, validation_problems
 
-# what Triton's clients may send and what has no meaning here
+# parameters that Triton's clients may send and that are not parameters of /detect
 RESERVED = frozenset(["binary_data_output", "timeout", "priority", "sequence_id", "sequence_start", "sequence_end"])
 
 
@@ -41,7 +41,7 @@ def images_of(
 
 
 def query_of(wanted: InferRequest) -> DetectQuery:
-    """The request's parameters as those of /detect; raises RequestError 400."""
+    """The request's parameters as a query of /detect; raises RequestError 400."""
     parameters = {
         name: [value] if name in ("classes", "class_thresholds") and isinstance(value, str) else value
         for name, value in wanted.parameters.items()
@@ -54,7 +54,7 @@ def query_of(wanted: InferRequest) -> DetectQuery:
 
 
 def timeout_of(wanted: InferRequest) -> float:
-    """The seconds that the request's parameter `timeout`, in µs, gives it, 0 for unset; raises RequestError 400."""
+    """The request's parameter `timeout` (in µs) in seconds; 0 if it is not set. Raises RequestError 400."""
     timeout = wanted.parameters.get("timeout", 0)
     if not isinstance(timeout, int) or isinstance(timeout, bool) or not 0 <= timeout <= 1000 * MAX_TIMEOUT_MS:
         raise RequestError(
@@ -64,7 +64,7 @@ def timeout_of(wanted: InferRequest) -> float:
 
 
 def outputs_of(wanted: InferRequest) -> dict[str, bool]:
-    """The outputs that the client wants, and whether as bytes; raises RequestError 400."""
+    """{name of an output that the client wants: whether it wants bytes}; raises RequestError 400."""
     default = bool(wanted.parameters.get("binary_data_output", False))
     if not wanted.outputs:
         return dict.fromkeys(OUTPUT_NAMES, default)

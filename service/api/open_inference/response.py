@@ -17,13 +17,11 @@ OUTPUTS = [
     {"name": "class_names", "datatype": "BYTES", "shape": [-1, -1]},
     {"name": "num_detections", "datatype": "INT32", "shape": [-1]},
 ]
-
-
 OUTPUT_NAMES = [str(output["name"]) for output in OUTPUTS]
 
 
 def whole(outcomes: Sequence[Outcome | ImageError]) -> list[Outcome]:
-    """The outcomes, if all are good; else the first ImageError is raised, with the image's number."""
+    """The outcomes, if every image has one; raises the first ImageError otherwise, with the image's number."""
     good = []
     for number, outcome in enumerate(outcomes):
         if isinstance(outcome, ImageError):
@@ -33,7 +31,7 @@ def whole(outcomes: Sequence[Outcome | ImageError]) -> list[Outcome]:
 
 
 def tensors_of(model: ServedModel, outcomes: Sequence[Outcome]) -> dict[str, NDArray[Any] | list[list[str]]]:
-    """The output tensors, each image's rows filled up to the longest."""
+    """The output tensors; the rows of each image are padded to the largest number of detections."""
     counts = [len(outcome.detections) for outcome in outcomes]
     longest = max(counts)
     boxes = np.zeros((len(outcomes), longest, 4), np.float32)

@@ -1,9 +1,10 @@
 """The Open Inference Protocol v2 under /v2, so that Triton's clients work unchanged.
 
-A model takes one input, either `image` (BYTES: image files) or `images` (UINT8 [B, H, W, 3] RGB, or [H, W, 3]), and gives
-`boxes` FP32 [B, D, 4] xyxy in pixels of each picture, `scores` FP32 [B, D], `labels` INT32 [B, D], `class_names` BYTES
-[B, D] and `num_detections` INT32 [B]. D is the largest number of detections; rows beyond an image's own have score 0 and
-label -1. The query parameters of /detect are request parameters here, and `timeout` is the deadline in µs.
+A model takes one input, either `image` (BYTES: image files) or `images` (UINT8 [B, H, W, 3] RGB, or [H, W, 3]).
+It gives `boxes` FP32 [B, D, 4] xyxy in pixels of each image, `scores` FP32 [B, D], `labels` INT32 [B, D],
+`class_names` BYTES [B, D] and `num_detections` INT32 [B]. D is the largest number of detections of an image; padding
+rows have score 0 and label -1. The query parameters of /detect are request parameters here, and `timeout` is the
+deadline in µs.
 """
 
 import time
@@ -46,23 +47,23 @@ INFER = {
 
 
 def add_inference_protocol(app: FastAPI, server: Server) -> None:
-    """Health, metadata and inference."""
+    """Add the routes for health, metadata and inference."""
     add_health(app, server)
     add_metadata(app, server)
     add_inference(app, server)
 
 
 def add_health(app: FastAPI, server: Server) -> None:
-    """Whether the server and its models take work; without a key."""
+    """Add the health of the server and of its models, which needs no API key."""
 
     @app.get("/v2/health/live", response_class=Response)
     async def live() -> Response:
-        """The process lives."""
+        """The process is alive."""
         return Response()
 
     @app.get("/v2/health/ready", response_class=Response)
     async def ready() -> Response:
-        """The server takes work."""
+        """The server accepts requests."""
         if server.trouble is not None:
             raise RequestError(503, server.trouble)
         return Response()
@@ -70,7 +71,7 @@ def add_health(app: FastAPI, server: Server) -> None:
     @app.get("/v2/models/{name}/ready", response_class=Response)
     @app.get("/v2/models/{name}/versions/{version}/ready", name="version_ready", response_class=Response)
     async def model_ready(name: str, version: str | None = None) -> Response:
-        """The model takes work."""
+        """The model accepts requests."""
         trouble = server.repository.choose(name, version).trouble
         if trouble is not None:
             raise RequestError(503, trouble)
@@ -78,17 +79,17 @@ def add_health(app: FastAPI, server: Server) -> None:
 
 
 def add_metadata(app: FastAPI, server: Server) -> None:
-    """What the server is, and what its models take and give."""
+    """Add the metadata of the server and of its models."""
 
     @app.get("/v2")
     async def server_metadata() -> dict[str, Any]:
-        """What this server is."""
+        """Name, version and extensions of this server."""
         return {"name": "singleshot", "version": __version__, "extensions": EXTENSIONS}
 
     @app.get("/v2/models/{name}")
     @app.get("/v2/models/{name}/versions/{version}", name="version_metadata")
     async def model_metadata(request: Request, name: str, version: str | None = None) -> dict[str, Any]:
-        """What the model takes and gives."""
+        """Versions, inputs and outputs of the model."""
         server.access.check(request)
         model = server.repository.choose(name, version)
         return {
@@ -101,7 +102,7 @@ def add_metadata(app: FastAPI, server: Server) -> None:
 
 
 def add_inference(app: FastAPI, server: Server) -> None:
-    """POST …/infer."""
+    """Add POST …/infer."""
 
     @app.post("/v2/models/{name}/infer", response_class=Response, openapi_extra=INFER)
     @app.post(

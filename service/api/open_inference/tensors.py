@@ -1,4 +1,4 @@
-"""Tensors on the wire of the Open Inference Protocol v2: as JSON, or as bytes behind it (the binary extension)."""
+"""Tensors in messages of the Open Inference Protocol v2: as JSON, or as bytes after the JSON (the binary extension)."""
 
 import base64
 import binascii
@@ -19,7 +19,7 @@ DATATYPES = {"float32": "FP32", "int32": "INT32"}
 
 
 class InputTensor(BaseModel):
-    """One tensor of a request; its data are here, or behind the JSON where `binary_data_size` says so."""
+    """One tensor of a request; its data are here, or after the JSON if the parameter `binary_data_size` is set."""
 
     name: str
     datatype: str
@@ -45,12 +45,13 @@ class InferRequest(BaseModel):
 
 
 def parse_request(body: bytes, header_length: str | None) -> tuple[InferRequest, list[Any]]:
-    """The request and the value of each input: uint8 array, or a list of bytes. Raises RequestError 400.
+    """The request and the value of each input: a uint8 array, or a list of bytes. Raises RequestError 400.
 
-    `header_length` is the header Inference-Header-Content-Length: how much of the body is JSON.
+    `header_length` is the header Inference-Header-Content-Length: the number of bytes of JSON at the start of the body.
     """
     if header_length is not None and not (header_length.isdecimal() and int(header_length) <= len(body)):
-        raise RequestError(400, "Inference-Header-Content-Length is no length within the body")
+        wanted = f"it should be a number of bytes from 0 to {len(body)}, the length of the body"
+        raise RequestError(400, f"Inference-Header-Content-Length is {header_length!r}, {wanted}")
     num_json = len(body) if header_length is None else int(header_length)
     try:
         request = InferRequest.model_validate_json(body[:num_json])
@@ -64,9 +65,8 @@ def parse_request(body: bytes, header_length: str | None) -> tuple[InferRequest,
             values.append(_from_json(tensor))
             continue
         if not isinstance(size, int) or not 0 <= size <= len(rest):
-            raise RequestError(
-                400, f"{tensor.name}: binary_data_size is {size!r}, the body holds {len(rest)} bytes more"
-            )
+            found = f"binary_data_size is {size!r}, the body holds {len(rest)} bytes more"
+            raise RequestError(400, f"{tensor.name}: {found}")
         values.append(_from_bytes(tensor, bytes(rest[:size])))
         rest = rest[size:]
     if len(rest):
@@ -87,7 +87,7 @@ def _from_json(tensor: InputTensor) -> Any:
     try:
         values = np.array(data)
     except ValueError as error:
-        raise RequestError(400, f"{tensor.name}: data is no regular array: {error}") from error
+        raise RequestError(400, f"{tensor.name}: data is not a regular array: {error}") from error
     if values.size and (values.dtype.kind not in "iu" or values.min() < 0 or values.max() > 255):
         raise RequestError(400, f"{tensor.name}: data should be integers from 0 to 255")
     return _shaped(tensor, values.astype(np.uint8))
@@ -108,7 +108,7 @@ def _from_bytes(tensor: InputTensor, data: bytes) -> Any:
 
 def _counted(tensor: InputTensor, elements: list[bytes]) -> list[bytes]:
     if len(elements) != _size(tensor):
-        raise RequestError(400, f"{tensor.name}: shape {tensor.shape} is not that of {len(elements)} elements")
+        raise RequestError(400, f"{tensor.name}: shape {tensor.shape} does not fit {len(elements)} elements")
     return elements
 
 
@@ -116,7 +116,7 @@ def _shaped(tensor: InputTensor, values: NDArray[np.uint8]) -> NDArray[np.uint8]
     if tensor.datatype != "UINT8":
         raise RequestError(400, f"{tensor.name}: datatype is {tensor.datatype}, this server takes BYTES and UINT8")
     if values.size != _size(tensor):
-        raise RequestError(400, f"{tensor.name}: shape {tensor.shape} is not that of {values.size} values")
+        raise RequestError(400, f"{tensor.name}: shape {tensor.shape} does not fit {values.size} values")
     return values.reshape(tensor.shape)
 
 
@@ -133,7 +133,7 @@ def _flat(data: Iterable[Any]) -> list[Any]:
 def format_response(
     head: Mapping[str, Any], outputs: Mapping[str, NDArray[Any] | list[list[str]]], is_binary: Mapping[str, bool]
 ) -> tuple[bytes, int | None]:
-    """The body of an answer with the named outputs, and how much of it is JSON where bytes follow.
+    """The body of an answer with the named outputs, and the length of its JSON if bytes follow.
 
     An output is an array, or a list of rows of strings, which is a BYTES tensor.
     """

@@ -1,7 +1,7 @@
 """The public surface of the server: its OpenAPI document without prose, and its metrics.
 
-openapi.json and metrics.json beside this module hold the surface that clients and dashboards rely on, and
-test_surface.py compares the server with them. If a change of the surface is intended, rewrite both files and commit them:
+openapi.json and metrics.json beside this module record the surface that clients and dashboards rely on, and
+test_surface.py compares the server with them. If you change the surface on purpose, rewrite both files and commit them:
 
     python -m tests.service.api.surface
 """

@@ -18,7 +18,7 @@ from tests.service.served_app import GOLDEN, problem, settings
 
 
 class Clock:
-    """Stands still until it is told to go on."""
+    """Stands still until a test changes `now`."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -39,33 +39,33 @@ def access(clock: Clock | None = None, **changes: Any) -> Access:
 @pytest.fixture
 def keys(tmp_path: Path) -> Path:
     path = tmp_path / "keys"
-    path.write_text("# who key\nalice a-secret\n\nbob b-secret\n")
+    path.write_text("# name key\nalice a-secret\n\nbob b-secret\n")
     return path
 
 
-def test_without_keys_and_limits_everybody_may_ask() -> None:
+def test_without_keys_and_limits_every_request_is_accepted() -> None:
     access().check(request_with())
 
 
 @pytest.mark.parametrize("headers", [{"Authorization": "Bearer a-secret"}, {"X_API_Key": "b-secret"}])
-def test_a_key_opens(keys: Path, headers: dict[str, str]) -> None:
+def test_a_valid_key_is_accepted(keys: Path, headers: dict[str, str]) -> None:
     access(api_keys_file=keys).check(request_with(**headers))
 
 
 @pytest.mark.parametrize(
     "headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic a-secret"}, {"X_API_Key": ""}]
 )
-def test_without_a_valid_key_it_is_a_401(keys: Path, headers: dict[str, str]) -> None:
+def test_a_request_without_a_valid_key_is_a_401(keys: Path, headers: dict[str, str]) -> None:
     with pytest.raises(RequestError, match="API key") as caught:
         access(api_keys_file=keys).check(request_with(**headers))
     assert (caught.value.status, caught.value.headers) == (401, {"WWW-Authenticate": "Bearer"})
 
 
-def test_a_bucket_gives_a_burst_and_then_its_rate() -> None:
+def test_a_bucket_allows_a_burst_and_then_its_rate() -> None:
     bucket = TokenBucket(2.0, 3, now=0.0)
     assert [bucket.take(0.0) for _ in range(4)] == [0, 0, 0, 0.5]
     assert [bucket.take(0.5), bucket.take(0.5)] == [0, 0.5]
-    assert [bucket.take(1000.0) for _ in range(4)] == [0, 0, 0, 0.5]  # no more than a burst is saved up
+    assert [bucket.take(1000.0) for _ in range(4)] == [0, 0, 0, 0.5]  # an idle bucket saves at most a burst
 
 
 def test_each_key_has_its_own_rate(keys: Path) -> None:

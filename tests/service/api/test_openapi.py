@@ -1,4 +1,4 @@
-"""Whatever a client makes of the OpenAPI document, no answer is a 5xx, and every answer is one that it describes."""
+"""Requests generated from the OpenAPI document: no answer is a 5xx, and the document describes every answer."""
 
 from typing import Any
 

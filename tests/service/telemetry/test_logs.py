@@ -25,7 +25,7 @@ def _restored() -> Iterator[None]:
     root.handlers[:], root.level, own.level = before
     logging.getLogger("python_multipart").setLevel(logging.NOTSET)
     for logger in (root, own):
-        logger.setLevel(logger.level)  # forget what was worked out from the levels
+        logger.setLevel(logger.level)  # clear the cache of enabled levels
 
 
 def written(level: Level) -> tuple[io.StringIO, Any]:
@@ -34,7 +34,7 @@ def written(level: Level) -> tuple[io.StringIO, Any]:
     return stream, lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
-def test_a_line_is_an_object_with_what_was_given() -> None:
+def test_a_line_is_an_object_with_the_extra_fields() -> None:
     _, lines = written("info")
     token = request_id.set("abc")
     logging.getLogger("singleshot").info("two\nlines of %d", 2, extra={"model": "tiny", "thing": object})
@@ -45,20 +45,20 @@ def test_a_line_is_an_object_with_what_was_given() -> None:
     assert line["time"].endswith("+00:00")
 
 
-def test_at_info_there_is_one_line_a_request(tiny_bundle: Bundle) -> None:
+def test_each_request_is_one_line_at_info(tiny_bundle: Bundle) -> None:
     _, lines = written("info")
     with AsgiClient(create_app(settings(tiny_bundle.path))) as client:
         client.post("/detect", content=GOLDEN, headers={"X-Request-Id": "first"})
         client.post("/detect?secret=1", content=b"no image", headers={"X-Request-Id": "second"})
-    told = lines()
-    assert [(line["request_id"], line["method"], line["path"], line["status"]) for line in told] == [
+    requests = lines()
+    assert [(line["request_id"], line["method"], line["path"], line["status"]) for line in requests] == [
         ("first", "POST", "/detect", 200),
         ("second", "POST", "/detect", 422),
     ]
-    assert told[0]["ms"] > 0
+    assert requests[0]["ms"] > 0
 
 
-def test_at_warning_a_good_request_is_silent(tiny_bundle: Bundle) -> None:
+def test_a_successful_request_is_not_logged_at_warning(tiny_bundle: Bundle) -> None:
     _, lines = written("warning")
     with AsgiClient(create_app(settings(tiny_bundle.path))) as client:
         client.post("/detect", content=GOLDEN)
@@ -66,7 +66,7 @@ def test_at_warning_a_good_request_is_silent(tiny_bundle: Bundle) -> None:
     assert lines() == []
 
 
-def test_a_failed_batch_names_its_requests(tiny_bundle: Bundle) -> None:
+def test_a_failed_batch_is_logged_with_the_ids_of_its_requests(tiny_bundle: Bundle) -> None:
     _, lines = written("info")
     engines = FaultyEngines()
     with AsgiClient(create_app(settings(tiny_bundle.path), engines)) as client:

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from service.telemetry.metrics import SCORE_BUCKETS, ScoreHistogram
 
 
-def test_scores_counted_at_once_are_as_counted_one_by_one() -> None:
+def test_scores_counted_at_once_give_the_histogram_of_scores_counted_one_by_one() -> None:
     scores = np.concatenate([np.random.default_rng(0).random(500), SCORE_BUCKETS]).astype(np.float32)
     ours, theirs = CollectorRegistry(), CollectorRegistry()
     histogram = ScoreHistogram("score", "s")

@@ -1,4 +1,4 @@
-"""Traces, as a collector gets them."""
+"""Traces as a collector receives them."""
 
 import threading
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ pytest.importorskip("opentelemetry.exporter.otlp.proto.http")
 
 @contextmanager
 def collector() -> Iterator[tuple[str, list[Any]]]:
-    """An OTLP collector on a free port -> its address, and the spans that it has got."""
+    """An OTLP collector on a free port -> its address, and the spans that it has received."""
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
     spans: list[Any] = []
@@ -52,7 +52,7 @@ def collector() -> Iterator[tuple[str, list[Any]]]:
             thread.join()
 
 
-def test_a_request_is_a_span_with_its_stages_in_the_clients_trace(tiny_bundle: Bundle) -> None:
+def test_a_request_and_its_stages_are_spans_of_the_clients_trace(tiny_bundle: Bundle) -> None:
     trace_id, parent_id = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
     with collector() as (address, spans):
         with AsgiClient(create_app(settings(tiny_bundle.path, otlp_endpoint=address))) as client:
@@ -77,7 +77,7 @@ def test_without_an_endpoint_there_is_no_tracing() -> None:
     assert open_tracing(None) is None
 
 
-def test_a_request_without_a_trace_begins_one() -> None:
+def test_a_request_without_a_trace_starts_one() -> None:
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 

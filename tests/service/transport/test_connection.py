@@ -1,4 +1,4 @@
-"""A client cannot hold a connection, or fill the memory, by what it sends before the body of a request."""
+"""The head of a request is limited in time and size, so that no client holds a connection or fills the memory."""
 
 import socket
 from collections.abc import Iterator
@@ -38,37 +38,37 @@ def read_all(client: socket.socket) -> bytes:
     return b"".join(iter(lambda: client.recv(65536), b""))
 
 
-def test_a_client_that_says_nothing_is_cut_off(client: socket.socket) -> None:
+def test_the_connection_of_a_silent_client_is_closed(client: socket.socket) -> None:
     assert read_all(client) == b""
 
 
 @pytest.mark.parametrize("part", [REQUEST[:1], REQUEST[:20], REQUEST[:-2]])
-def test_a_client_that_does_not_end_its_headers_is_cut_off(client: socket.socket, part: bytes) -> None:
+def test_an_incomplete_head_is_a_408(client: socket.socket, part: bytes) -> None:
     client.sendall(part)
     assert read_all(client).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
 
 
-def test_so_is_one_that_trickles_its_second_request(client: socket.socket) -> None:
+def test_an_incomplete_head_of_the_second_request_is_a_408(client: socket.socket) -> None:
     client.sendall(REQUEST + REQUEST[:20])
     answers = read_all(client)
     assert answers.startswith(b"HTTP/1.1 200 OK\r\n")
     assert b'"ok"HTTP/1.1 408 Request Timeout\r\n' in answers
 
 
-def test_headers_without_end_are_refused(client: socket.socket) -> None:
+def test_a_head_that_is_too_large_is_a_431(client: socket.socket) -> None:
     start = REQUEST[:-2] + b"X-Long: "
     client.sendall(start + b"a" * (MAX_HEAD_BYTES + 1 - len(start)))
     assert read_all(client).startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
 
 
-def test_what_is_no_http_is_refused_once(client: socket.socket) -> None:
+def test_bytes_that_are_not_http_get_one_400(client: socket.socket) -> None:
     client.sendall(b"\x16\x03\x01 hello\r\n")
     answer = read_all(client)
     assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert answer.count(b"HTTP/1.1") == 1
 
 
-def test_a_connection_lives_on_between_requests_for_longer_than_a_head_may_take(impatient: str) -> None:
+def test_a_connection_stays_open_between_requests_for_longer_than_the_limit_of_a_head(impatient: str) -> None:
     connection = HTTPConnection(impatient)
     for _ in range(2):
         connection.request("GET", "/healthz")

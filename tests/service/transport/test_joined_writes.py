@@ -1,4 +1,4 @@
-"""An answer is sent in one piece: a server that dies has sent all of it or nothing."""
+"""An answer is sent in one piece: a server that is killed has sent all of it or nothing."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ async def whole() -> str:
 
 @app.get("/parts")
 async def parts() -> StreamingResponse:
-    """Two parts, of which the second comes some turns of the event loop after the first."""
+    """Two parts; the second is sent some turns of the event loop after the first."""
 
     async def stream() -> AsyncIterator[str]:
         yield "first"
@@ -34,7 +34,7 @@ async def parts() -> StreamingResponse:
 
 
 class Wire(asyncio.Transport):
-    """Keeps each piece that is sent."""
+    """Keeps each piece that is sent to the client."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,8 +58,8 @@ class Wire(asyncio.Transport):
     def get_extra_info(self, name: str, default: object = None) -> object:  # noqa: ARG002
         return default
 
-    async def holds(self, end: bytes) -> None:
-        """Wait until what was sent ends so."""
+    async def wait_for(self, end: bytes) -> None:
+        """Wait until the sent bytes end with `end`."""
         async with asyncio.timeout(30):
             while not b"".join(self.pieces).endswith(end):
                 await self.has_sent.wait()
@@ -67,39 +67,39 @@ class Wire(asyncio.Transport):
 
 
 async def ask(path: str, end: bytes, headers: str = "") -> Wire:
-    """Send a request -> the wire, once what it carries ends with `end`."""
-    config = uvicorn.Config(app, http=connections_of(30), ws="none", lifespan="off")
+    """Send a request -> the wire, once the sent bytes end with `end`."""
+    config = uvicorn.Config(app, ws="none", lifespan="off")
     config.load()
-    connection = config.http_protocol_class(config=config, server_state=ServerState(), app_state={})
+    connection = connections_of(30)(config, ServerState(), app_state={})
     wire = Wire()
     connection.connection_made(wire)
     connection.data_received(f"GET {path} HTTP/1.1\r\nHost: here\r\n{headers}\r\n".encode())
-    await wire.holds(end)
+    await wire.wait_for(end)
     connection.connection_lost(None)
     return wire
 
 
-def test_the_head_and_the_body_leave_together() -> None:
+def test_the_head_and_the_body_are_sent_together() -> None:
     wire = asyncio.run(ask("/whole", b'"whole"'))
     assert len(wire.pieces) == 1
     assert wire.pieces[0].startswith(b"HTTP/1.1 200 OK\r\n")
 
 
-def test_so_they_do_where_the_connection_ends_with_them() -> None:
+def test_they_are_sent_together_before_the_connection_is_closed() -> None:
     wire = asyncio.run(ask("/whole", b'"whole"', headers="Connection: close\r\n"))
     assert len(wire.pieces) == 1
     assert wire.is_closed
 
 
-def test_what_comes_later_does_not_keep_what_is_there() -> None:
+def test_a_part_is_sent_before_the_next_one_is_ready() -> None:
     wire = asyncio.run(ask("/parts", b"6\r\nsecond\r\n0\r\n\r\n"))
     assert wire.pieces[0].startswith(b"HTTP/1.1 200 OK\r\n")
     assert wire.pieces[0].endswith(b"5\r\nfirst\r\n")
 
 
 @pytest.mark.parametrize("is_aborted", [False, True])
-def test_a_connection_that_has_ended_gets_nothing(is_aborted: bool) -> None:
-    async def write_behind_the_end() -> Wire:
+def test_nothing_is_sent_on_a_closed_connection(is_aborted: bool) -> None:
+    async def write_and_close() -> Wire:
         wire = Wire()
         joined = JoinedWrites(wire)
         joined.write(b"late")
@@ -110,4 +110,4 @@ def test_a_connection_that_has_ended_gets_nothing(is_aborted: bool) -> None:
         await asyncio.sleep(0)
         return wire
 
-    assert asyncio.run(write_behind_the_end()).pieces == []
+    assert asyncio.run(write_and_close()).pieces == []
