@@ -70,7 +70,7 @@ class Batcher:
         self._streams = Streams(num_streams)
         self._limit = cost.best_size(max_batch)  # images in a batch, at the present costs
         self._is_closing = False
-        self._failures_in_a_row = 0
+        self.failures_in_a_row = 0  # batches that have failed since the last one that succeeded
 
     def start(self) -> None:
         """Start the threads: one for each stream, and the spare ones."""
@@ -100,11 +100,6 @@ class Batcher:
     def image_seconds(self) -> float:
         """The time of a batch of one image."""
         return self._cost.seconds(1)
-
-    @property
-    def failures_in_a_row(self) -> int:
-        """Batches that have failed since the last one that succeeded."""
-        return self._failures_in_a_row
 
     def longest_overdue_seconds(self) -> float:
         """By how much the slowest running batch exceeds its prediction; negative while all are in time."""
@@ -279,7 +274,7 @@ class Batcher:
         failed = dict.fromkeys(buffer.tickets, failure)
         buffer.clear()
         with self._lock:
-            self._failures_in_a_row += 1
+            self.failures_in_a_row += 1
             self._hand_over()
         self._loop.call_soon_threadsafe(results.deliver, failed)
 
@@ -289,9 +284,9 @@ class Batcher:
         size = len(batch.tickets)
         with self._lock:
             if batch.failure is not None:
-                self._failures_in_a_row += 1
+                self.failures_in_a_row += 1
             elif size:  # a batch of broken images alone says nothing about the engine
-                self._failures_in_a_row = 0
+                self.failures_in_a_row = 0
                 self._cost.observe(size, batch.infer_seconds, batch.decode_seconds)
                 self._limit = self._cost.best_size(self._max_batch)
             self._streams.release()
