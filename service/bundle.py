@@ -32,7 +32,7 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class BundleError(Exception):
-    """A bundle that cannot be read or written; the message names the file, what is wrong with it and the remedy."""
+    """A bundle cannot be read or written; the message names the file, the fault and the remedy."""
 
 
 class _Part(BaseModel):

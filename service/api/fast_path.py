@@ -21,8 +21,8 @@ class Application(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the lifespan of the application."""
-        is_short = scope["type"] == "http" and (scope["method"], scope["path"]) == self._method_and_path
-        if self._shortcut is not None and is_short:
+        is_shortcut = scope["type"] == "http" and (scope["method"], scope["path"]) == self._method_and_path
+        if self._shortcut is not None and is_shortcut:
             await self._shortcut(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)

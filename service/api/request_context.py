@@ -1,4 +1,4 @@
-"""What every request gets: an id, an entry in metrics, log and trace, and a 500 if it raises an unexpected error."""
+"""Gives every request an id, an entry in metrics, log and trace, and a 500 if it raises an unexpected error."""
 
 import logging
 import re
@@ -61,9 +61,7 @@ class RequestContext:
             logger.exception("the request failed")
             if code:
                 raise
-            problem = RequestError(
-                500, "the server failed on this request; its log has the cause under the request's id"
-            )
+            problem = RequestError(500, "the server failed; its log has the cause under the id of the request")
             await problem_response(problem, scope)(scope, receive, send_with_id)
         finally:
             self._record(scope, code, start)

@@ -17,7 +17,8 @@ class DetectQuery(BaseModel):
     score_threshold: float | None = Field(None, ge=0, le=1, description="detections with a lower score are left out")
     class_thresholds: list[str] = Field(
         [],
-        description="score thresholds of single classes, as `name:0.5`; repeat the parameter or separate by commas",
+        description="score thresholds of single classes, as `name:0.5`; repeat the parameter or separate the entries "
+        "by commas",
     )
     max_detections: int | None = Field(
         None, ge=1, le=10_000, description="largest number of detections per image; the best ones are kept"
@@ -60,7 +61,7 @@ class ImageProblem(BaseModel):
 
 
 class Result(BaseModel):
-    """One image of the request. Only if it could not be used, width and height are null and `error` is present."""
+    """One image of the request. Only for an unusable image, width and height are null and `error` is present."""
 
     filename: str | None
     width: int | None

@@ -37,7 +37,7 @@ class ScoreHistogram(Collector):
             self._sums[model] = self._sums.get(model, 0.0) + float(scores.sum())
 
     def collect(self) -> Iterator[Metric]:
-        """The histogram as prometheus_client wants it."""
+        """The histogram in the form of prometheus_client."""
         family = HistogramMetricFamily(self._name, self._documentation, labels=["model"])
         with self._lock:
             for model, counts in self._counts.items():

@@ -1,4 +1,4 @@
-"""The application on a real socket, in a thread of this process, for clients that want one."""
+"""The application on a real socket, in a thread of this process, for clients that need one."""
 
 import asyncio
 import threading

@@ -64,7 +64,7 @@ def timeout_of(wanted: InferRequest) -> float:
 
 
 def outputs_of(wanted: InferRequest) -> dict[str, bool]:
-    """{name of an output that the client wants: whether it wants bytes}; raises RequestError 400."""
+    """{name of a requested output: whether it is sent as bytes}; raises RequestError 400."""
     default = bool(wanted.parameters.get("binary_data_output", False))
     if not wanted.outputs:
         return dict.fromkeys(OUTPUT_NAMES, default)

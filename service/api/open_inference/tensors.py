@@ -29,7 +29,7 @@ class InputTensor(BaseModel):
 
 
 class RequestedOutput(BaseModel):
-    """One tensor that the client wants."""
+    """One tensor that the client requests."""
 
     name: str
     parameters: dict[str, Any] = {}

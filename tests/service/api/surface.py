@@ -76,7 +76,7 @@ def text_of(surface: Any) -> str:
 
 
 def differences(file_name: str, surface: Any) -> str:
-    """What the file does not have in common with `surface`, as a diff; empty if they are equal."""
+    """The differences between the file and `surface`, as a diff; empty if there are none."""
     expected = (FOLDER / file_name).read_text().splitlines()
     return "\n".join(
         difflib.unified_diff(expected, text_of(surface).splitlines(), file_name, "the server", lineterm="")

@@ -34,7 +34,7 @@ def client(impatient: str) -> Iterator[socket.socket]:
 
 
 def read_all(client: socket.socket) -> bytes:
-    """What the server sends until it closes the connection."""
+    """Everything that the server sends until it closes the connection."""
     return b"".join(iter(lambda: client.recv(65536), b""))
 
 
