@@ -17,7 +17,9 @@ from google.protobuf.message import DecodeError
 from export.build import ExportError
 from export.engine_builder import ENGINE, OUTCOME, Job, Outcome
 from export.half_precision import to_half
-from service.bundle import Bundle, EngineFile, InputSpec, add_engine, read_bundle
+from service.bundle import Bundle, EngineFile, add_engine, read_bundle
+from service.engines.engine import EngineError
+from service.engines.tensor_contract import OfferedTensor, check_tensors
 from service.engines.tensorrt.cuda import CudaError, gpu_target
 from service.engines.tensorrt.plugin import NAMESPACE, OPERATOR
 
@@ -109,7 +111,17 @@ def network_of(bundle: Bundle, precision: Precision) -> tuple[bytes, int]:
         model = onnx.load(bundle.model_path)
     except DecodeError as error:
         raise ExportError(f"{bundle.model_path}: it is no ONNX model ({error}); export the bundle again") from error
-    check_contract(model, bundle.manifest.input, bundle.model_path)
+    try:
+        check_tensors(
+            bundle.model_path,
+            bundle.manifest,
+            [offered(tensor) for tensor in model.graph.input],
+            [offered(tensor) for tensor in model.graph.output],
+            remedy="export the bundle again with `python -m export build`",
+            is_exact=True,
+        )
+    except EngineError as error:
+        raise ExportError(str(error)) from error
     if any(node.op_type == "GridSample" for node in model.graph.node):
         raise ExportError(
             f"{bundle.model_path}: it has GridSample, which TensorRT may compute wrongly (NVIDIA/TensorRT#4813); "
@@ -128,24 +140,12 @@ def network_of(bundle: Bundle, precision: Precision) -> tuple[bytes, int]:
     return model.SerializeToString(), num_plugins
 
 
-def check_contract(model: onnx.ModelProto, spec: InputSpec, path: Path) -> None:
-    """Raise ExportError unless the model's input and outputs are a bundle's."""
-    wanted = ("images", onnx.TensorProto.UINT8, [spec.height, spec.width, 3])
-    found = [
-        (
-            tensor.name,
-            tensor.type.tensor_type.elem_type,
-            [dim.dim_value for dim in tensor.type.tensor_type.shape.dim][1:],
-        )
-        for tensor in model.graph.input
-    ]
-    outputs = {tensor.name for tensor in model.graph.output}
-    if found != [wanted] or not outputs.issuperset({"boxes", "scores", "labels"}):
-        inputs = ", ".join(f"{name} {onnx.TensorProto.DataType.Name(kind)} {shape}" for name, kind, shape in found)
-        raise ExportError(
-            f"{path}: it maps {inputs or 'nothing'} to {', '.join(sorted(outputs)) or 'nothing'}, a bundle's model maps "
-            f"images UINT8 {wanted[2]} to boxes, scores, labels; export the bundle again with `python -m export build`"
-        )
+def offered(value: onnx.ValueInfoProto) -> OfferedTensor:
+    """What a graph says of an input or output."""
+    tensor = value.type.tensor_type
+    kind = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
+    shape = tuple(length.dim_value if length.HasField("dim_value") else None for length in tensor.shape.dim)
+    return OfferedTensor(value.name, {"float": "float32"}.get(kind, kind), shape if tensor.HasField("shape") else None)
 
 
 def run_builder(

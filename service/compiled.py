@@ -1,4 +1,4 @@
-"""Machine code from plain loops: Numba, with its cache where that can be written."""
+"""Machine code from plain loops, by Numba, cached if a directory for the cache is writable."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,11 @@ from numba import njit
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile; keep the machine code beside this file or in $NUMBA_CACHE_DIR, or in memory only where neither is writable."""
+    """Compile a function of plain loops.
+
+    The machine code is cached beside the function's file or in $NUMBA_CACHE_DIR. If neither is writable, it stays in
+    memory only.
+    """
     try:
         return njit(cache=True, nogil=True)(function)  # type: ignore[no-any-return]
     except RuntimeError:  # numba: "cannot cache function: no locator available"

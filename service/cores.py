@@ -1,4 +1,4 @@
-"""What the processor offers: how many cores this process may use, and whether they have matrix units."""
+"""How many cores this process may use, and whether they have matrix units."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,10 @@ CPU_INFO = Path("/proc/cpuinfo")
 
 
 def num_cores(limit_file: Path = CGROUP_LIMIT) -> int:
-    """The cores of the machine that this process may run on, at most as many as its container is allowed in full."""
+    """The number of cores that this process may run on.
+
+    In a container with a CPU limit it is at most the limit, rounded down, and at least 1.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         quota, period = limit_file.read_text().split()
@@ -23,7 +26,7 @@ def has_amx(cpu_info: Path = CPU_INFO) -> bool:
 
 
 def cpu_flags(cpu_info: Path = CPU_INFO) -> set[str]:
-    """The processor's extensions by the kernel's names; none where nothing says so, as on Windows."""
+    """The processor's extensions, as the kernel names them; none if the file is missing, as on Windows."""
     try:
         lines = cpu_info.read_text().splitlines()
     except OSError:

@@ -1,1 +1,1 @@
-"""The engines: images in, candidates out. Each backend has a module or a room of its own."""
+"""The engines: images in, candidates out. Each backend has its own module or sub-package."""

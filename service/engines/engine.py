@@ -1,4 +1,4 @@
-"""An engine is a callable: images in, candidates out. Its forms are interchangeable."""
+"""An engine is a callable: images in, candidates out. All engines are interchangeable."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -43,8 +43,8 @@ class Engine(Protocol):
     """What every backend offers.
 
     `name` is onnx, openvino or tensorrt; `device` is cpu, cuda, or a GPU's architecture such as sm_89; `precision` is
-    fp32, bf16 or fp16. It takes `num_streams` calls at once, and its users never start more. One call uses `num_threads`
-    threads of the CPU; for an engine on a GPU that is 1, the caller's own thread, which waits.
+    fp32, bf16 or fp16. It takes `num_streams` calls at once, and its users never start more. One call uses
+    `num_threads` threads of the CPU; for an engine on a GPU that is 1, the caller's own thread, which waits.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None:
-        """Give back what the engine holds; it is not called again."""
+        """Free what the engine holds; it is not called again."""
         ...
 
 

@@ -9,18 +9,18 @@ from numpy.typing import NDArray
 from service.bundle import Bundle
 from service.cores import num_cores
 from service.engines.engine import Candidates, EngineError
+from service.engines.tensor_contract import IMAGES, OUTPUTS, OfferedTensor, check_tensors
 
-OUTPUTS = ("boxes", "scores", "labels")
 CUDA = "CUDAExecutionProvider"
 CUDA_REMEDY = (
-    "install onnxruntime-gpu in the place of onnxruntime on a machine with an NVIDIA GPU, or choose `--engine onnx`"
+    "install onnxruntime-gpu instead of onnxruntime on a machine with an NVIDIA GPU, or choose `--engine onnx`"
 )
 
 
 class OnnxEngine:
     """Runs model.onnx of a bundle with ONNX Runtime in fp32; idle threads sleep instead of spinning.
 
-    A session takes calls from several threads at once. With num_threads=1 each runs in its caller's thread.
+    A session takes calls from several threads at once. With num_threads=1 each call runs in its caller's thread.
     """
 
     name = "onnx"
@@ -50,19 +50,20 @@ class OnnxEngine:
             raise EngineError(
                 f"{bundle.model_path}: ONNX Runtime cannot load it: {error}; export the bundle again"
             ) from error
-        if device == "cuda" and CUDA not in self._session.get_providers():  # it warns and goes on without a GPU
+        if device == "cuda" and CUDA not in self._session.get_providers():  # ONNX Runtime only warns, and uses the CPU
             raise EngineError(f"ONNX Runtime cannot use CUDA here: no GPU, or libraries that do not fit; {CUDA_REMEDY}")
-        inputs = [tensor.name for tensor in self._session.get_inputs()]
-        outputs = {tensor.name for tensor in self._session.get_outputs()}
-        if inputs != ["images"] or not outputs.issuperset(OUTPUTS):
-            raise EngineError(
-                f"{bundle.model_path}: it maps {inputs} to {sorted(outputs)}, a bundle maps ['images'] to {sorted(OUTPUTS)}; "
-                "export the bundle again"
-            )
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        check_tensors(
+            bundle.model_path,
+            bundle.manifest,
+            [offered(tensor) for tensor in inputs],
+            [offered(tensor) for tensor in outputs],
+            remedy="export the bundle again",
+        )
 
     def __call__(self, images: NDArray[np.uint8]) -> Candidates:
         """Run images uint8 (B, H, W, 3) RGB."""
-        boxes, scores, labels = self._session.run(OUTPUTS, {"images": images})
+        boxes, scores, labels = self._session.run(OUTPUTS, {IMAGES: images})
         return Candidates(boxes, scores, labels)
 
     def close(self) -> None:
@@ -70,10 +71,18 @@ class OnnxEngine:
         del self._session
 
 
+def offered(tensor: Any) -> OfferedTensor:
+    """An input or output as ONNX Runtime describes it."""
+    kind = tensor.type.removeprefix("tensor(").removesuffix(")")
+    # the length of an axis is a name or None if it is not fixed; an unknown shape has no axes
+    shape = tuple(length if isinstance(length, int) else None for length in tensor.shape)
+    return OfferedTensor(tensor.name, {"float": "float32"}.get(kind, kind), shape or None)
+
+
 def choose_providers(device: Literal["cpu", "cuda"], available: list[str]) -> list[Any]:
-    """What ONNX Runtime runs the graph with, of what it has, in order of preference; raises EngineError."""
+    """The execution providers for `device`, preferred ones first; raises EngineError if CUDA is not `available`."""
     if device == "cpu":
         return ["CPUExecutionProvider"]
     if CUDA not in available:
         raise EngineError(f"this ONNX Runtime was built without CUDA; {CUDA_REMEDY}")
-    return [(CUDA, {"use_tf32": "0"}), "CPUExecutionProvider"]  # TF32 rounds to ten bits, and boxes with it
+    return [(CUDA, {"use_tf32": "0"}), "CPUExecutionProvider"]  # TF32 would round the boxes too, to ten bits

@@ -16,14 +16,17 @@ def open_engine(
     num_threads: int | None = None,
     num_streams: int | None = 1,
 ) -> Engine:
-    """Open the engine of `bundle`: auto is TensorRT where the bundle has an engine file that fits this machine's GPU, else
-    OpenVINO where it is installed, else ONNX Runtime, both on the CPU.
+    """Open the engine of `bundle`; raises EngineError.
 
-    `precision` is what the network's layers are computed in, coordinates are always fp32; auto is what is fastest here.
+    auto is TensorRT if the bundle has an engine file for this machine's GPU, else OpenVINO if it is installed, else
+    ONNX Runtime, both on the CPU.
 
-    num_streams is the number of calls that may run at once, None for what is best on the device: one per core on a CPU,
-    each with one thread; two on a GPU with TensorRT; one on a GPU with ONNX Runtime. num_threads is the number of threads
-    that each call may use, None for an even share of the cores. Raises EngineError.
+    `precision` is the precision of the network's layers; auto is the fastest one on this machine. Coordinates are
+    always fp32.
+
+    num_streams is the number of calls that may run at once. None is the best number for the device: on a CPU one per
+    core, each with one thread; on a GPU two with TensorRT and one with ONNX Runtime. num_threads is the number of
+    threads that each call may use. None is an even share of the cores.
     """
     if name == "tensorrt":
         from service.engines.tensorrt.choose import open_tensorrt

@@ -1,4 +1,4 @@
-"""How many cores the server counts on."""
+"""How many cores the server may use, and whether they have matrix units."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from service.cores import has_amx, num_cores
 
 
 @pytest.mark.parametrize(("limit", "cores"), [("100000 100000", 1), ("50000 100000", 1)])
-def test_a_containers_limit_is_kept(tmp_path: Path, limit: str, cores: int) -> None:
+def test_a_container_s_limit_bounds_the_number_of_cores(tmp_path: Path, limit: str, cores: int) -> None:
     (tmp_path / "cpu.max").write_text(limit)
     assert num_cores(tmp_path / "cpu.max") == cores
 

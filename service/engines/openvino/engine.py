@@ -12,16 +12,18 @@ from service.cores import has_amx, num_cores
 from service.engines.engine import Candidates, EngineError, Precision
 from service.engines.openvino.model import CORE, OpenvinoModel
 from service.engines.openvino.offset_conv import OffsetConv, offset_conv_extension, release
+from service.engines.tensor_contract import OUTPUTS, OfferedTensor, check_tensors
 
-OUTPUTS = ("boxes", "scores", "labels")
+NUMPY_TYPES = {"u8": "uint8", "i32": "int32", "f32": "float32"}
 
 
 class OpenvinoEngine:
     """Runs model.onnx of a bundle with OpenVINO, in fp32 or bf16.
 
-    In bf16 the convolutions take and give bf16. Whatever comes after the last of them on the way to an output stays in
-    fp32: OpenVINO leaves that tail alone, and in our graphs it holds all coordinates, from the proposals to top-k.
-    Each of `num_streams` streams has `num_threads` threads of its own and serves one call at a time.
+    In bf16 the inputs and outputs of the convolutions are bf16. On the path to an output, all layers after the last
+    convolution stay in fp32: OpenVINO does not change the precision of this tail. In our graphs the tail computes all
+    coordinates, from the proposals to top-k.
+    Each of the `num_streams` streams has its own `num_threads` threads and serves one call at a time.
     """
 
     name = "openvino"
@@ -37,20 +39,27 @@ class OpenvinoEngine:
         self._operators: list[OffsetConv] = []
         try:
             model = read_model(bundle.model_path, precision, self._operators)
-            self._positions = positions_of(model, bundle)
+            check_tensors(
+                bundle.model_path,
+                bundle.manifest,
+                [offered(port) for port in model.inputs],
+                [offered(port) for port in model.outputs],
+                remedy="export the bundle again",
+            )
+            names = [port.any_name for port in model.outputs]
+            self._positions = [names.index(name) for name in OUTPUTS]
             self._model = OpenvinoModel(model, precision, num_threads=self.num_threads, num_streams=self.num_streams)
         except EngineError:
             release(self._operators)
             raise
         except RuntimeError as error:
             release(self._operators)
-            first_line = str(error).strip().splitlines()[-1]
-            raise EngineError(
-                f"{bundle.model_path}: OpenVINO cannot load it: {first_line}; export the bundle again or use `--engine onnx`"
-            ) from error
+            reason = str(error).strip().splitlines()[-1]
+            remedy = "export the bundle again or use `--engine onnx`"
+            raise EngineError(f"{bundle.model_path}: OpenVINO cannot load it: {reason}; {remedy}") from error
 
     def __call__(self, images: NDArray[np.uint8]) -> Candidates:
-        """Run images uint8 (B, H, W, 3) RGB; as many calls at once as there are streams, the next waits."""
+        """Run images uint8 (B, H, W, 3) RGB. If all streams are busy, the call waits for one."""
         outputs = self._model(images)
         return Candidates(*(outputs[position] for position in self._positions))
 
@@ -60,23 +69,18 @@ class OpenvinoEngine:
         release(self._operators)
 
 
-def positions_of(model: openvino.Model, bundle: Bundle) -> list[int]:
-    """Where a bundle's outputs are among the model's; raises EngineError where it has other inputs or outputs."""
-    inputs = [port.any_name for port in model.inputs]
-    outputs = [port.any_name for port in model.outputs]
-    if inputs != ["images"] or not set(outputs).issuperset(OUTPUTS):
-        raise EngineError(
-            f"{bundle.model_path}: it maps {inputs} to {sorted(outputs)}, a bundle maps ['images'] to {sorted(OUTPUTS)}; "
-            "export the bundle again"
-        )
-    return [outputs.index(name) for name in OUTPUTS]
+def offered(port: openvino.Output) -> OfferedTensor:
+    """An input or output as OpenVINO describes it."""
+    kind, shape = port.get_element_type().get_type_name(), port.get_partial_shape()
+    lengths = None if shape.rank.is_dynamic else tuple(d.get_length() if d.is_static else None for d in shape)
+    return OfferedTensor(port.any_name, NUMPY_TYPES.get(kind, kind), lengths)
 
 
 def choose_precision(wanted: Precision, capabilities: Sequence[str], *, is_amx: bool) -> Precision:
-    """fp32 or bf16, on a CPU with AMX or without and what OpenVINO calls its capabilities; raises EngineError.
+    """fp32 or bf16, for a CPU with these OpenVINO capabilities, with AMX or without; raises EngineError.
 
-    auto is bf16 where AMX makes it three times as fast as fp32. Without AMX it is slower than fp32, even on a CPU with the
-    bf16 instructions of AVX-512; where it has none, OpenVINO emulates them.
+    auto is bf16 if the CPU has AMX, which makes bf16 three times as fast as fp32. Without AMX, bf16 is slower than
+    fp32, even on a CPU with the bf16 instructions of AVX-512. On a CPU without these, OpenVINO emulates them.
     """
     if wanted == "bf16" and "BF16" not in capabilities:
         raise EngineError("OpenVINO cannot compute in bf16 on this CPU, which lacks AVX-512; choose `--precision fp32`")
@@ -86,9 +90,9 @@ def choose_precision(wanted: Precision, capabilities: Sequence[str], *, is_amx: 
 
 
 def read_model(model: Path | bytes, precision: Precision, operators: list[OffsetConv]) -> openvino.Model:
-    """An ONNX file, or its content, that will be compiled for that precision; raises RuntimeError.
+    """Read an ONNX file, or its content, that will be compiled for that precision; raises RuntimeError.
 
-    What comes to stand in `operators` has to be released in the end.
+    The model's own operators are added to `operators`. When the model is no longer used, `release` them.
     """
     core = openvino.Core()
     core.add_extension(offset_conv_extension(precision, operators))

@@ -1,4 +1,4 @@
-"""A model in OpenVINO, whose batches are dealt out to threads."""
+"""A model in OpenVINO that shares the images of a batch between threads."""
 
 import itertools
 import threading
@@ -16,27 +16,29 @@ from service.cores import num_cores
 from service.engines.engine import Precision
 
 PART_SIZES = (4, 1)
-# one for ever: each loads the CPU plugin anew, which gives the thread a stack for its signal handlers; of two that do not end
-# in the reverse order of their beginning, the second leaves it the stack that the first has freed, and a signal is fatal
+# One core for the whole process. Each core loads the CPU plugin again, and the plugin gives the thread a stack for its
+# signal handlers. If two cores are not freed in the reverse order of their creation, the second restores the stack that
+# the first has freed, and the next signal ends the process.
 CORE = openvino.Core()
-openvino.Type.u8.to_dtype()  # makes OpenVINO's table of types: two threads whose first inferences made it at once would hang
+# This call makes OpenVINO's table of types. Two threads whose first inferences made it at once would hang.
+openvino.Type.u8.to_dtype()
 
 Outputs = list[NDArray[Any]]  # by position, each (B, ...)
 
 
 class OpenvinoModel:
-    """Runs a model that takes images (B, H, W, 3); each of `num_streams` calls at once has `num_threads` threads.
+    """Runs a model that takes images (B, H, W, 3), in `num_streams` calls at once, each with `num_threads` threads.
 
-    Threads that share out a batch's images are faster than threads that share each layer's work, so all that can be dealt out
-    evenly runs on one thread an image, and only the rest on all threads at once. A thread's images run in parts of 4 and
-    1, each size a model of its own that is compiled when it is first needed. With its shape fixed a model is a quarter faster
-    than one that takes any batch, and does not pay anew for each change of size; parts of other sizes gain next to nothing and
-    only take memory.
+    Threads that share the images of a batch are faster than threads that share the work of each layer. So each thread
+    runs an equal number of whole images, and only the remaining images run on all threads together, one after another.
+    A thread runs its images in parts of 4 and 1. For each part size there is a separate compiled model, which is
+    compiled when it is first needed: a model with a fixed shape is a quarter faster than one that takes any batch, and
+    has no cost when the size changes. Other part sizes would gain almost nothing and take memory.
 
-    What runs at once runs in models of its own, too, instead of in streams of OpenVINO's: so with one thread it is the caller's
-    thread that computes, where OpenVINO would hand over to another, which may wake on a core that is busy.
+    Calls that run at once also have separate compiled models, instead of OpenVINO's streams. With one thread, the
+    caller's thread then computes. A stream would pass the work to another thread, which may wake on a busy core.
 
-    Raises RuntimeError where OpenVINO cannot compile it.
+    Raises RuntimeError if OpenVINO cannot compile the model.
     """
 
     def __init__(self, model: openvino.Model, precision: Precision, *, num_threads: int, num_streams: int) -> None:
@@ -44,13 +46,13 @@ class OpenvinoModel:
         self._precision: Precision = precision
         self._num_streams = num_streams
         self._num_threads = num_threads
-        self._lock = threading.Lock()  # guards the next
-        self._free: dict[tuple[int, int], LifoQueue[openvino.InferRequest]] = {}  # by size of the part, and threads
-        self._threads = ThreadPoolExecutor(num_streams * num_threads, "openvino")  # starts none that it does not need
+        self._lock = threading.Lock()  # guards _free
+        self._free: dict[tuple[int, int], LifoQueue[openvino.InferRequest]] = {}  # by part size and threads
+        self._threads = ThreadPoolExecutor(num_streams * num_threads, "openvino")  # starts only as many as it needs
         self._requests(1, num_threads)
 
     def __call__(self, images: NDArray[np.uint8]) -> Outputs:
-        """Run images uint8 (B, H, W, 3); as many calls at once as there are streams, the next waits."""
+        """Run images uint8 (B, H, W, 3). If all streams are busy, the call waits for one."""
         share, rest = divmod(len(images), self._num_threads)
         parts: list[Outputs] = []
         if share and self._num_threads > 1:
@@ -68,7 +70,7 @@ class OpenvinoModel:
         del self._free, self._model
 
     def _run(self, images: NDArray[np.uint8], num_threads: int = 1) -> list[Outputs]:
-        """The outputs of these images, part by part."""
+        """The outputs of each part of these images."""
         parts = []
         for start, end in parts_of(len(images)):
             requests = self._requests(end - start, num_threads)
@@ -81,25 +83,25 @@ class OpenvinoModel:
         return parts
 
     def _requests(self, size: int, num_threads: int) -> "LifoQueue[openvino.InferRequest]":
-        """Of the model for parts of `size` images, as many as can run at once with `num_threads` threads each."""
+        """The free requests for parts of `size` images, as many as can run at once with `num_threads` threads each."""
         with self._lock:
             key = size, num_threads
             if key not in self._free:
-                self._free[key] = LifoQueue()  # the model that ran last is still in the caches
+                self._free[key] = LifoQueue()  # last in, first out: the model that ran last is still in the caches
                 for compiled in self._compile(self._num_streams * self._num_threads // num_threads, num_threads, size):
                     self._free[key].put(compiled.create_infer_request())
             return self._free[key]
 
     def _compile(self, count: int, num_threads: int, size: int) -> list[openvino.CompiledModel]:
-        """So many models, on all cores: one after the other they would delay the start by a quarter of a second each."""
+        """Compile `count` models on all cores: one by one, each would delay the start by a quarter of a second."""
         compile_one = partial(compile_model, self._model, self._precision, num_threads, size=size)
-        first = compile_one()  # alone, for what OpenVINO makes at its first use
+        first = compile_one()  # alone, because OpenVINO initialises itself at its first use
         with ThreadPoolExecutor(num_cores()) as threads:
             return [first, *threads.map(lambda _: compile_one(), range(count - 1))]
 
 
 def parts_of(size: int) -> Iterator[tuple[int, int]]:
-    """The parts that so many images run in: the first image of each, and the one after its last."""
+    """The parts that `size` images run in, each as the indices (first image, image after the last)."""
     start = 0
     while start < size:
         end = start + next(part for part in PART_SIZES if part <= size - start)
@@ -110,7 +112,7 @@ def parts_of(size: int) -> Iterator[tuple[int, int]]:
 def compile_model(
     model: openvino.Model, precision: Precision, num_threads: int, *, size: int | None = None
 ) -> openvino.CompiledModel:
-    """A model for this CPU and so many threads, for batches of `size` or as it is; raises RuntimeError."""
+    """Compile for this CPU with `num_threads` threads, for batches of `size`, None for any; raises RuntimeError."""
     if size is not None:
         model = model.clone()
         model.reshape([size, *model.input(0).partial_shape[1:]])
@@ -119,7 +121,7 @@ def compile_model(
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
         "NUM_STREAMS": 1,
         "INFERENCE_NUM_THREADS": num_threads,
-        # pinned, the streams of several servers on one machine would share its first cores and leave the others idle
+        # with pinning, several servers on one machine would all use its first cores and leave the others idle
         "ENABLE_CPU_PINNING": False,
     }
     return CORE.compile_model(model, "CPU", properties)

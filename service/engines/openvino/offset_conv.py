@@ -1,8 +1,8 @@
-"""The node `singleshot::OffsetConv` of a bundle's graph in OpenVINO, which takes operators that are written in Python.
+"""The node `singleshot::OffsetConv` of a bundle's graph as an OpenVINO operator that is written in Python.
 
-OpenVINO takes no operator of another domain, and not the function that defines it in the model either. What the node means
-stands in export/offset_conv_function.py. OpenVINO keeps maps channels last, as the operator wants them: the transpositions
-around it cost nothing where the model's shapes are fixed.
+OpenVINO does not know the operators of another domain, and does not use the function that defines one in the model.
+export/offset_conv_function.py says what the node means. OpenVINO stores feature maps with channels last, as the
+operator needs them, so the transpositions around the operator cost nothing if the model's shapes are fixed.
 """
 
 import numpy as np
@@ -18,12 +18,12 @@ from service.engines.openvino.sample_taps import sample_taps
 class OffsetConv(Op):  # type: ignore[misc]
     """z (B, H, W, A*9*O), geometry (B, H, W, A*4) and bias (A*O) -> (B, H, W, A*O), by `sample_taps`.
 
-    It adds itself to `copies`, and so does each copy that OpenVINO makes of it when it copies or compiles the model.
+    The operator adds itself to `copies`. So does each copy that OpenVINO makes when it copies or compiles the model.
     """
 
     def __init__(self, inputs: list[Output], copies: "list[OffsetConv]") -> None:
         self.copies = copies
-        super().__init__(self, inputs)  # OpenVINO's base class wants the object itself again
+        super().__init__(self, inputs)  # OpenVINO's base class needs the object twice
         copies.append(self)
 
     def validate_and_infer_types(self) -> None:
@@ -44,9 +44,10 @@ class OffsetConv(Op):  # type: ignore[misc]
 
 
 def release(copies: list[OffsetConv]) -> None:
-    """Cut operators off from the models that they are in, which are not used any more.
+    """Disconnect operators from their models, which are no longer used.
 
-    OpenVINO never frees an operator that is written in Python; one that is in a model would keep its weights in memory.
+    OpenVINO never frees an operator that is written in Python. If it stayed connected, it would keep the weights of its
+    model in memory.
     """
     for operator in copies:
         inputs = [
@@ -57,7 +58,7 @@ def release(copies: list[OffsetConv]) -> None:
 
 
 def offset_conv_extension(precision: Precision, copies: list[OffsetConv]) -> ConversionExtension:
-    """What `Core.add_extension` takes; precision is what the convolutions will be computed in. `release` wants the copies."""
+    """The extension for `Core.add_extension`; precision is that of the convolutions, and `release` needs `copies`."""
 
     def convert(node: NodeContext) -> list[Output]:
         """z (B, A*9*O, H, W), geometry (B, A*4, H, W), bias (A*O) -> (B, A*O, H, W)."""
@@ -72,7 +73,7 @@ def offset_conv_extension(precision: Precision, copies: list[OffsetConv]) -> Con
 
 
 def in_bf16(z: Output) -> Output:
-    """The output of a convolution as the bf16 that it is computed in; from there on OpenVINO would give it out in fp32."""
+    """The output of a convolution in bf16, in which it is computed; by default OpenVINO would convert it to fp32."""
     node: Node = z.get_node()
     if node.get_type_name() != "Convolution":
         return z

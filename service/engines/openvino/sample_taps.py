@@ -1,7 +1,8 @@
 """The arithmetic of the node `singleshot::OffsetConv` on a CPU, compiled by Numba.
 
-What the node means stands in export/offset_conv_function.py. A box has nine taps between four cells each, on a grid of six
-rows and six columns of cells: 36 runs of O numbers in a map that is stored channels last. Their weighted sum is the output.
+export/offset_conv_function.py says what the node means. A box has nine taps, each between four cells. Together these
+cells are six rows by six columns: 36 runs of O numbers in a map that is stored with channels last. The output is their
+weighted sum.
 """
 
 from typing import Any
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from service.compiled import compiled
 
 TAPS = 9  # a 3x3 kernel, row-major
-LANES = (16, 8, 4, 1)  # how many filters may be summed at once
+LANES = (16, 8, 4, 1)  # numbers of filters that can be summed at once
 
 
 def sample_taps(
@@ -24,10 +25,11 @@ def sample_taps(
     bias: NDArray[np.float32],
     output: NDArray[np.float32],
 ) -> None:
-    """Write into output (B, H, W, A*O), for each box, its bias and the sum over its taps of z, sampled between the cells.
+    """Write into output (B, H, W, A*O), for each box, its bias plus the sum over its taps of z, sampled between cells.
 
-    z (B, H, W, A*9*O), float32 or the bits of bfloat16, channels ordered box, tap, filter; geometry (B, H, W, A*4), shift_y,
-    shift_x, height and width of each box in cells; bias (A*O). All are contiguous. The GIL is free meanwhile.
+    z (B, H, W, A*9*O) is float32 or the bits of bfloat16; its channels are ordered box, tap, filter.
+    geometry (B, H, W, A*4) is shift_y, shift_x, height and width of each box, in cells.
+    bias is (A*O). All arrays are contiguous. The function releases the GIL.
     """
     batch, height, width, channels = output.shape
     num_boxes = geometry.shape[3] // 4
@@ -38,7 +40,7 @@ def sample_taps(
 
 
 def kernel(lanes: int) -> Any:
-    """The loops over all boxes, with filters taken `lanes` at a time; where O is no multiple, the last of them overlap."""
+    """The loops over all boxes, with `lanes` filters at a time; if O is no multiple of it, the last steps overlap."""
 
     @compiled
     def sample(z: Any, geometry: Any, bias: Any, output: Any, shape: Any) -> None:
@@ -79,9 +81,9 @@ def kernel(lanes: int) -> Any:
 
 @njit(inline="always")  # type: ignore[untyped-decorator]
 def two_cells(centre: Any, size: Any, extent: int, stride: int, places: Any, weights: Any) -> None:
-    """The two cells that each of a box's three taps along one axis lies between: where they are in z, and their weights.
+    """For each of a box's three taps along one axis, the two cells around it: their places in z and their weights.
 
-    Cells outside of the map have no weight, nor has a tap that is far outside, infinite or NaN.
+    The weight of a cell outside the map is 0, and so are both weights of a tap that is far outside, infinite or NaN.
     """
     for tap in range(3):
         at = centre + np.float32(tap - 1) * size / np.float32(3)
@@ -105,10 +107,10 @@ def two_cells(centre: Any, size: Any, extent: int, stride: int, places: Any, wei
 def weighted_sum(  # type: ignore[no-untyped-def]
     _context, z, num_filters, rows, columns, row_weights, column_weights, bias, output, lanes
 ) -> Any:
-    """output[o] = bias[o] + the sum over six rows and columns of weight * z[row + column + tap * num_filters + o], o < lanes.
+    """output[o] = bias[o] + sum over 6 rows and columns of weight * z[row + column + tap * num_filters + o], o < lanes.
 
-    It is written in LLVM's vectors because LLVM's own vectoriser, which must expect z and output to overlap, makes it half
-    as fast.
+    It is written in LLVM's vector types. LLVM's own vectoriser must assume that z and output overlap, and its code is
+    half as fast.
     """
     floats = ir.VectorType(ir.FloatType(), lanes.literal_value)
     is_bf16 = z.dtype == types.uint16
@@ -117,7 +119,7 @@ def weighted_sum(  # type: ignore[no-untyped-def]
         def array(position: int) -> Any:
             return context.make_array(signature.args[position])(context, builder, values[position]).data
 
-        def load(pointer: Any, kind: Any) -> Any:  # arrays of vectors are aligned as their elements are
+        def load(pointer: Any, kind: Any) -> Any:  # the alignment is that of an element, not of the vector
             return builder.load(builder.bitcast(pointer, kind.as_pointer()), align=2 if is_bf16 else 4)
 
         def element(pointer: Any, index: int) -> Any:

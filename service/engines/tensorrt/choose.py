@@ -1,4 +1,4 @@
-"""Which of a bundle's TensorRT engines runs here: it fits one GPU architecture and one exact version of TensorRT."""
+"""Choosing the TensorRT engine of a bundle: each fits one GPU architecture and one exact version of TensorRT."""
 
 import logging
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ logger = logging.getLogger("singleshot")
 
 
 def open_tensorrt(bundle: Bundle, *, precision: Precision, num_streams: int | None) -> Engine:
-    """The bundle's engine for this machine; raises EngineError with the command that builds it."""
+    """Open the bundle's engine for this machine; raises EngineError with the command that builds one."""
     try:
         target = gpu_target()
     except CudaError as error:
-        raise EngineError(f"TensorRT cannot run here: {error}; use `--engine auto` to serve by the CPU") from error
+        raise EngineError(f"TensorRT cannot run here: {error}; use `--engine auto` to serve on the CPU") from error
     name, file = choose_engine(bundle, target, installed_versions(), precision)
     from service.engines.tensorrt.engine import TensorrtEngine
 
@@ -25,15 +25,15 @@ def open_tensorrt(bundle: Bundle, *, precision: Precision, num_streams: int | No
 
 
 def open_tensorrt_if_it_fits(bundle: Bundle, *, precision: Precision, num_streams: int | None) -> Engine | None:
-    """The same for `--engine auto`: None where another engine has to serve; the log says why where there is a GPU."""
+    """The same for `--engine auto`: None if no engine fits. If there is a GPU, the reason is logged."""
     try:
         gpu_target()
     except CudaError:
-        return None  # a machine without a GPU serves such a bundle as any other
+        return None  # no warning: without a GPU the CPU is expected to serve
     try:
         return open_tensorrt(bundle, precision=precision, num_streams=num_streams)
     except EngineError as error:
-        logger.warning("%s; it is served without TensorRT meanwhile", error)
+        logger.warning("%s; until then it is served without TensorRT", error)
         return None
 
 
@@ -52,14 +52,14 @@ def installed_versions() -> dict[str, str]:
 def choose_engine(
     bundle: Bundle, target: str, versions: Mapping[str, str], precision: Precision = "auto"
 ) -> tuple[str, EngineFile]:
-    """The file and entry of the engine for the GPU `target` and the installed `versions`; raises EngineError."""
+    """The file name and the manifest's entry of the engine for a GPU and the installed versions; raises EngineError."""
     remedy = f"build it with `python -m export engine {bundle.path}` on this machine"
     engines = bundle.manifest.engines
     here = {name: file for name, file in engines.items() if file.compute_capability == target}
     if not here:
         others = ", ".join(sorted(file.compute_capability for file in engines.values())) or "no GPU"
         raise EngineError(f"{bundle.path}: it has TensorRT engines for {others}, and this GPU is {target}; {remedy}")
-    (name, file), *_ = here.items()  # one at most: files are named after their GPU
+    (name, file), *_ = here.items()  # at most one: files are named after their GPU
     installed = versions.get(file.flavour, "none")
     if installed != file.version:
         raise EngineError(

@@ -1,6 +1,6 @@
-"""CUDA through `cuda-bindings`, an optional dependency (`pip install .[engine]`): what fails becomes a sentence.
+"""CUDA through `cuda-bindings`, an optional dependency (`pip install .[engine]`). Each failure becomes one sentence.
 
-The bindings import without a driver; then each call to it fails, which is said as "no NVIDIA driver".
+The bindings can be imported without a driver. Then each call fails, and the message is "there is no NVIDIA driver".
 """
 
 from typing import Any
@@ -16,11 +16,11 @@ NO_GPU = ("cudaErrorInsufficientDriver", "cudaErrorNoDevice", "cudaErrorStubLibr
 
 
 class CudaError(Exception):
-    """A call of CUDA that failed; the message says which, and the remedy where it is known."""
+    """A CUDA call that failed; the message gives the status and, if known, the remedy."""
 
 
 def checked(result: tuple[Any, ...]) -> Any:
-    """What a call of cuda-bindings gives after its status: nothing, one value, or a tuple; raises CudaError."""
+    """The results of a cuda-bindings call, without the status: None, one value, or a tuple; raises CudaError."""
     status, *values = result
     if int(status):
         if status.name in NO_GPU:
@@ -30,13 +30,13 @@ def checked(result: tuple[Any, ...]) -> Any:
 
 
 def require_bindings() -> None:
-    """Raise CudaError where cuda-bindings is missing."""
+    """Raise CudaError if cuda-bindings is missing."""
     if driver is None:
         raise CudaError("cuda-bindings is not installed; install it with `pip install .[engine]`")
 
 
 def gpu_target() -> str:
-    """The architecture of the first GPU as `sm_89`; raises CudaError where there is none."""
+    """The architecture of the first GPU, such as `sm_89`; raises CudaError if there is no GPU."""
     require_bindings()
     attributes = runtime.cudaDeviceAttr
     major = checked(runtime.cudaDeviceGetAttribute(attributes.cudaDevAttrComputeCapabilityMajor, 0))

@@ -1,8 +1,8 @@
-"""The engine on NVIDIA GPUs: TensorRT's own runtime. Written and checked without a GPU; it has not run on one yet."""
+"""The engine on NVIDIA GPUs: TensorRT's own runtime. Written and tested without a GPU; it has not run on one yet."""
 
 import ctypes
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from queue import SimpleQueue
 from typing import Any
@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 
 from service.bundle import Bundle, EngineFile
 from service.engines.engine import Candidates, EngineError
+from service.engines.tensor_contract import IMAGES, OfferedTensor, TensorSpec, check_tensors, tensors_of
 from service.engines.tensorrt.cuda import CudaError, checked, require_bindings, runtime
 from service.engines.tensorrt.plugin import register
 
-NUM_LANES = 2  # while one batch is computed, the next one's images and the last one's answers are copied
+NUM_LANES = 2  # while one batch is computed, the images of the next and the outputs of the last are copied
 
 
 class TensorrtEngine:
-    """Runs an engine file of a bundle; each of its lanes serves one call at a time, on a stream of its own."""
+    """Runs an engine file of a bundle. Each of its lanes serves one call at a time, on its own CUDA stream."""
 
     name = "tensorrt"
     num_threads = 1
@@ -34,19 +35,20 @@ class TensorrtEngine:
         self._lanes: list[_Lane] = []
         try:
             require_bindings()
-            checked(runtime.cudaSetDeviceFlags(runtime.cudaDeviceScheduleBlockingSync))  # threads that wait sleep
+            checked(runtime.cudaSetDeviceFlags(runtime.cudaDeviceScheduleBlockingSync))  # waiting threads sleep
             trt = import_module(file.flavour)
             register(trt)
-            self._logger = trt.Logger(trt.Logger.ERROR)  # the runtime does not own it
+            self._logger = trt.Logger(trt.Logger.ERROR)  # kept: the runtime holds no reference to it
             self._runtime = trt.Runtime(self._logger)
             self._engine = self._runtime.deserialize_cuda_engine(path.read_bytes())
             if self._engine is None:
                 raise EngineError(f"{path}: {file.flavour} {file.version} cannot load it; {remedy}")
-            tensors = tensors_of(trt, self._engine, bundle)
+            inputs, outputs = offered(trt, self._engine)
+            check_tensors(path, bundle.manifest, inputs, outputs, remedy=remedy, is_exact=True)
             for _ in range(self.num_streams):
-                self._lanes.append(_Lane(trt, self._engine, tensors, self._max_batch))
-        except (CudaError, ImportError, OSError, RuntimeError, TypeError) as error:
-            self.close()  # TypeError: the bindings got a null pointer
+                self._lanes.append(_Lane(trt, self._engine, tensors_of(bundle.manifest), self._max_batch))
+        except (CudaError, ImportError, OSError, RuntimeError, TypeError) as error:  # TypeError: from a null pointer
+            self.close()
             raise EngineError(f"{path}: TensorRT cannot run it: {error}; {remedy}") from error
         except EngineError:
             self.close()
@@ -56,7 +58,7 @@ class TensorrtEngine:
             self._free.put(lane)
 
     def __call__(self, images: NDArray[np.uint8]) -> Candidates:
-        """Run images uint8 (B, H, W, 3) RGB, in several goes where there are more than the engine takes at once."""
+        """Run images uint8 (B, H, W, 3) RGB. More images than the engine's largest batch run in several batches."""
         lane = self._free.get()
         try:
             parts = [
@@ -74,55 +76,44 @@ class TensorrtEngine:
         self._engine = None
 
 
-class _Tensor:
-    """An input or output: its shape without the batch, and its type."""
+def offered(trt: Any, engine: Any) -> tuple[list[OfferedTensor], list[OfferedTensor]]:
+    """The inputs and the outputs of an engine, as TensorRT describes them."""
+    inputs: list[OfferedTensor] = []
+    outputs: list[OfferedTensor] = []
+    for name in (engine.get_tensor_name(i) for i in range(engine.num_io_tensors)):
+        kind = np.dtype(trt.nptype(engine.get_tensor_dtype(name))).name
+        shape = tuple(None if length == -1 else length for length in engine.get_tensor_shape(name))
+        is_input = engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT
+        (inputs if is_input else outputs).append(OfferedTensor(name, kind, shape))
+    return inputs, outputs
 
-    def __init__(self, name: str, shape: tuple[int, ...], kind: type) -> None:
-        self.name, self.shape = name, shape
-        self.kind: np.dtype[Any] = np.dtype(kind)
 
-    def num_bytes(self, batch: int) -> int:
-        return batch * math.prod(self.shape) * self.kind.itemsize
-
-
-def tensors_of(trt: Any, engine: Any, bundle: Bundle) -> list[_Tensor]:
-    """The tensors of a bundle's contract; raises EngineError where the engine has others."""
-    spec, count = bundle.manifest.input, bundle.manifest.max_candidates
-    tensors = [
-        _Tensor("images", (spec.height, spec.width, 3), np.uint8),
-        _Tensor("boxes", (count, 4), np.float32),
-        _Tensor("scores", (count,), np.float32),
-        _Tensor("labels", (count,), np.int32),
-    ]
-    names = {engine.get_tensor_name(i) for i in range(engine.num_io_tensors)}
-    wanted = {(tensor.name, (-1, *tensor.shape), tensor.kind) for tensor in tensors}
-    found = {(n, tuple(engine.get_tensor_shape(n)), np.dtype(trt.nptype(engine.get_tensor_dtype(n)))) for n in names}
-    if found != wanted:
-        raise EngineError(f"{bundle.path}: the TensorRT engine is not of this bundle's model; build it again")
-    return tensors
+def bytes_of(tensor: TensorSpec, batch: int) -> int:
+    return batch * math.prod(tensor.shape) * np.dtype(tensor.dtype).itemsize
 
 
 class _Lane:
-    """A stream, its memory, and a CUDA graph for each of some batch sizes: the powers of two and the largest."""
+    """A CUDA stream, its memory, and CUDA graphs for some batch sizes: the powers of two and the largest."""
 
-    def __init__(self, trt: Any, engine: Any, tensors: list[_Tensor], max_batch: int) -> None:
+    def __init__(self, trt: Any, engine: Any, tensors: Sequence[TensorSpec], max_batch: int) -> None:
         self._frees: list[Callable[[], object]] = []
         self._tensors = tensors
         try:
             self._stream = self._own(
                 runtime.cudaStreamCreateWithFlags(runtime.cudaStreamNonBlocking), runtime.cudaStreamDestroy
             )
-            self._on_gpu = {tensor.name: self._on_device(tensor.num_bytes(max_batch)) for tensor in tensors}
+            self._on_gpu = {tensor.name: self._on_device(bytes_of(tensor, max_batch)) for tensor in tensors}
             self._pinned = {tensor.name: self._on_host(tensor, max_batch) for tensor in tensors}
             scratch_bytes = engine.device_memory_size_v2
             scratch = self._on_device(max(scratch_bytes, 1))
             sizes = sorted({*(2**power for power in range(max_batch.bit_length())), max_batch})
-            self._contexts: list[Any] = []  # a graph belongs to the context that it was captured from
+            self._contexts: list[Any] = []  # kept: a graph needs the context that it was captured from
             self._graphs: dict[int, Any] = {}
             for size in sizes:
                 context = engine.create_execution_context(trt.ExecutionContextAllocationStrategy.USER_MANAGED)
-                context.set_device_memory(scratch, scratch_bytes)  # one block for all: a lane runs one batch at a time
-                context.set_input_shape("images", (size, *tensors[0].shape))
+                # one block for all contexts: a lane runs one batch at a time
+                context.set_device_memory(scratch, scratch_bytes)
+                context.set_input_shape(IMAGES, (size, *tensors[0].shape))
                 for name, pointer in self._on_gpu.items():
                     context.set_tensor_address(name, pointer)
                 self._contexts.append(context)
@@ -132,20 +123,18 @@ class _Lane:
             raise
 
     def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]:
-        """images uint8 (B, H, W, 3), B at most the engine's -> boxes, scores, labels."""
+        """images uint8 (B, H, W, 3), B at most the engine's largest batch -> boxes, scores, labels."""
         count = len(images)
-        self._pinned["images"][:count] = images
-        size = min(
-            size for size in self._graphs if size >= count
-        )  # what lies behind the images is computed for nothing
+        self._pinned[IMAGES][:count] = images
+        size = min(size for size in self._graphs if size >= count)  # rows beyond `count` are computed for nothing
         checked(runtime.cudaGraphLaunch(self._graphs[size], self._stream))
         checked(runtime.cudaStreamSynchronize(self._stream))
         boxes, scores, labels = (self._pinned[tensor.name][:count].copy() for tensor in self._tensors[1:])
         return boxes, scores, labels
 
     def _capture(self, context: Any, size: int) -> Any:
-        """The graph of one batch: images to the GPU, the network, answers back."""
-        self._enqueue(context, size)  # what is loaded and allocated at the first run must not be captured
+        """The graph of one batch: copy images to the GPU, run the network, copy the outputs back."""
+        self._enqueue(context, size)  # the first run loads and allocates, which must not be captured
         checked(runtime.cudaStreamSynchronize(self._stream))
         checked(
             runtime.cudaStreamBeginCapture(self._stream, runtime.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal)
@@ -162,18 +151,18 @@ class _Lane:
 
     def _enqueue(self, context: Any, size: int) -> None:
         kinds = runtime.cudaMemcpyKind
-        images, *answers = self._tensors
+        images, *outputs = self._tensors
         pointer, pinned = self._on_gpu[images.name], self._pinned[images.name].ctypes.data
         checked(
-            runtime.cudaMemcpyAsync(pointer, pinned, images.num_bytes(size), kinds.cudaMemcpyHostToDevice, self._stream)
+            runtime.cudaMemcpyAsync(pointer, pinned, bytes_of(images, size), kinds.cudaMemcpyHostToDevice, self._stream)
         )
         if not context.execute_async_v3(int(self._stream)):
-            raise CudaError("TensorRT could not put the network on the GPU; its reason is in the log")
-        for tensor in answers:
+            raise CudaError("TensorRT could not put the network on the GPU; the log has its reason")
+        for tensor in outputs:
             pointer, pinned = self._on_gpu[tensor.name], self._pinned[tensor.name].ctypes.data
             checked(
                 runtime.cudaMemcpyAsync(
-                    pinned, pointer, tensor.num_bytes(size), kinds.cudaMemcpyDeviceToHost, self._stream
+                    pinned, pointer, bytes_of(tensor, size), kinds.cudaMemcpyDeviceToHost, self._stream
                 )
             )
 
@@ -185,14 +174,14 @@ class _Lane:
     def _on_device(self, num_bytes: int) -> int:
         return int(self._own(runtime.cudaMalloc(num_bytes), runtime.cudaFree))
 
-    def _on_host(self, tensor: _Tensor, batch: int) -> NDArray[Any]:
-        num_bytes = tensor.num_bytes(batch)
-        address = int(self._own(runtime.cudaHostAlloc(num_bytes, runtime.cudaHostAllocDefault), runtime.cudaFreeHost))
-        memory = (ctypes.c_uint8 * num_bytes).from_address(address)
-        return np.frombuffer(memoryview(memory), tensor.kind).reshape(batch, *tensor.shape)
+    def _on_host(self, tensor: TensorSpec, batch: int) -> NDArray[Any]:
+        size = bytes_of(tensor, batch)
+        address = int(self._own(runtime.cudaHostAlloc(size, runtime.cudaHostAllocDefault), runtime.cudaFreeHost))
+        memory = (ctypes.c_uint8 * size).from_address(address)
+        return np.frombuffer(memoryview(memory), tensor.dtype).reshape(batch, *tensor.shape)
 
     def close(self) -> None:
-        """Free all, the newest first."""
+        """Free everything, the newest first."""
         self._contexts = []
         while self._frees:
             self._frees.pop()()

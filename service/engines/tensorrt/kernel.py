@@ -1,4 +1,4 @@
-"""offset_conv.cu for a GPU: compiled by NVRTC, loaded and launched by the driver. Needs neither nvcc nor a header."""
+"""offset_conv.cu for a GPU: NVRTC compiles it, the driver loads and launches it. No nvcc and no header is needed."""
 
 import ctypes
 import math
@@ -10,18 +10,19 @@ import numpy as np
 from service.engines.tensorrt.cuda import CudaError, checked, driver, nvrtc, require_bindings
 
 SOURCE = Path(__file__).with_name("offset_conv.cu")
-THREADS = 128  # a block, as __launch_bounds__ says in the source
-FILTERS_A_THREAD = 4  # enough to repay finding the positions, few enough that the small maps fill the GPU
+THREADS = 128  # of a block; the same as __launch_bounds__ in the source
+# More filters share the cost of computing the positions; fewer give small maps enough threads to fill the GPU.
+FILTERS_A_THREAD = 4
 
 
 class Shape(ctypes.Structure):
-    """The source's `Shape`."""
+    """The struct `Shape` of the source."""
 
     _fields_ = [(name, ctypes.c_int) for name in ("boxes", "filters", "height", "width")]
 
 
 def compile_kernel(target: str) -> bytes:
-    """The kernels' machine code (cubin) for an architecture such as `sm_89`; needs no GPU. Raises CudaError."""
+    """Compile the kernels for an architecture such as sm_89 -> machine code (cubin); needs no GPU. Raises CudaError."""
     require_bindings()
     try:
         supported = [f"sm_{number}" for number in checked(nvrtc.nvrtcGetSupportedArchs())]
@@ -46,13 +47,16 @@ def compile_kernel(target: str) -> bytes:
 
 @cache
 def load_kernel(cubin: bytes, is_half: bool) -> int:
-    """The kernel for maps of half or float precision, loaded once for all layers and contexts; raises CudaError."""
+    """Load the kernel for maps of half or float precision, once for all layers and contexts; raises CudaError."""
     library = checked(driver.cuLibraryLoadData(cubin, [], [], 0, [], [], 0))
     return int(checked(driver.cuLibraryGetKernel(library, b"offset_conv_half" if is_half else b"offset_conv_float")))
 
 
 def launch(kernel: int, shape: Shape, num_images: int, pointers: list[int], stream: int) -> None:
-    """Put the kernel on a stream; `pointers` are z, geometry, bias and y on the GPU. It neither allocates there nor waits."""
+    """Put the kernel on a stream; neither allocates GPU memory nor waits.
+
+    `pointers` are z, geometry, bias and y on the GPU.
+    """
     places = shape.boxes * shape.height * shape.width
     grid = math.ceil(places / THREADS), math.ceil(shape.filters / FILTERS_A_THREAD), num_images
     arguments = [shape, *(ctypes.c_void_p(pointer) for pointer in pointers)]

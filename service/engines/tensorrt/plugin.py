@@ -1,7 +1,7 @@
-"""OffsetConv as a TensorRT plugin: engines that have the layer are built and run with it.
+"""OffsetConv as a TensorRT plugin, for building and running engines with this layer.
 
-The kernel's machine code is compiled when an engine is built and travels inside it as a field of the plugin, so a machine
-that runs the engine needs no compiler. `trt` is either of the modules `tensorrt` and `tensorrt_rtx`.
+The kernel is compiled when an engine is built. Its machine code is stored in the engine as a field of the plugin, so a
+machine that runs the engine needs no compiler. `trt` is the module `tensorrt` or `tensorrt_rtx`.
 """
 
 import logging
@@ -14,26 +14,26 @@ from service.engines.tensorrt.kernel import Shape, launch, load_kernel
 OPERATOR, VERSION, NAMESPACE = "OffsetConv", "1", "singleshot"
 
 logger = logging.getLogger("singleshot")
-_creators: dict[str, Any] = {}  # by module: TensorRT keeps no reference to them
+_creators: dict[str, Any] = {}  # by module name; kept here because TensorRT holds no reference to them
 
 
 class _Plugin:
-    """One layer: inputs z, geometry, bias and output y as in offset_conv.cu, all in the plain layout.
+    """One layer: inputs z, geometry, bias and output y as in offset_conv.cu, all in TensorRT's linear format.
 
-    TensorRT calls it from C++: what it raises there ends the process or is lost, so nothing that can fail is left unlogged.
+    TensorRT calls it from C++. An exception there ends the process or is lost, so every failure is logged.
     """
 
     trt: Any  # the module, set by `register`
 
     def __init__(self, boxes: int, cubin: bytes) -> None:
-        for base in type(self).__mro__[2:6]:  # pybind11 wants each of them constructed
+        for base in type(self).__mro__[2:6]:  # pybind11 needs each of them constructed
             base.__init__(self)  # type: ignore[misc]
-        self.num_outputs = 1  # here and not in the class, where it would hide the base's own property
+        self.num_outputs = 1  # set here: in the class it would hide the base's property
         self.plugin_name, self.plugin_version, self.plugin_namespace = OPERATOR, VERSION, NAMESPACE
         self.boxes = boxes
         self.cubin = cubin
 
-    def get_capability_interface(self, kind: object) -> object:  # noqa: ARG002 (this object is all of them)
+    def get_capability_interface(self, kind: object) -> object:  # noqa: ARG002 (this object has all capabilities)
         return self
 
     def clone(self) -> object:
@@ -58,11 +58,8 @@ class _Plugin:
 
     def get_fields_to_serialize(self) -> Any:
         field, kinds = self.trt.PluginField, self.trt.PluginFieldType
-        self._fields = (
-            np.array([self.boxes], np.int32),
-            np.frombuffer(self.cubin, np.int8),
-        )  # the fields do not own them
-        boxes, cubin = self._fields
+        boxes, cubin = np.array([self.boxes], np.int32), np.frombuffer(self.cubin, np.int8)
+        self._fields = boxes, cubin  # kept: PluginField holds no reference to its data
         return self.trt.PluginFieldCollection([field("boxes", boxes, kinds.INT32), field("cubin", cubin, kinds.INT8)])
 
     def configure_plugin(self, inputs: list[Any], outputs: list[Any]) -> None:
@@ -92,7 +89,7 @@ class _Plugin:
         workspace: int,  # noqa: ARG002
         stream: int,
     ) -> None:
-        """Launch the kernel; TensorRT's execute_async_v3 gives False where this raises."""
+        """Launch the kernel. If this raises, TensorRT's execute_async_v3 returns False."""
         try:
             projected, _, bias = inputs
             batch, _, height, width = tuple(projected.dims)
@@ -105,7 +102,7 @@ class _Plugin:
 
 
 class _Creator:
-    """Makes plugins from a node of an ONNX model, with the machine code that it was given, or from an engine's fields."""
+    """Makes plugins: from a node of an ONNX model, with the machine code `cubin`, or from the fields in an engine."""
 
     trt: Any
     plugin_class: type[_Plugin]
@@ -123,12 +120,12 @@ class _Creator:
             cubin = np.asarray(values["cubin"]).tobytes() if "cubin" in values else self.cubin
             return self.plugin_class(int(np.asarray(values["boxes"]).item()), cubin)
         except Exception:
-            logger.exception("%s: no plugin can be made of it", name)
+            logger.exception("%s: no plugin can be made from this node", name)
             return None
 
 
 def register(trt: Any, cubin: bytes = b"") -> None:
-    """Make the plugin known to TensorRT in this process; `cubin` is for engines that are built from now on."""
+    """Register the plugin with TensorRT in this process; engines that are built from now on get `cubin`."""
     if trt.__name__ not in _creators:
         bases = trt.IPluginV3, trt.IPluginV3OneCore, trt.IPluginV3OneBuild, trt.IPluginV3OneRuntime
         plugin_class = type("OffsetConvPlugin", (_Plugin, *bases), {"trt": trt})

@@ -1,19 +1,24 @@
-"""How many streams an engine is opened with, and how they share the cores."""
+"""How many streams an engine is opened with, how they share the cores, and which models are refused."""
 
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from unittest.mock import Mock
 
+import onnx
 import pytest
+from onnx import helper
 
-from service.bundle import Bundle, EngineFile, add_engine
+from service.bundle import GOLDEN, MODEL, Bundle, write_bundle
+from service.detection.golden import check_golden
 from service.engines import onnx_runtime, open
-from service.engines.engine import EngineName
+from service.engines.engine import EngineError, EngineName
 from service.engines.open import open_engine
-from service.engines.tensorrt import engine as tensorrt_engine
-from service.engines.tensorrt.engine import TensorrtEngine
-from tests.tiny_bundle import write_tiny_bundle
+from tests.tiny_bundle import tiny_model, write_tiny_bundle
 
-FILE = EngineFile(flavour="tensorrt", version="10.8.0.43", compute_capability="sm_89", precision="fp16", max_batch=8)
+needs_openvino = pytest.mark.skipif(
+    find_spec("openvino") is None, reason="OpenVINO is an optional engine: pip install .[cpu]"
+)
 
 
 @pytest.fixture
@@ -71,15 +76,58 @@ def test_on_a_gpu_onnx_runtime_takes_one_call_at_a_time_and_no_share_of_the_core
     make.assert_called_once_with(tiny_bundle, device="cuda", num_streams=num_streams, num_threads=1)
 
 
-@pytest.mark.parametrize(("wanted_streams", "num_streams"), [(None, 2), (1, 1), (2, 2), (16, 2)])
-def test_tensorrt_has_a_stream_for_each_of_its_lanes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted_streams: int | None, num_streams: int
+def test_bf16_in_onnx_runtime_is_refused_with_a_remedy(tiny_bundle: Bundle) -> None:
+    with pytest.raises(EngineError, match=r"fp32 alone; choose `--precision fp32`, or `--engine openvino`"):
+        open_engine(tiny_bundle, "onnx", precision="bf16")
+
+
+def rename_input(model: onnx.ModelProto) -> None:
+    model.graph.input[0].name = model.graph.node[0].input[0] = "x"
+
+
+def drop_output(model: onnx.ModelProto) -> None:
+    del model.graph.output[2]
+
+
+def widen_labels(model: onnx.ModelProto) -> None:
+    node = next(node for node in model.graph.node if node.output[0] == "labels")
+    node.attribute[0].i = onnx.TensorProto.INT64
+    model.graph.output[2].type.tensor_type.elem_type = onnx.TensorProto.INT64
+
+
+def add_output(model: onnx.ModelProto) -> None:
+    model.graph.output.append(helper.make_tensor_value_info("means", onnx.TensorProto.FLOAT, ["B", 2, 7, 7]))
+
+
+def with_model(path: Path, model: onnx.ModelProto) -> Bundle:
+    bundle = write_tiny_bundle(path)
+    files = {MODEL: model.SerializeToString(), GOLDEN: bundle.golden_path.read_bytes()}
+    return write_bundle(path, bundle.manifest, files)
+
+
+@pytest.mark.parametrize("name", ["onnx", pytest.param("openvino", marks=needs_openvino)])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (rename_input, r"it maps x uint8 \[\?, 64, 64, 3\] to boxes float32"),
+        (drop_output, r"to boxes float32 \[\?, 20, 4\], scores float32 \[\?, 20\]; a bundle's model maps"),
+        (widen_labels, r"labels (int64|i64) \[\?, 20\]; a bundle's model maps .* labels int32 \[B, 20\]"),
+    ],
+)
+def test_a_model_with_other_tensors_than_a_bundle_s_is_refused(
+    tmp_path: Path, name: EngineName, change: Callable[[onnx.ModelProto], None], message: str
 ) -> None:
-    make_lane = Mock()
-    monkeypatch.setattr(tensorrt_engine, "_Lane", make_lane)
-    for name in ("require_bindings", "runtime", "checked", "import_module", "register", "tensors_of"):
-        monkeypatch.setattr(tensorrt_engine, name, Mock())
-    bundle = add_engine(write_tiny_bundle(tmp_path / "tiny").path, "sm_89.engine", FILE, b"engine")
-    engine = TensorrtEngine(bundle, "sm_89.engine", FILE, num_streams=wanted_streams)
-    assert (engine.device, engine.precision, engine.num_threads) == ("sm_89", "fp16", 1)
-    assert engine.num_streams == make_lane.call_count == num_streams
+    model = tiny_model()
+    change(model)
+    with pytest.raises(EngineError, match=rf"model\.onnx: .*{message}.*; export the bundle again"):
+        open_engine(with_model(tmp_path / "foreign", model), name, num_threads=1)
+
+
+@pytest.mark.parametrize("name", ["onnx", pytest.param("openvino", marks=needs_openvino)])
+def test_a_model_with_one_more_output_is_served(tmp_path: Path, name: EngineName) -> None:
+    model = tiny_model()
+    add_output(model)
+    bundle = with_model(tmp_path / "more", model)
+    engine = open_engine(bundle, name, precision="fp32", num_threads=1)
+    check_golden(bundle, engine)
+    engine.close()

@@ -1,4 +1,4 @@
-"""The CPU's sampling of an offset convolution against the same in NumPy, in both types of its map."""
+"""An offset convolution's sampling on the CPU against the same in NumPy, for maps of float32 and of bfloat16."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,7 +14,10 @@ Floats = NDArray[np.float32]
 
 
 def inputs(batch: int, filters: int) -> tuple[Floats, Floats, Floats]:
-    """z, whose numbers bfloat16 holds exactly, geometry, whose taps fall inside, across borders and outside, and bias."""
+    """z, geometry and bias.
+
+    bfloat16 holds the numbers of z exactly. The taps lie inside the map, across its borders and outside.
+    """
     rng = np.random.default_rng(filters)
     bits = rng.normal(size=(batch, HEIGHT, WIDTH, BOXES * TAPS * filters)).astype(np.float32).view(np.uint32)
     geometry = rng.normal(0, 1.5, (batch, HEIGHT, WIDTH, BOXES, 4))
@@ -28,7 +31,7 @@ def inputs(batch: int, filters: int) -> tuple[Floats, Floats, Floats]:
 
 
 def expected(z: Floats, geometry: Floats, bias: Floats) -> NDArray[np.float64]:
-    """(B, H, W, A*O): along both axes a cell of the map weighs one minus its distance from the tap, if that is positive."""
+    """(B, H, W, A*O). Along each axis a cell has the weight 1 - its distance from the tap, or 0 if that is negative."""
     batch = len(z)
     taps = z.reshape(batch, HEIGHT, WIDTH, BOXES, 3, 3, -1).astype(np.float64)
     boxes = geometry.reshape(batch, HEIGHT, WIDTH, BOXES, 4).astype(np.float64)
@@ -38,7 +41,7 @@ def expected(z: Floats, geometry: Floats, bias: Floats) -> NDArray[np.float64]:
         own = np.indices((HEIGHT, WIDTH))[axis][None, :, :, None]
         at = (own + boxes[..., axis])[..., None] + steps * boxes[..., axis + 2, None] / 3  # (B, H, W, A, 3)
         weights.append(np.maximum(0, 1 - np.abs(at[..., None] - np.arange(size))))
-    sums = np.einsum("bijaty,bijaux,byxatuo->bijao", *weights, taps)
+    sums: NDArray[np.float64] = np.einsum("bijaty,bijaux,byxatuo->bijao", *weights, taps)
     return (sums + bias.reshape(BOXES, -1)).reshape(batch, HEIGHT, WIDTH, -1)
 
 
@@ -53,7 +56,7 @@ def bfloat16_bits(z: Floats) -> NDArray[np.uint16]:
 
 
 @pytest.mark.parametrize("filters", [1, 4, 6, 8, 13, 16, 25])
-def test_taps_are_sampled_and_summed_whatever_the_number_of_filters(filters: int) -> None:
+def test_taps_are_sampled_and_summed_for_any_number_of_filters(filters: int) -> None:
     z, geometry, bias = inputs(3, filters)
     np.testing.assert_allclose(sampled(z, geometry, bias), expected(z, geometry, bias), rtol=0, atol=1e-5)
 
@@ -64,10 +67,10 @@ def test_a_bfloat16_map_gives_the_sums_of_its_numbers_in_float32(filters: int) -
     np.testing.assert_array_equal(sampled(bfloat16_bits(z), geometry, bias), sampled(z, geometry, bias))
 
 
-@pytest.mark.parametrize("nowhere", [-1e30, 1e30, np.inf, -np.inf, np.nan])
-def test_a_box_that_is_nowhere_leaves_its_bias(nowhere: float) -> None:
+@pytest.mark.parametrize("position", [-1e30, 1e30, np.inf, -np.inf, np.nan])
+def test_the_output_of_a_box_outside_the_map_is_its_bias(position: float) -> None:
     z, geometry, bias = inputs(1, 8)
-    geometry.reshape(-1, 4)[:, :2] = nowhere
+    geometry.reshape(-1, 4)[:, :2] = position
     np.testing.assert_array_equal(sampled(z, geometry, bias), np.broadcast_to(bias, (1, HEIGHT, WIDTH, len(bias))))
 
 

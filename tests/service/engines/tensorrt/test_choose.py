@@ -1,4 +1,4 @@
-"""Engines inside a bundle: writing them, and choosing the one that fits this machine."""
+"""TensorRT engines in a bundle: writing them, and choosing the one that fits this machine."""
 
 import logging
 from pathlib import Path
@@ -24,7 +24,7 @@ def has_gpu() -> bool:
         return False
 
 
-without_gpu = pytest.mark.skipif(has_gpu(), reason="says what happens on a machine without a GPU")
+without_gpu = pytest.mark.skipif(has_gpu(), reason="tests a machine without a GPU")
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_an_engine_is_added_and_replaced_with_its_hash(bundle: Bundle) -> None:
     ("blocked", "engine_afterwards"),
     [(".manifest.json.new", b"old"), (".sm_89.engine.new", None)],
 )
-def test_writing_that_fails_half_way_leaves_a_valid_bundle(
+def test_a_write_that_fails_leaves_a_valid_bundle(
     bundle: Bundle, blocked: str, engine_afterwards: bytes | None
 ) -> None:
     add_engine(bundle.path, "sm_89.engine", FILE, b"old")
@@ -59,7 +59,7 @@ def test_writing_that_fails_half_way_leaves_a_valid_bundle(
     assert is_listed == (engine_afterwards is not None)
 
 
-def test_an_engine_that_was_changed_is_refused(bundle: Bundle) -> None:
+def test_an_engine_file_that_changed_is_refused(bundle: Bundle) -> None:
     add_engine(bundle.path, "sm_89.engine", FILE, b"engine")
     (bundle.path / "sm_89.engine").write_bytes(b"engin")
     with pytest.raises(BundleError, match=r"sm_89\.engine: SHA-256 is .* the file was changed or cut short"):
@@ -90,7 +90,7 @@ def test_an_engine_that_does_not_fit_is_refused_with_the_command_that_builds_it(
         choose_engine(found, target, versions)
 
 
-def test_an_engine_of_another_precision_than_asked_for_is_refused(bundle: Bundle) -> None:
+def test_an_engine_in_another_precision_than_requested_is_refused(bundle: Bundle) -> None:
     found = add_engine(bundle.path, "sm_89.engine", FILE, b"engine")
     with pytest.raises(EngineError, match=r"sm_89\.engine: it computes in fp16 and not in fp32; build it with"):
         choose_engine(found, "sm_89", {"tensorrt": FILE.version}, "fp32")
@@ -104,7 +104,7 @@ def test_an_engine_without_a_hash_is_refused(bundle: Bundle) -> None:
         choose_engine(unlisted, "sm_89", {"tensorrt": FILE.version})
 
 
-def test_the_installed_tensorrt_is_known_by_its_exact_version() -> None:
+def test_the_exact_version_of_the_installed_tensorrt_is_found() -> None:
     trt = pytest.importorskip("tensorrt_rtx", reason="TensorRT for RTX is optional: pip install .[engine]")
     assert installed_versions()["tensorrt_rtx"] == trt.__version__
 
@@ -120,7 +120,7 @@ def test_without_a_gpu_tensorrt_is_refused_in_one_sentence(bundle: Bundle) -> No
 
 
 @without_gpu
-def test_without_a_gpu_a_bundle_with_engines_is_served_as_any_other(
+def test_without_a_gpu_a_bundle_with_engines_is_served_on_the_cpu(
     bundle: Bundle, caplog: pytest.LogCaptureFixture
 ) -> None:
     found = add_engine(bundle.path, "sm_89.engine", FILE, b"engine")

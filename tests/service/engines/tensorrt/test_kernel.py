@@ -1,4 +1,4 @@
-"""The CUDA source of the offset convolution: its arithmetic compiled for the host, and its machine code for each GPU."""
+"""The CUDA source of the offset convolution: its arithmetic compiled for the host, its machine code for each GPU."""
 
 import ctypes
 import math
@@ -30,7 +30,7 @@ def host_library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
 
 
 def run(library: ctypes.CDLL, z: Floats, geometry: NDArray[np.float32], bias: Floats) -> NDArray[np.float32]:
-    """y [B, A*O, H, W] of the source that was compiled for the host."""
+    """Run the source that was compiled for the host -> y [B, A*O, H, W]."""
     batch, _, height, width = z.shape
     y = np.full((batch, len(bias), height, width), np.nan, np.float32)
     function = library.offset_conv_half if z.dtype == np.float16 else library.offset_conv_float
@@ -41,7 +41,7 @@ def run(library: ctypes.CDLL, z: Floats, geometry: NDArray[np.float32], bias: Fl
 
 
 def oracle(z: Floats, geometry: NDArray[np.float32], bias: Floats) -> NDArray[np.float64]:
-    """The same by plain loops in float64; a tap whose position is no number reads nothing.  # PASSD §5.1.2, eq. 4-5"""
+    """The same by plain loops in float64; a tap at a NaN or infinite position reads 0.  # PASSD §5.1.2, eq. 4-5"""
     batch, _, height, width = z.shape
     boxes = geometry.shape[1] // 4
     filters = len(bias) // boxes
@@ -60,9 +60,9 @@ def oracle(z: Floats, geometry: NDArray[np.float32], bias: Floats) -> NDArray[np
 
 
 def random_inputs(kind: type, seed: int = 0) -> tuple[Floats, NDArray[np.float32], Floats]:
-    """Maps, boxes of up to twice the map's size whose taps often leave it, and biases."""
+    """Maps, biases, and boxes of up to twice the map's size, whose taps often lie outside of the map."""
     rng = np.random.default_rng(seed)
-    z = rng.standard_normal((BATCH, BOXES * 9 * FILTERS, HEIGHT, WIDTH)).astype(kind)
+    z: Floats = rng.standard_normal((BATCH, BOXES * 9 * FILTERS, HEIGHT, WIDTH)).astype(kind)
     shift = rng.normal(0, 2, (BATCH, BOXES, 2, HEIGHT, WIDTH))
     size = rng.uniform(0, 15, (BATCH, BOXES, 2, HEIGHT, WIDTH))
     geometry = np.concatenate([shift, size], axis=2).astype(np.float32).reshape(BATCH, BOXES * 4, HEIGHT, WIDTH)
@@ -70,7 +70,7 @@ def random_inputs(kind: type, seed: int = 0) -> tuple[Floats, NDArray[np.float32
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float16])
-def test_kernel_computes_what_plain_loops_do(host_library: ctypes.CDLL, kind: type) -> None:
+def test_kernel_and_plain_loops_agree(host_library: ctypes.CDLL, kind: type) -> None:
     inputs = random_inputs(kind)
     np.testing.assert_allclose(run(host_library, *inputs), oracle(*inputs), atol=1e-5)
 
@@ -79,7 +79,7 @@ def test_kernel_computes_what_plain_loops_do(host_library: ctypes.CDLL, kind: ty
 def test_taps_on_the_border_count_in_part_and_beyond_it_not_at_all(host_library: ctypes.CDLL, kind: type) -> None:
     z, geometry, bias = random_inputs(kind)
     places = geometry.reshape(BATCH, BOXES, 4, HEIGHT, WIDTH)
-    places[:, 0] = 3 * np.round(places[:, 0])  # on the cells, the border's and those beside it
+    places[:, 0] = 3 * np.round(places[:, 0])  # on cells at the border, and on their neighbours inside and outside
     places[:, 1, 0] = np.nextafter(np.float32(-1), np.float32(0)) - np.arange(HEIGHT, dtype=np.float32)[:, None]
     places[:, 1, 2] = 3 * (HEIGHT + 1)  # one tap at -1, one at H: both just outside
     places[:, 2, 1] = WIDTH - 0.5
@@ -88,7 +88,7 @@ def test_taps_on_the_border_count_in_part_and_beyond_it_not_at_all(host_library:
 
 @pytest.mark.parametrize("kind", [np.float32, np.float16])
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, 3e38, -3e38, 2.0**31, -(2.0**31), 2.0**63, 1e-45])
-def test_positions_that_are_huge_or_no_numbers_read_nothing(
+def test_taps_at_huge_infinite_or_nan_positions_read_nothing(
     host_library: ctypes.CDLL, value: float, kind: type
 ) -> None:
     z, geometry, bias = random_inputs(kind)
@@ -113,7 +113,7 @@ def test_a_box_of_a_cell_reads_its_own_filters_only(host_library: ctypes.CDLL) -
 def test_every_half_becomes_its_float(host_library: ctypes.CDLL) -> None:
     halves = np.arange(2**16, dtype=np.uint16).view(np.float16)
     z = np.zeros((1, 9 * len(halves), 1, 1), np.float16)
-    found = run(host_library, z, np.zeros((1, 4, 1, 1), np.float32), halves)  # the biases come back as they are
+    found = run(host_library, z, np.zeros((1, 4, 1, 1), np.float32), halves)  # z is zero: the output is the biases
     np.testing.assert_array_equal(found.ravel(), halves.astype(np.float32))
 
 
@@ -126,7 +126,7 @@ def test_kernel_compiles_for_each_architecture(target: str) -> None:
     assert b"offset_conv_half" in cubin
 
 
-def test_an_architecture_that_is_none_is_refused_with_a_choice() -> None:
+def test_an_unknown_architecture_is_refused_with_the_known_ones() -> None:
     pytest.importorskip("cuda.bindings", reason="cuda-bindings is optional: pip install .[engine]")
     with pytest.raises(CudaError, match=r"sm_99 is no architecture that NVRTC knows; choose one of sm_75, "):
         compile_kernel("sm_99")
