@@ -1,3 +1,4 @@
-"""From checkpoints to bundles."""
+"""Exports checkpoints as bundles, and compares and measures bundles."""
 
-import service  # noqa: F401 (silences the libraries that run models, which is too late once one is imported)
+# `service` silences the libraries that run models. That has no effect on a library that is already imported.
+import service  # noqa: F401

@@ -1,7 +1,8 @@
-"""`python -m export`: from checkpoints to bundles, and what they are worth."""
+"""`python -m export`: exports checkpoints as bundles, and compares and measures bundles."""
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -20,33 +21,25 @@ from service.engines.engine import EngineError, EngineName, Precision
 
 EXAMPLES = """examples:
   python -m export build runs/mine/best.pt --out bundles/mine
-  python -m export build runs/mine/best.pt --out bundles/mine --data VOC --split test      (records its AP in the manifest)
+  python -m export build runs/mine/best.pt --out bundles/mine --data VOC --split test  (records its AP in the manifest)
   python -m export build runs/joint/best.pt --out bundles/joint --size 512
-  python -m export engine bundles/mine --target sm_89      (a TensorRT engine for that GPU, put into the bundle)
-  python -m export parity bundles/mine --images PICTURES --checkpoint runs/mine/best.pt --data VOC --split test
+  python -m export engine bundles/mine --target sm_89  (adds a TensorRT engine for that GPU to the bundle)
+  python -m export parity bundles/mine --images IMAGES --checkpoint runs/mine/best.pt --data VOC --split test
   python -m export evaluate bundles/mine --data VOC --split test --engine onnx
   python -m export evaluate http://localhost:8000 --model mine --data VOC --split test
 """
+ERRORS = BundleError, CheckpointError, DataError, EngineError, ExportError, ParityError, ServerError, OSError
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         options.run(options)
-    except (
-        BundleError,
-        CheckpointError,
-        DataError,
-        EngineError,
-        ExportError,
-        ParityError,
-        ServerError,
-        OSError,
-    ) as error:
+    except ERRORS as error:
         print(f"export: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted; nothing half-written is left", file=sys.stderr)
+        print("interrupted; no incomplete file is left", file=sys.stderr)
         return 130
     return 0
 
@@ -55,51 +48,48 @@ def parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
     top = argparse.ArgumentParser("python -m export", description=__doc__, epilog=EXAMPLES, formatter_class=raw)
     verbs = top.add_subparsers(required=True, metavar="VERB")
+    add_verb = partial(verbs.add_parser, epilog=EXAMPLES, formatter_class=raw)
 
-    verb = verbs.add_parser("build", help="export a checkpoint as a bundle", epilog=EXAMPLES, formatter_class=raw)
+    verb = add_verb("build", help="export a checkpoint as a bundle")
     verb.add_argument("checkpoint", type=Path)
     verb.add_argument("--out", type=Path, required=True, help="the bundle's directory")
-    verb.add_argument("--name", help="what the server calls the model (default: the last part of --out)")
-    verb.add_argument("--version", default="1", help="default: 1")
+    verb.add_argument("--name", help="the model's name on the server (default: the last part of --out)")
+    verb.add_argument("--version", default="1", help="the model's version on the server (default: 1)")
     verb.add_argument("--size", type=int, help="side of the input in pixels (default: the preset's)")
+    verb.add_argument("--nms", choices=("gaussian", "linear", "hard"), help="the server's NMS (default: the preset's)")
     verb.add_argument(
-        "--nms", choices=("gaussian", "linear", "hard"), help="what the server does (default: the preset's)"
-    )
-    verb.add_argument(
-        "--score-threshold", type=float, default=0.3, help="what a request gets unless it asks (default: 0.3)"
+        "--score-threshold", type=float, default=0.3, help="for requests that do not give one (default: 0.3)"
     )
     verb.add_argument("--data", type=Path, help="measure AP on this data set and record it in the manifest")
-    verb.add_argument("--split", default="test", help="default: test")
+    verb.add_argument("--split", default="test", help="of --data (default: test)")
     verb.set_defaults(run=run_build)
 
-    verb = verbs.add_parser(
-        "engine", help="build a TensorRT engine into a bundle", epilog=EXAMPLES, formatter_class=raw
-    )
+    verb = add_verb("engine", help="build a TensorRT engine into a bundle")
     verb.add_argument("bundle", type=Path, help="the bundle's directory")
-    verb.add_argument("--target", help="architecture of the GPU that will run it, e.g. sm_89 (default: this machine's)")
+    verb.add_argument(
+        "--target", help="architecture of the GPU that will run the engine, e.g. sm_89 (default: this machine's)"
+    )
     verb.add_argument("--precision", choices=("fp16", "fp32"), default="fp16", help="default: fp16")
-    verb.add_argument("--max-batch", type=int, default=8, help="the most images at once (default: 8)")
+    verb.add_argument("--max-batch", type=int, default=8, help="the largest batch, in images (default: 8)")
     verb.add_argument(
         "--flavour",
         choices=("tensorrt", "tensorrt_rtx"),
-        help="default: TensorRT where there is a GPU, else TensorRT for RTX, which builds without one",
+        help="default: TensorRT if this machine has the target GPU, else TensorRT for RTX, which builds without a GPU",
     )
     verb.set_defaults(run=run_engine)
 
-    verb = verbs.add_parser(
-        "parity", help="compare a bundle's engines with each other", epilog=EXAMPLES, formatter_class=raw
-    )
+    verb = add_verb("parity", help="compare a bundle's engines with each other")
     verb.add_argument("bundle", type=Path, help="the bundle's directory")
-    verb.add_argument("--images", type=Path, required=True, help="a folder of pictures to compare the candidates in")
-    verb.add_argument("--checkpoint", type=Path, help="what the bundle was built from: compare torch as well")
+    verb.add_argument("--images", type=Path, required=True, help="a folder of images: compare the candidates in these")
+    verb.add_argument("--checkpoint", type=Path, help="the checkpoint of the bundle: compare torch as well")
     verb.add_argument("--data", type=Path, help="compare AP on this data set as well")
-    verb.add_argument("--split", default="test", help="default: test")
+    verb.add_argument("--split", default="test", help="of --data (default: test)")
     verb.set_defaults(run=run_parity)
 
-    verb = verbs.add_parser("evaluate", help="AP of a bundle or a server", epilog=EXAMPLES, formatter_class=raw)
+    verb = add_verb("evaluate", help="measure AP of a bundle or a server")
     verb.add_argument("target", help="a bundle's directory, or a server's URL")
     verb.add_argument("--data", type=Path, required=True, help="a Pascal VOC tree")
-    verb.add_argument("--split", default="test", help="default: test")
+    verb.add_argument("--split", default="test", help="of --data (default: test)")
     verb.add_argument("--engine", choices=get_args(EngineName), default="auto", help="for a bundle (default: auto)")
     verb.add_argument("--precision", choices=get_args(Precision), default="auto", help="for a bundle (default: auto)")
     verb.add_argument("--model", help="for a server that serves several (default: its first)")
@@ -118,16 +108,15 @@ def run_build(options: argparse.Namespace) -> None:
         data_set=open_data_set(options.data, options.split, trained.classes) if options.data else None,
         input_size=options.size,
     )
-    size = sum(path.stat().st_size for path in options.out.iterdir()) / 1e6
-    print(
-        f"{options.out}: {size:.1f} MB, {len(built.bundle.manifest.classes)} classes, agrees with torch to {built.parity}"
-    )
     manifest = built.bundle.manifest
-    is_weak = all(detection.score < manifest.nms.score_threshold for detection in manifest.golden.detections)
-    if is_weak:  # its scores differ so little that bf16 puts others first, and the server's check refuses it
-        print(
-            f"it finds nothing in its golden image that scores {manifest.nms.score_threshold} or more: it wants more training"
-        )
+    threshold = manifest.nms.score_threshold
+    size = sum(path.stat().st_size for path in options.out.iterdir()) / 1e6
+    print(f"{options.out}: {size:.1f} MB, {len(manifest.classes)} classes, agrees with torch to {built.parity}")
+    # The scores of a weak model lie so close together that bf16 changes their order. The server's check of the golden
+    # image then refuses the bundle.
+    is_weak = all(detection.score < threshold for detection in manifest.golden.detections)
+    if is_weak:
+        print(f"it detects nothing with a score of {threshold} or more in its golden image: train the model for longer")
     print(f"serve it with: python -m service --bundle {options.out}{' --precision fp32' if is_weak else ''}")
 
 
@@ -162,9 +151,8 @@ def run_evaluate(options: argparse.Namespace) -> None:
     if options.target.startswith(("http://", "https://")):
         evaluation = evaluate_server(options.target, options.model, options.data, options.split)
     else:
-        evaluation = evaluate_bundle(
-            Path(options.target), options.data, options.split, options.engine, options.precision
-        )
+        path = Path(options.target)
+        evaluation = evaluate_bundle(path, options.data, options.split, options.engine, options.precision)
     print(evaluation.table())
 
 

@@ -1,6 +1,6 @@
-"""`python -m export.benchmark_engines`: how fast each engine runs a model on this CPU, and the offset convolution alone.
+"""`python -m export.benchmark_engines`: times the engines on this CPU, with a model and with one offset convolution.
 
-All that is compared runs in turn, round by round, so that whatever else the machine does hits all alike. A ratio is the
+The engines run in turn, round by round, so that other load on the machine slows all of them equally. A speedup is the
 median of the rounds' own ratios, not the ratio of two medians.
 """
 
@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ import torch
 from onnxruntime import __version__ as onnxruntime_version
 from openvino import __version__ as openvino_version
 
-from export.graph import ExportGraph, fold_batch_norm, round_weights
+from export.graph import ExportGraph, fold_and_round
 from export.int8_benchmark import Int8Engine
 from export.offset_conv_benchmark import offset_conv_runs
 from export.to_onnx import to_onnx
@@ -30,7 +31,7 @@ from service.engines.engine import Engine, EngineError, EngineName, Precision
 from service.engines.open import open_engine
 
 EXAMPLES = """examples:
-  python -m export.benchmark_engines                                (PASSD-320 with MobileNet and with VGG-16, random weights)
+  python -m export.benchmark_engines  (PASSD-320 with MobileNet and with VGG-16, random weights)
   python -m export.benchmark_engines bundles/mine --batches 1 8 --out engines.json
 """
 MODELS = ("passd-320-mobilenet", "passd-320-vgg16")
@@ -41,20 +42,20 @@ ENGINES: tuple[tuple[str, EngineName, Precision], ...] = (
     ("OpenVINO fp32", "openvino", "fp32"),
     ("OpenVINO bf16", "openvino", "bf16"),
 )
-NUM_CLASSES = 20  # of a preset: Pascal VOC's
+NUM_CLASSES = 20  # of a preset's graph: as many as Pascal VOC has
 
 Run = Callable[[], object]
 
 
 @dataclass(frozen=True)
 class Row:
-    """The time of one thing in a table: ms an image, and how many times as fast as the first of the same table it is."""
+    """One measurement. Rows with the same `table` and `batch` are compared with the first of them."""
 
     table: str
     name: str
     batch: int
-    milliseconds: float
-    speedup: float
+    milliseconds: float  # an image
+    speedup: float  # over the first row
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -83,12 +84,16 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("models", nargs="*", default=MODELS, help=f"bundles or presets (default: {' '.join(MODELS)})")
     top.add_argument("--batches", type=int, nargs="+", default=[1, 4, 8], help="batch sizes (default: 1 4 8)")
     top.add_argument(
-        "--filters", type=int, nargs="*", default=FILTERS, help="O of the offset convolution (default: 8 25 85)"
+        "--filters",
+        type=int,
+        nargs="*",
+        default=FILTERS,
+        help="filters of the offset convolution for each box, a table for each number (default: 8 25 85)",
     )
-    top.add_argument("--rounds", type=int, default=20, help="how often each is timed (default: 20)")
+    top.add_argument("--rounds", type=int, default=20, help="number of times that each is timed (default: 20)")
     top.add_argument("--threads", type=int, default=num_cores(), help="of each engine (default: one a core)")
-    top.add_argument("--int8", action="store_true", help="also a form in int8, which NNCF makes (pip install nncf)")
-    top.add_argument("--out", type=Path, help="write the figures there as JSON")
+    top.add_argument("--int8", action="store_true", help="measure int8 as well; NNCF quantises it (pip install nncf)")
+    top.add_argument("--out", type=Path, help="write the figures to this file as JSON")
     return top
 
 
@@ -103,7 +108,7 @@ def measure(options: argparse.Namespace) -> list[Row]:
             for batch in options.batches:
                 spec = bundle.manifest.input
                 images = np.random.default_rng(0).integers(0, 256, (batch, spec.height, spec.width, 3), dtype=np.uint8)
-                runs: dict[str, Run] = {name: lambda e=engine, i=images: e(i) for name, engine in engines.items()}  # type: ignore[misc]
+                runs: dict[str, Run] = {name: partial(engine, images) for name, engine in engines.items()}
                 rows += timed(bundle.manifest.name, runs, batch, options.rounds)
             for engine in engines.values():
                 engine.close()
@@ -114,7 +119,7 @@ def measure(options: argparse.Namespace) -> list[Row]:
 
 
 def open_engines(bundle: Bundle, num_threads: int) -> dict[str, Engine]:
-    """The server's engines by name; without bf16 on a CPU that lacks it."""
+    """The server's engines by name, without bf16 if the CPU lacks it."""
     engines = {}
     for label, name, precision in ENGINES:
         try:
@@ -127,12 +132,11 @@ def open_engines(bundle: Bundle, num_threads: int) -> dict[str, Engine]:
 
 
 def random_bundle(preset_name: str, folder: Path) -> Bundle:
-    """A preset's graph with random weights, on which speed does not depend, as an unchecked bundle in `folder`."""
+    """Write a preset's graph with random weights, which do not affect speed, as an unchecked bundle to `folder`."""
     torch.manual_seed(0)
     preset = find_preset(preset_name)
     model = preset.build(tuple(f"class {number}" for number in range(NUM_CLASSES))).eval()
-    fold_batch_norm(model)
-    round_weights(model)
+    fold_and_round(model)
     config = model.config
     manifest = Manifest(
         name=preset_name,
@@ -151,7 +155,7 @@ def random_bundle(preset_name: str, folder: Path) -> Bundle:
 
 
 def timed(table: str, runs: Mapping[str, Run], batch: int, num_rounds: int) -> list[Row]:
-    """Each of `runs` once a round, after a round that does not count; the first is what the others are compared with."""
+    """Time each of `runs` once a round, after a round of warm-up, and compare each with the first."""
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for round_number in range(num_rounds + 1):
         for name, run in runs.items():
@@ -168,7 +172,7 @@ def timed(table: str, runs: Mapping[str, Run], batch: int, num_rounds: int) -> l
 
 
 def markdown(rows: list[Row]) -> str:
-    """A table a model: images/s and the ratio to the first row."""
+    """A table for each model: images/s, ms an image and the speedup over the first row."""
     lines = []
     for table in dict.fromkeys(row.table for row in rows):
         own = [row for row in rows if row.table == table]

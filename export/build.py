@@ -1,4 +1,4 @@
-"""From a checkpoint to a bundle."""
+"""Exports a checkpoint as a bundle and checks that its graph agrees with torch."""
 
 import tempfile
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from export.graph import ExportGraph, fold_batch_norm, round_weights
+from export.graph import ExportGraph, fold_and_round
 from export.parity import Difference, difference
 from export.to_onnx import to_onnx
 from models.data.annotations import DataSet
@@ -41,12 +41,12 @@ NUM_GOLDEN_OF_WEAK_MODEL = 3
 
 
 class ExportError(Exception):
-    """A model that cannot become a bundle; the message says why and what to do."""
+    """A model that cannot be exported; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Built:
-    """A finished bundle, and how far its ONNX Runtime answers lie from torch's."""
+    """A finished bundle, and how much its candidates in ONNX Runtime differ from torch's."""
 
     bundle: Bundle
     parity: Difference
@@ -62,11 +62,13 @@ def build(
     data_set: DataSet | None = None,
     input_size: int | None = None,
 ) -> Built:
-    """Export a checkpoint's model as the bundle `out`, or raise ExportError and leave nothing behind.
+    """Export a checkpoint's model as the bundle `out`. Raises ExportError, and then leaves no files behind.
 
-    `trained` is rounded in place. The manifest records the AP of the exported graph on `data_set`, of the same classes.
+    Without an `input_size`, `trained.model` is changed in place: its batch norms are folded and its filters rounded. If
+    there is a `data_set`, of the same classes, the manifest records the AP of the exported graph on it.
     """
-    trained = as_exported(at_size(trained, input_size))
+    trained = at_size(trained, input_size)
+    fold_and_round(trained.model)
     spec = trained.model.config.input_spec
     model = to_onnx(ExportGraph(trained.model, trained.model.config.max_candidates), spec).SerializeToString()
     golden = trained.golden.numpy()
@@ -96,7 +98,10 @@ def build(
 
 
 def at_size(trained: TrainedModel, input_size: int | None) -> TrainedModel:
-    """The same weights for a square input of another size; None keeps it."""
+    """The same weights in a model whose input is a square of `input_size` pixels; None keeps the model.
+
+    Raises ExportError if the preset does not allow that size.
+    """
     if input_size is None:
         return trained
     preset = replace(trained.preset, model=replace(trained.preset.model, input_size=input_size))
@@ -110,15 +115,11 @@ def at_size(trained: TrainedModel, input_size: int | None) -> TrainedModel:
     return replace(trained, model=model.eval(), preset=preset, golden=golden)
 
 
-def as_exported(trained: TrainedModel) -> TrainedModel:
-    """The same model, changed in place to what a bundle holds: batch norm folded, filters rounded to fp16."""
-    fold_batch_norm(trained.model)
-    round_weights(trained.model)
-    return trained
-
-
 def check_parity(trained: TrainedModel, engine: Engine, spec: InputSpec) -> Difference:
-    """Compare ONNX Runtime with torch on the golden image, mirrored, and beside noise, at batches that were not traced."""
+    """Compare ONNX Runtime with torch on the golden image, on its mirror image and on noise. Raises ExportError.
+
+    The batches have sizes with which the graph was not traced.
+    """
     golden = trained.golden.numpy()
     noise = np.random.default_rng(0).integers(0, 256, (spec.height, spec.width, 3), dtype=np.uint8)
     reference = TorchEngine(trained.model)
@@ -131,8 +132,8 @@ def check_parity(trained: TrainedModel, engine: Engine, spec: InputSpec) -> Diff
         )
     if worst.exceeds(BOX_TOLERANCE, SCORE_TOLERANCE):
         raise ExportError(
-            f"ONNX Runtime differs from torch by {worst}; allowed are {BOX_TOLERANCE:g} px and {SCORE_TOLERANCE:g}: "
-            "nothing was written. Check that torch, onnx and onnxruntime have the versions of constraints.txt"
+            f"ONNX Runtime differs from torch by {worst}; allowed are {BOX_TOLERANCE:g} px and {SCORE_TOLERANCE:g}. "
+            "Nothing was written. Check that torch, onnx and onnxruntime have the versions of constraints.txt"
         )
     return worst
 
@@ -140,7 +141,10 @@ def check_parity(trained: TrainedModel, engine: Engine, spec: InputSpec) -> Diff
 def golden_detections(
     engine: Engine, golden: NDArray[np.uint8], spec: InputSpec, nms: NmsDefaults
 ) -> tuple[GoldenDetection, ...]:
-    """What a server must find in the golden image: all above the default threshold, or the best few of a weak model."""
+    """The detections that a server must find in the golden image.
+
+    These are all that reach the default score threshold, and at least the NUM_GOLDEN_OF_WEAK_MODEL best.
+    """
     candidates = engine(golden[None])
     options = default_options(nms.model_copy(update={"score_threshold": 0.0}))
     found = postprocess(candidates.of_image(0), options, spec, (spec.height, spec.width))
@@ -148,7 +152,7 @@ def golden_detections(
     expected = []
     for box, score, label in zip(found.boxes[:count], found.scores[:count], found.labels[:count], strict=True):
         x1, y1, x2, y2 = (round(float(corner), 2) for corner in box)
-        if x1 < x2 and y1 < y2:  # a box beside the picture is clipped to nothing, which no other overlaps
+        if x1 < x2 and y1 < y2:  # a box outside the image is clipped to an empty one, which overlaps with no other
             expected.append(GoldenDetection(label=int(label), score=round(float(score), 5), box=(x1, y1, x2, y2)))
     return tuple(expected)
 

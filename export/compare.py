@@ -1,4 +1,4 @@
-"""Every engine that a bundle has here against ONNX Runtime in fp32: the same images, alone and five at once."""
+"""Compares the engines that run a bundle on this machine with ONNX Runtime in fp32, in batches of 1 and 5 images."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from export.build import as_exported, at_size
+from export.build import at_size
+from export.graph import fold_and_round
 from export.parity import CUT_OFF_MARGIN, ROUNDED_CUT_OFF_MARGIN, Difference, difference
 from models.data.annotations import DataSet
 from models.evaluation.evaluate import evaluate
@@ -28,6 +29,9 @@ BOX_TOLERANCE = 1e-3  # pixels, of engines in fp32
 SCORE_TOLERANCE = 1e-4
 AP_TOLERANCE = 0.2  # points of AP50, of engines in any precision
 MAX_PIXELS = 100_000_000
+HEADER = f"{'engine':24}{'batch':>7}{'boxes (px)':>12}{'scores':>12}{'unpaired':>10}"
+
+Opener = Callable[[], Engine]
 
 
 class ParityError(Exception):
@@ -36,15 +40,15 @@ class ParityError(Exception):
 
 @dataclass(frozen=True)
 class Comparison:
-    """One engine's largest differences by batch size, and by how many points its AP50 differs, where that was measured."""
+    """One engine's largest differences from the reference."""
 
     name: str
     is_fp32: bool
-    by_batch: dict[int, Difference]
-    ap_difference: float | None
+    by_batch: dict[int, Difference]  # batch size -> the candidates' largest differences
+    ap_difference: float | None  # in points of AP50; None if it was not measured
 
     def lines(self) -> list[str]:
-        """Of a table: engine, batch size, boxes, scores, boxes without a counterpart of the same label, AP50."""
+        """Rows of the table: engine, batch size, boxes, scores, boxes without a counterpart of the same label, AP50."""
         points = "" if self.ap_difference is None else f"{self.ap_difference:+10.2f}"
         return [
             f"{self.name:24}{size:7d}{found.boxes:12.2g}{found.scores:12.2g}{found.num_missing:10d}{points}"
@@ -52,7 +56,7 @@ class Comparison:
         ]
 
     def faults(self) -> list[str]:
-        """What is beyond the tolerances."""
+        """A text for each difference that exceeds its tolerance."""
         faults = []
         for size, found in self.by_batch.items():
             if self.is_fp32 and found.exceeds(BOX_TOLERANCE, SCORE_TOLERANCE):
@@ -64,14 +68,43 @@ class Comparison:
         return faults
 
 
-HEADER = f"{'engine':24}{'batch':>7}{'boxes (px)':>12}{'scores':>12}{'unpaired':>10}"
+def print_report(bundle: Bundle, folder: Path, checkpoint: Path | None, data_set: DataSet | None) -> None:
+    """Print each engine's largest differences; raise ParityError if one exceeds its tolerance."""
+    reference, others = openers(bundle, checkpoint)
+    images = read_images(folder, bundle.manifest.input)
+    print(HEADER + ("" if data_set is None else f"{'AP50':>10}"))
+    faults = []
+    for comparison in compare(bundle, reference, others, images, data_set):
+        print("\n".join(comparison.lines()), flush=True)
+        faults += comparison.faults()
+    if faults:
+        raise ParityError("beyond tolerance: " + "; ".join(faults))
+    print(f"{len(images)} images, all within tolerance")
+    if not find_spec("openvino"):
+        print("OpenVINO is not installed and was not compared; install it with `pip install .[cpu]`")
 
 
-Opener = Callable[[], Engine]
+def read_images(folder: Path, spec: InputSpec) -> NDArray[np.uint8]:
+    """The images in a folder as the server fits them into the input: uint8 (N, H, W, 3). Raises ParityError."""
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    paths = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
+    if not paths:
+        suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
+        raise ParityError(f"{folder}: it has no images; --images takes a folder with files of {suffixes}")
+    images = []
+    for path in tqdm(paths, "reading", unit="image", leave=False):
+        try:
+            images.append(fit(decode_image(path.read_bytes(), target=spec, max_pixels=MAX_PIXELS).pixels, spec))
+        except ImageError as error:
+            raise ParityError(f"{path}: {error}; remove it from the folder") from error
+    return np.stack(images)
 
 
 def openers(bundle: Bundle, checkpoint: Path | None) -> tuple[Opener, list[Opener]]:
-    """The reference, and the engines to be compared with it; torch runs the weights of `checkpoint`, as they are exported."""
+    """Functions that open the reference, and the engines to compare with it. Raises ParityError.
+
+    With a `checkpoint`, its model in torch is one of these engines, with the weights that the export gives a bundle.
+    """
     others: list[Opener] = []
     if checkpoint:
         trained = load_model(checkpoint)
@@ -80,18 +113,23 @@ def openers(bundle: Bundle, checkpoint: Path | None) -> tuple[Opener, list[Opene
                 f"{checkpoint}: its classes are {', '.join(trained.classes)}, those of {bundle.path} are "
                 f"{', '.join(bundle.manifest.classes)}; give the checkpoint that the bundle was built from"
             )
-        served = as_exported(at_size(trained, bundle.manifest.input.height))
-        others.append(lambda: TorchEngine(served.model))
+        model = at_size(trained, bundle.manifest.input.height).model
+        fold_and_round(model)
+        others.append(lambda: TorchEngine(model))
     if find_spec("openvino"):
         others.append(lambda: open_engine(bundle, "openvino", precision="fp32"))
-        others.append(lambda: open_engine(bundle, "openvino"))  # in what is fastest here
+        others.append(lambda: open_engine(bundle, "openvino"))  # in the precision that is fastest on this CPU
     return lambda: open_engine(bundle, "onnx"), others
 
 
 def compare(
     bundle: Bundle, reference: Opener, others: list[Opener], images: NDArray[np.uint8], data_set: DataSet | None
 ) -> Iterator[Comparison]:
-    """Compare each engine with `reference`, which runs images uint8 (N, H, W, 3) one at a time; itself at the other sizes."""
+    """Compare the engines with `reference`, which runs images uint8 (N, H, W, 3) one at a time.
+
+    The reference itself is compared too, because its larger batches may differ. An engine that opens in the same
+    precision as an earlier one is skipped.
+    """
     manifest = bundle.manifest
     with closing(reference()) as engine:
         expected = run(engine, images, 1)
@@ -116,47 +154,14 @@ def compare(
 
 
 def run(engine: Engine, images: NDArray[np.uint8], batch_size: int) -> Candidates:
-    """The candidates of images (N, H, W, 3) in batches; the last is filled up with the first images again."""
+    """Run images (N, H, W, 3) in batches and return all candidates. The first images fill up the last batch."""
     parts = []
     starts = range(0, len(images), batch_size)
     for start in tqdm(starts, f"{engine.name}, batch {batch_size}", unit="batch", leave=False):
         parts.append(engine(images[np.arange(start, start + batch_size) % len(images)]))
-    boxes, scores, labels = (
-        np.concatenate(rows)[: len(images)]
-        for rows in zip(*((p.boxes, p.scores, p.labels) for p in parts), strict=True)
+    count = len(images)
+    return Candidates(
+        np.concatenate([part.boxes for part in parts])[:count],
+        np.concatenate([part.scores for part in parts])[:count],
+        np.concatenate([part.labels for part in parts])[:count],
     )
-    return Candidates(boxes, scores, labels)
-
-
-def read_images(folder: Path, spec: InputSpec) -> NDArray[np.uint8]:
-    """The pictures in a folder as the server fits them into the input: uint8 (N, H, W, 3). Raises ParityError."""
-    paths = (
-        sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES) if folder.is_dir() else []
-    )
-    if not paths:
-        raise ParityError(
-            f"{folder}: no pictures there; --images takes a folder of {', '.join(sorted(IMAGE_SUFFIXES))}"
-        )
-    images = []
-    for path in tqdm(paths, "reading", unit="image", leave=False):
-        try:
-            images.append(fit(decode_image(path.read_bytes(), target=spec, max_pixels=MAX_PIXELS).pixels, spec))
-        except ImageError as error:
-            raise ParityError(f"{path}: {error}; take it out of the folder") from error
-    return np.stack(images)
-
-
-def print_report(bundle: Bundle, folder: Path, checkpoint: Path | None, data_set: DataSet | None) -> None:
-    """Print each engine's largest differences; raise ParityError where one is beyond its tolerance."""
-    reference, others = openers(bundle, checkpoint)
-    images = read_images(folder, bundle.manifest.input)
-    print(HEADER + ("" if data_set is None else f"{'AP50':>10}"))
-    faults = []
-    for comparison in compare(bundle, reference, others, images, data_set):
-        print("\n".join(comparison.lines()), flush=True)
-        faults += comparison.faults()
-    if faults:
-        raise ParityError("beyond tolerance: " + "; ".join(faults))
-    print(f"{len(images)} images, all within tolerance")
-    if not find_spec("openvino"):
-        print("OpenVINO is not installed and was not compared; install it with `pip install .[cpu]`")

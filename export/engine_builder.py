@@ -1,7 +1,7 @@
-"""`python -m export.engine_builder JOB`: TensorRT's part in building an engine, in a process of its own.
+"""`python -m export.engine_builder JOB`: builds an engine with TensorRT, in a process of its own.
 
-A failure inside TensorRT may end the interpreter, so export/to_engine.py runs this one. JOB is a file with a Job; the engine
-and the Outcome go into files beside it.
+A failure inside TensorRT may end the interpreter, so export/to_engine.py starts this process. JOB is a JSON file with a
+Job. The engine and the Outcome are written to files beside it.
 """
 
 import importlib
@@ -18,12 +18,12 @@ from service.engines.tensorrt.kernel import compile_kernel
 from service.engines.tensorrt.plugin import register
 
 OUTCOME, ENGINE = "outcome.json", "engine"
-TYPICAL_BATCH = 4  # what the engine is tuned for; batches of 1 and of the most images only have to run
+TYPICAL_BATCH = 4  # the engine is tuned for it; a batch of 1 and the largest batch only have to run
 
 
 @dataclass(frozen=True)
 class Job:
-    """What to build: `network` is an ONNX file without functions, in which `num_plugins` nodes are offset convolutions."""
+    """What to build. `network` is an ONNX file without functions. It has `num_plugins` offset convolutions."""
 
     network: str
     flavour: str
@@ -34,7 +34,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How it went: `error` is empty, or one sentence."""
+    """The result of a Job. `error` is empty, or one sentence."""
 
     error: str = ""
     version: str = ""
@@ -79,7 +79,7 @@ def build(trt: Any, job: Job) -> bytes:
     config.add_optimization_profile(profile)
     serialized = builder.build_serialized_network(network, config)
     if serialized is None:
-        raise BuilderError(f"TensorRT cannot build it: {logger.last_error}")
+        raise BuilderError(f"TensorRT cannot build the engine: {logger.last_error}")
     engine = bytes(serialized)
     if engine.count(cubin) < job.num_plugins:
         raise BuilderError("the engine lacks the offset convolution's machine code")
@@ -102,7 +102,7 @@ def set_target(trt: Any, config: Any, target: str) -> None:
     capability = getattr(trt.ComputeCapability, target.replace("_", "").upper(), None)
     if capability is None:
         known = ", ".join(f"sm_{name[2:]}" for name in trt.ComputeCapability.__members__ if name.startswith("SM"))
-        raise BuilderError(f"TensorRT for RTX builds no engines for {target}; it does for {known}")
+        raise BuilderError(f"TensorRT for RTX does not build for {target}; it builds for {known}")
     config.num_compute_capabilities = 1
     config.set_compute_capability(capability, 0)
 
@@ -123,7 +123,7 @@ def make_logger(trt: Any) -> Any:
 
 
 def make_progress(trt: Any) -> Any:
-    """A bar on the terminal for the builder's outermost phase; none where there is no terminal."""
+    """A progress bar for the builder's outermost phase; none if there is no terminal."""
 
     class Progress(trt.IProgressMonitor):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -137,7 +137,7 @@ def make_progress(trt: Any) -> Any:
         def step_complete(self, phase: str, step: int) -> bool:  # noqa: ARG002
             if phase in self._bars:
                 self._bars[phase].update()
-            return True  # go on
+            return True  # do not cancel the build
 
         def phase_finish(self, phase: str) -> None:
             if phase in self._bars:

@@ -1,4 +1,4 @@
-"""AP of a bundle, or of a running server, through the server's own pre- and post-processing."""
+"""Measures AP of a bundle or of a running server, with the server's own pre- and post-processing."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ from service.engines.open import open_engine
 
 
 class ServerError(Exception):
-    """A server that cannot be measured; the message names it and what it said."""
+    """A server that cannot be measured; the message names it and says what it answered."""
 
 
 def evaluate_bundle(
@@ -32,7 +32,7 @@ def evaluate_bundle(
 
 
 def evaluate_server(url: str, model: str | None, root: Path, split: str) -> Evaluation:
-    """AP of a model that a server serves; None for its first one."""
+    """AP of a model on a running server; None means the server's first model. Raises ServerError."""
     with httpx.Client(base_url=url, timeout=60) as client:
         try:
             served = client.get("/models").raise_for_status().json()["models"]
@@ -50,7 +50,7 @@ def evaluate_server(url: str, model: str | None, root: Path, split: str) -> Eval
 
 
 def detect_by_http(client: httpx.Client, model: str, data_set: DataSet) -> Iterator[Detections]:
-    """The detections that the server gives for each picture's file, in order."""
+    """Send each image's file to the server and yield its detections, in order."""
     parameters = {"model": model, "score_threshold": str(SCORE_THRESHOLD), "max_detections": str(MAX_DETECTIONS)}
     for sample in data_set.samples:
         response = client.post("/detect", params=parameters, content=sample.image_path.read_bytes()).raise_for_status()

@@ -1,4 +1,4 @@
-"""The function that is exported: images to candidates, with everything up to top-k inside."""
+"""The graph that is exported, from images to candidates, and the steps that prepare a model for it."""
 
 import copy
 import itertools
@@ -16,9 +16,9 @@ from models.passd.offset_conv import OffsetConv
 
 
 class ExportGraph(nn.Module):
-    """A detector between normalisation and top-k: the contract of `model.onnx` in service/bundle.py.
+    """A detector with normalisation before it and top-k after it: the contract of `model.onnx` in service/bundle.py.
 
-    It is there to be traced: its offset convolutions are nodes that torch itself does not compute. `model` is left as it is.
+    It can only be traced: torch cannot compute the nodes that replace its offset convolutions. `model` is not changed.
     """
 
     def __init__(self, model: nn.Module, max_candidates: int) -> None:
@@ -34,7 +34,7 @@ class ExportGraph(nn.Module):
 
 
 class OffsetConvNode(nn.Module):
-    """An offset convolution as a projection and one node `singleshot::OffsetConv`."""
+    """An offset convolution in the form of a 1x1 convolution and one node `singleshot::OffsetConv`."""
 
     def __init__(self, layer: OffsetConv) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class OffsetConvNode(nn.Module):
 
 
 def replace_offset_conv(module: nn.Module) -> None:
-    """Put an OffsetConvNode in the place of each OffsetConv below `module`."""
+    """Replace each OffsetConv below `module` with an OffsetConvNode."""
     for name, child in module.named_children():
         if isinstance(child, OffsetConv):
             setattr(module, name, OffsetConvNode(child))
@@ -65,12 +65,22 @@ def replace_offset_conv(module: nn.Module) -> None:
             replace_offset_conv(child)
 
 
+def fold_and_round(model: nn.Module) -> None:
+    """Change a model in evaluation mode, in place, to the form in which a bundle holds it."""
+    fold_batch_norm(model)
+    round_weights(model)
+
+
 def fold_batch_norm(module: nn.Module) -> None:
-    """Fold each batch norm into the convolution registered just before it, in place; `module` is in evaluation mode."""
+    """Fold each batch norm into the convolution that is registered just before it, in place.
+
+    `module` must be in evaluation mode.
+    """
     children = list(module.named_children())
     for (name, first), (next_name, second) in itertools.pairwise(children):
         if isinstance(first, nn.Conv2d) and isinstance(second, (nn.BatchNorm2d, FrozenBatchNorm2d)):
-            setattr(module, name, fuse_conv_bn_eval(first, second))  # type: ignore[arg-type]  # it reads what both kinds have
+            # its annotation lacks FrozenBatchNorm2d, which has all the attributes that it reads
+            setattr(module, name, fuse_conv_bn_eval(first, second))  # type: ignore[arg-type]
             setattr(module, next_name, nn.Identity())
     for _, child in children:
         fold_batch_norm(child)
@@ -78,7 +88,7 @@ def fold_batch_norm(module: nn.Module) -> None:
 
 @torch.no_grad()
 def round_weights(model: nn.Module) -> None:
-    """Round the filters to fp16, in which a bundle stores them; biases stay as they are."""
+    """Round the filters to fp16, in which a bundle stores them; biases are not rounded."""
     for parameter in model.parameters():
         if parameter.ndim > 1:
             parameter.copy_(parameter.half())

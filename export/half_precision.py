@@ -1,8 +1,8 @@
-"""The form of an exported graph for GPUs: convolutions in fp16, everything that makes boxes and scores in fp32.
+"""Rewrites an exported graph for GPUs: convolutions in fp16, everything that computes boxes and scores in fp32.
 
-The precision is written into the graph, as strongly typed engines want it. Convolutions and the offset convolution's map are
-fp16, and so is what only passes their outputs on. All else stays fp32: normalisation, the geometry of the adjusted boxes,
-decoding, softmax or sigmoid, and top-k. Casts stand where the two meet.
+The precision is written into the graph, because strongly typed engines take it from there. Convolutions, the offset
+convolution's map, and operators that only pass on their outputs are fp16. All else stays fp32: normalisation, the
+geometry of the adjusted boxes, decoding, softmax or sigmoid, and top-k. Casts stand between fp16 and fp32 nodes.
 """
 
 import numpy as np
@@ -12,15 +12,15 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 from export.build import ExportError
 from export.offset_conv_function import NAME
 
-GEOMETRY = 1  # the input of an OffsetConv that stays fp32
-CARRIERS = {"Add", "Concat", "MaxPool", "Relu", "Reshape", "Resize", "Split", "Transpose"}
-SHAPED = {"Reshape", "Resize", "Split"}  # of these only the first input is data
+GEOMETRY = 1  # the index of OffsetConv's input that stays fp32
+CARRIERS = {"Add", "Concat", "MaxPool", "Relu", "Reshape", "Resize", "Split", "Transpose"}  # fp16 if their inputs are
+SHAPED = {"Reshape", "Resize", "Split"}  # only the first input of these is data
 
 
 def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy of an exported fp32 model whose convolutions are fp16; inputs and outputs keep their types.
 
-    Raises ExportError where a weight is too large for fp16.
+    Raises ExportError if a weight is too large for fp16.
     """
     rewritten = _Rewriting(model).run()
     onnx.checker.check_model(rewritten, full_check=True)
@@ -28,15 +28,18 @@ def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 class _Rewriting:
-    """One pass over the nodes. A tensor `x` that is made in fp16 is called `x.half`; where fp32 is wanted, a Cast makes `x`."""
+    """One pass over the nodes.
+
+    A tensor `x` that is computed in fp16 is called `x.half`. If a node needs `x` in fp32, a Cast computes `x` from it.
+    """
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self.model = onnx.ModelProto()
         self.model.CopyFrom(model)
         self.constants = {tensor.name: tensor for tensor in model.graph.initializer}
         self.halves: dict[str, str] = {}  # a tensor -> its fp16 form
-        self.made_in_half: set[str] = set()
-        self.made_again: set[str] = set()  # those of them that a Cast turns into fp32
+        self.computed_in_half: set[str] = set()
+        self.cast_to_full: set[str] = set()  # the part of `computed_in_half` that already has its Cast to fp32
         self.nodes: list[NodeProto] = []
 
     def run(self) -> onnx.ModelProto:
@@ -61,7 +64,7 @@ class _Rewriting:
             data = [i for i, name in enumerate(node.input) if name and not (node.op_type == NAME and i == GEOMETRY)]
         elif node.op_type in CARRIERS:
             data = [0] if node.op_type in SHAPED else list(range(len(node.input)))
-            data = data if all(node.input[i] in self.made_in_half for i in data) else []
+            data = data if all(node.input[i] in self.computed_in_half for i in data) else []
         else:
             data = []
             if node.op_type == "Cast" and _stored_as_half(node, self.constants):
@@ -73,14 +76,14 @@ class _Rewriting:
                 new.input[i] = self.halves.get(name, name)
             else:
                 self.in_full(name)
-        if data and node.op_type != NAME:  # whose output is fp32
+        if data and node.op_type != NAME:  # the output of OffsetConv is fp32
             for i, name in enumerate(node.output):
                 new.output[i] = self.halves[name] = f"{name}.half"
-                self.made_in_half.add(name)
+                self.computed_in_half.add(name)
         self.nodes.append(new)
 
     def in_half(self, name: str) -> str:
-        """The fp16 form of a tensor: as it was made, a converted constant, or a Cast."""
+        """The name of a tensor's fp16 form: computed in fp16, a converted constant, or the output of a Cast."""
         if name in self.halves:
             return self.halves[name]
         half = self.halves[name] = f"{name}.half"
@@ -91,10 +94,10 @@ class _Rewriting:
         return half
 
     def in_full(self, name: str) -> None:
-        """Make `name` where so far there is only its fp16 form."""
-        if name in self.made_in_half - self.made_again:
+        """Append the Cast that computes `name` in fp32, if it is computed in fp16 and has no such Cast yet."""
+        if name in self.computed_in_half - self.cast_to_full:
             self.nodes.append(helper.make_node("Cast", [self.halves[name]], [name], to=TensorProto.FLOAT))
-            self.made_again.add(name)
+            self.cast_to_full.add(name)
 
 
 def _stored_as_half(node: NodeProto, constants: dict[str, TensorProto]) -> bool:
@@ -111,7 +114,7 @@ def _half_constant(tensor: TensorProto, name: str) -> TensorProto:
 
 
 def _used(nodes: list[NodeProto], wanted: set[str]) -> list[NodeProto]:
-    """The nodes that something depends on; the Casts of stored filters no longer have a reader."""
+    """The nodes that `wanted` depends on. This drops the Casts of stored filters, which no node reads now."""
     kept = []
     for node in reversed(nodes):
         if wanted.intersection(node.output):

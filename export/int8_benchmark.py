@@ -1,4 +1,4 @@
-"""A model in int8, for the benchmark alone: NNCF quantises it for OpenVINO. No server serves it (docs/results.md says why)."""
+"""A model in int8, quantised by NNCF for OpenVINO. Only the benchmark runs it; docs/results.md says why."""
 
 from importlib.util import find_spec
 
@@ -10,19 +10,20 @@ from service.engines.engine import EngineError
 from service.engines.openvino.engine import read_model
 from service.engines.openvino.model import CORE, OpenvinoModel
 
-FLOAT_OPERATORS = (  # of coordinates, proposals and decoding
+# These operators compute coordinates, proposals and decoding, and are not quantised.
+FLOAT_OPERATORS = (
     *("Concat", "Divide", "Exp", "Interpolate", "MatMul", "Maximum", "Minimum", "Multiply", "OffsetConv"),
     *("ReduceMax", "ReduceSum", "Softmax", "Subtract", "Tanh"),
 )
-NUM_CALIBRATION_IMAGES = 8  # of noise: speed does not depend on them
+NUM_CALIBRATION_IMAGES = 8  # of noise: speed does not depend on the images
 
 
 class Int8Engine:
-    """The convolutions of a bundle's graph in int8, the rest in bf16 where the CPU has it."""
+    """Runs the convolutions of a bundle's graph in int8, and the rest in bf16 if the CPU has it, else in fp32."""
 
     def __init__(self, bundle: Bundle, num_threads: int) -> None:
         if find_spec("nncf") is None:
-            raise EngineError("NNCF is not installed, which makes the int8 model; install it with `pip install nncf`")
+            raise EngineError("--int8: NNCF, which quantises the model, is not installed; run `pip install nncf`")
         import nncf
 
         model = read_model(bundle.model_path, "fp32", [])
@@ -41,7 +42,7 @@ class Int8Engine:
         self._model = OpenvinoModel(quantised, "bf16" if has_bf16 else "fp32", num_threads=num_threads, num_streams=1)
 
     def __call__(self, images: NDArray[np.uint8]) -> object:
-        """Run images uint8 (B, H, W, 3) RGB; what comes out is of a model that noise calibrated, and worth nothing."""
+        """Run images uint8 (B, H, W, 3) RGB. The output is useless, because the model was calibrated with noise."""
         return self._model(images)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The offset convolution of one level in every form that an engine has for it, beside ONNX's own deformable convolution."""
+"""The offset convolution of one level in each form that an engine has for it, and as ONNX's deformable convolution."""
 
 from collections.abc import Callable, Iterator
 
@@ -16,13 +16,16 @@ from service.engines.openvino.engine import read_model
 from service.engines.openvino.model import compile_model
 from service.engines.openvino.sample_taps import TAPS
 
-NUM_BOXES, CHANNELS, SIZE = 3, 256, 40  # PASSD-320's largest level
+NUM_BOXES, CHANNELS, SIZE = 3, 256, 40  # of PASSD-320's largest level
 
 Arrays = dict[str, NDArray[np.float32]]
 
 
 def offset_conv_runs(num_filters: int, num_threads: int) -> Iterator[tuple[str, Callable[[], NDArray[np.float32]]]]:
-    """What to call by name; the first is the operator that the others stand for: x (1, 256, 40, 40), three boxes a cell."""
+    """Yield the name of each form and a function that runs it on x (1, 256, 40, 40) with three boxes a cell.
+
+    The first is the standard operator that computes the same as the others.
+    """
     rng = np.random.default_rng(0)
     features = rng.normal(size=(1, CHANNELS, SIZE, SIZE)).astype(np.float32)
     geometry = np.concatenate(
@@ -38,7 +41,7 @@ def offset_conv_runs(num_filters: int, num_threads: int) -> Iterator[tuple[str, 
 
 
 def projected_conv(num_filters: int) -> bytes:
-    """x (B, C, H, W) and geometry (B, A*4, H, W) -> y (B, A*O, H, W) as our graphs compute it: project, then sample."""
+    """x (B, C, H, W) and geometry (B, A*4, H, W) -> y (B, A*O, H, W) as bundles compute it: project, then sample."""
     weight = filter_banks(num_filters).transpose(0, 3, 4, 1, 2).reshape(-1, CHANNELS, 1, 1)
     bias = np.zeros(NUM_BOXES * num_filters, np.float32)
     nodes = [
@@ -49,7 +52,7 @@ def projected_conv(num_filters: int) -> bytes:
 
 
 def deform_conv(num_filters: int) -> bytes:
-    """x (B, C, H, W) and the taps' offsets (B, 18, H, W) of each box -> y (B, A*O, H, W): sample, then multiply."""
+    """x (B, C, H, W) and each box's tap offsets (B, 18, H, W) -> y (B, A*O, H, W): sample, then multiply."""
     constants = {f"weight{box}": bank for box, bank in enumerate(filter_banks(num_filters))}
     nodes = []
     for box in range(NUM_BOXES):
@@ -61,13 +64,13 @@ def deform_conv(num_filters: int) -> bytes:
 
 
 def filter_banks(num_filters: int) -> NDArray[np.float32]:
-    """Random filters (A, O, C, 3, 3), the same ones each time."""
+    """Random filters (A, O, C, 3, 3), the same ones on each call."""
     shape = NUM_BOXES, num_filters, CHANNELS, 3, 3
     return np.random.default_rng(1).normal(0, 0.05, shape).astype(np.float32)
 
 
 def serialized(nodes: list[onnx.NodeProto], inputs: dict[str, int], constants: Arrays, num_filters: int) -> bytes:
-    """A model of these nodes; `inputs` gives channels by name."""
+    """A model of these nodes; `inputs` gives each input's number of channels."""
     graph = helper.make_graph(
         nodes,
         "level",
@@ -82,13 +85,13 @@ def serialized(nodes: list[onnx.NodeProto], inputs: dict[str, int], constants: A
 
 
 def with_offsets(inputs: Arrays) -> Arrays:
-    """The same taps as DeformConv takes them: eq. 4's offsets (y, x) from the regular grid, for each box."""
+    """The same taps in DeformConv's form: for each box the offsets (y, x) from the regular grid (PASSD, eq. 4)."""
     geometry = inputs["geometry"].reshape(1, NUM_BOXES, 4, SIZE, SIZE)
     arrays = {"x": inputs["x"]}
     steps = np.array([-1, 0, 1], np.float32).reshape(3, 1, 1)
     for box in range(NUM_BOXES):
         shift_y, shift_x, height, width = geometry[0, box]
-        y = np.repeat(shift_y + steps * (height / 3 - 1), 3, axis=0)  # (9, H, W), the row changes slowest
+        y = np.repeat(shift_y + steps * (height / 3 - 1), 3, axis=0)  # (9, H, W), row-major
         x = np.tile(shift_x + steps * (width / 3 - 1), (3, 1, 1))
         arrays[f"offsets{box}"] = np.stack([y, x], axis=1).reshape(1, 2 * TAPS, SIZE, SIZE).astype(np.float32)
     return arrays
@@ -107,6 +110,6 @@ def in_openvino(
     model: bytes, num_threads: int, inputs: Arrays, precision: Precision
 ) -> Callable[[], NDArray[np.float32]]:
     graph = read_model(model, precision, [])
-    graph.reshape({name: array.shape for name, array in inputs.items()})  # fixed, as the server has them
+    graph.reshape({name: array.shape for name, array in inputs.items()})  # fixed shapes, as in the server
     request: openvino.InferRequest = compile_model(graph, precision, num_threads).create_infer_request()
     return lambda: request.infer(inputs, share_inputs=True, share_outputs=True)[0]

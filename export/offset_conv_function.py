@@ -1,4 +1,4 @@
-"""What `singleshot::OffsetConv` computes, in standard operators, for engines that have no operator of that name.
+"""`singleshot::OffsetConv` in standard ONNX operators, for engines that have no operator of that name.
 
 The node is the sampling of models/passd/offset_conv.py for all boxes of a cell and both branches at once:
 
@@ -9,8 +9,8 @@ The node is the sampling of models/passd/offset_conv.py for all boxes of a cell 
     bias      as z (A*O)
     y         float32 (B, A*O, H, W)                channels ordered box, filter
 
-Tap (i, j) of a box, i and j of -1, 0 and 1, samples at p + shift + (i, j) * size / 3: bilinear, and zero outside the map and
-where the position is no finite number. The bias comes last. The arithmetic is float32's.
+Tap (i, j) of a box in cell p, with i and j in {-1, 0, 1}, samples bilinearly at p + shift + (i, j) * size / 3. A sample
+is zero outside the map, and also if its position is not finite. The bias is added last. The arithmetic is float32.
 """
 
 from typing import Union
@@ -24,11 +24,11 @@ DOMAIN = "singleshot"
 NAME = "OffsetConv"
 VERSION = 1
 
-Floats = Union[FLOAT, FLOAT16]  # noqa: UP007 (onnxscript does not know the form with a bar)
+Floats = Union[FLOAT, FLOAT16]  # noqa: UP007 (onnxscript does not support `FLOAT | FLOAT16`)
 
 
 def offset_conv_function() -> onnx.FunctionProto:
-    """The function that goes into a model beside its nodes; its opset is that of the model."""
+    """The function to store in a model beside the nodes that call it; it has the model's opset."""
     function: onnx.FunctionProto = _offset_conv.to_function_proto()
     function.name = NAME
     return function
@@ -36,10 +36,11 @@ def offset_conv_function() -> onnx.FunctionProto:
 
 @script(Opset(DOMAIN, VERSION), default_opset=op)  # type: ignore[untyped-decorator]
 def _offset_conv(z: Floats, geometry: FLOAT, bias: Floats, boxes: int) -> FLOAT:
-    """Gather and multiply, which ONNX Runtime does several times faster than GridSample.
+    """Gather and MatMul, which ONNX Runtime computes several times faster than GridSample.
 
-    For each of the N = B*A boxes of each of the P = H*W cells, 36 rows of z (nine taps between four cells each) times their
-    weights. Both are outer sums or products of six along y and six along x: three taps between two cells each.
+    For each of the N = B*A boxes in each of the P = H*W cells, Gather reads 36 rows of z (nine taps, each between four
+    cells), and MatMul multiplies them by 36 weights. Six values along y and six along x (three taps, each between two
+    cells) give both: the 36 indices are outer sums, the 36 weights outer products.
     """
     zero = op.Constant(value_float=0.0)
     one = op.Constant(value_float=1.0)
@@ -60,7 +61,7 @@ def _offset_conv(z: Floats, geometry: FLOAT, bias: Floats, boxes: int) -> FLOAT:
     by_box = op.Concat(op.Constant(value_ints=[-1, 4]), num_cells, op.Constant(value_ints=[1]), axis=0)
     shift, box_size = op.Split(op.Reshape(geometry, by_box), axis=1, num_outputs=2)  # (N, 2, P, 1) each
     at = op.Add(op.Add(own, shift), op.Div(op.Mul(six_taps, box_size), op.Constant(value_float=3.0)))  # (N, 2, P, 6)
-    # what no cell of the map takes part in goes to a place that is out of it: so does NaN, which compares as false
+    # a position that touches no cell of the map moves to -2, outside the map; so does NaN, which compares as false
     touches = op.And(op.Greater(at, op.Constant(value_float=-1.0)), op.Less(at, extent))
     at = op.Where(touches, at, op.Constant(value_float=-2.0))
     cell = op.Add(op.Floor(at), six_cells)

@@ -1,4 +1,4 @@
-"""How far two engines' answers to the same images lie apart."""
+"""Measures how much the candidates of two engines differ on the same images."""
 
 from dataclasses import dataclass
 
@@ -7,14 +7,15 @@ import numpy as np
 from service.bundle import InputSpec
 from service.engines.engine import Candidates
 
-COMPARED_SCORE = 0.05  # candidates below are noise
-CUT_OFF_MARGIN = 2e-4  # so near to the last candidate's score it is a toss-up whether another engine kept a box
-ROUNDED_CUT_OFF_MARGIN = 0.02  # the same of an engine in lower precision
+COMPARED_SCORE = 0.05  # candidates with a lower score are noise
+# If a box scores at most this much more than the last candidate, rounding decides whether another engine keeps the box.
+CUT_OFF_MARGIN = 2e-4
+ROUNDED_CUT_OFF_MARGIN = 0.02  # the same for an engine in lower precision
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The largest difference over all candidates that count: boxes in pixels, scores, and how many have no counterpart."""
+    """The largest differences over all compared candidates, boxes in pixels, and how many have no counterpart."""
 
     boxes: float
     scores: float
@@ -32,10 +33,10 @@ def difference(
 ) -> Difference:
     """Pair each candidate of `reference` above COMPARED_SCORE with the nearest box of the same label in `other`.
 
-    Where `other` is cut off at a higher score, only what lies `margin` above that counts. Candidates are paired by place and
-    not by rank: two engines may order equal scores differently. With `inside`, only the part of a box inside that input
-    counts, which is all that a server answers with: a model at the start of its training makes boxes of thousands of
-    pixels, whose far edges float32 holds less finely.
+    If `other` is cut off at a higher score, only candidates at least `margin` above that score are compared. Candidates
+    are paired by position and not by rank, because two engines may order equal scores differently. With `inside`, the
+    boxes of a pair are clipped to that input before they are compared, as a server clips its answers: a model at the
+    start of its training makes boxes of thousands of pixels, and float32 is less exact at their far edges.
     """
     corner = np.array([inside.width, inside.height] * 2 if inside else [np.inf] * 4, np.float32)
     low = np.float32(0 if inside else -np.inf)
@@ -43,7 +44,7 @@ def difference(
     num_missing = 0
     for image in range(len(reference.scores)):
         cut_off = other.scores[image].min(initial=1)
-        compared = max(COMPARED_SCORE, cut_off + margin if cut_off > 0 else 0)  # a score of 0 is padding: no cut
+        compared = max(COMPARED_SCORE, cut_off + margin if cut_off > 0 else 0)  # 0 is padding: nothing was cut off
         for box, score, label in zip(
             reference.boxes[image], reference.scores[image], reference.labels[image], strict=True
         ):

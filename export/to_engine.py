@@ -1,4 +1,4 @@
-"""From a bundle's ONNX model to a TensorRT engine inside the bundle."""
+"""Builds a TensorRT engine from a bundle's ONNX model and adds it to the bundle."""
 
 import json
 import os
@@ -32,7 +32,7 @@ EXTRAS: dict[Flavour, str] = {"tensorrt": "tensorrt", "tensorrt_rtx": "engine"}
 
 @dataclass(frozen=True)
 class BuiltEngine:
-    """An engine in its bundle; `num_plugins` of its layers are offset convolutions."""
+    """An engine in its bundle. It has `num_plugins` offset convolutions."""
 
     path: Path
     file: EngineFile
@@ -55,14 +55,14 @@ def build_engine(
     max_batch: int = 8,
     flavour: Flavour | None = None,
 ) -> BuiltEngine:
-    """Build an engine for the GPU architecture `target`, or this machine's, and put it into the bundle at `path`.
+    """Build an engine for the GPU architecture `target`, or for this machine's, and add it to the bundle at `path`.
 
-    TensorRT itself builds where the GPU is; without one TensorRT for RTX does, for any. Raises BundleError, and ExportError,
-    and then leaves the bundle as it was.
+    TensorRT itself builds only on a machine with that GPU. TensorRT for RTX builds without a GPU, for any architecture.
+    Raises BundleError and ExportError, and then does not change the bundle.
     """
     started = time.monotonic()
     if max_batch < 1:
-        raise ExportError(f"--max-batch is {max_batch}; an engine takes at least 1 image")
+        raise ExportError(f"--max-batch is {max_batch}; it must be at least 1")
     bundle = read_bundle(path)
     flavour, target = choose(flavour, target)
     network, num_plugins = network_of(bundle, precision)
@@ -75,14 +75,12 @@ def build_engine(
     try:
         add_engine(path, name, file, engine)
     except OSError as error:
-        raise ExportError(
-            f"{path}: cannot be written ({error.strerror}); copy the bundle to where you may write"
-        ) from error
+        raise ExportError(f"{path}: cannot be written ({error.strerror}); copy it to a writable directory") from error
     return BuiltEngine(path / name, file, num_plugins, time.monotonic() - started)
 
 
 def choose(flavour: Flavour | None, target: str | None) -> tuple[Flavour, str]:
-    """The flavour and the target that were not given, from what this machine has; raises ExportError."""
+    """Replace a flavour or target of None with this machine's default, and check that they fit; raises ExportError."""
     try:
         own, reason = gpu_target(), ""
     except CudaError as error:
@@ -94,23 +92,27 @@ def choose(flavour: Flavour | None, target: str | None) -> tuple[Flavour, str]:
     if target is None and own is None:
         raise ExportError(f"which GPU is the engine for? {reason}; name its architecture, e.g. --target sm_89")
     if flavour == "tensorrt" and own is None:
-        raise ExportError(f"TensorRT builds on the GPU that runs the engine: {reason}; or use --flavour tensorrt_rtx")
+        raise ExportError(
+            f"TensorRT builds only on a machine with the GPU that runs the engine: {reason}; build on such a machine, "
+            "or use --flavour tensorrt_rtx"
+        )
     if flavour == "tensorrt" and target not in (None, own):
         raise ExportError(
-            f"TensorRT builds for the GPU that it runs on, {own}, not for {target}; build there, or use --flavour tensorrt_rtx"
+            f"TensorRT builds only for this machine's GPU, which is {own}, not {target}; build on a machine with "
+            f"{target}, or use --flavour tensorrt_rtx"
         )
     return flavour, target or str(own)
 
 
 def network_of(bundle: Bundle, precision: Precision) -> tuple[bytes, int]:
-    """The bundle's model in that precision, and how many offset convolutions it has; raises ExportError.
+    """The bundle's model in that precision, and its number of offset convolutions; raises ExportError.
 
-    Their definition is deleted: TensorRT would take it for the layer, where it is to find the plugin.
+    The function that defines the offset convolution is deleted: TensorRT would use it instead of the plugin.
     """
     try:
         model = onnx.load(bundle.model_path)
     except DecodeError as error:
-        raise ExportError(f"{bundle.model_path}: it is no ONNX model ({error}); export the bundle again") from error
+        raise ExportError(f"{bundle.model_path}: not an ONNX model ({error}); export the bundle again") from error
     try:
         check_tensors(
             bundle.model_path,
@@ -125,14 +127,12 @@ def network_of(bundle: Bundle, precision: Precision) -> tuple[bytes, int]:
     if any(node.op_type == "GridSample" for node in model.graph.node):
         raise ExportError(
             f"{bundle.model_path}: it has GridSample, which TensorRT may compute wrongly (NVIDIA/TensorRT#4813); "
-            "export the bundle again, which makes it an OffsetConv"
+            "export the bundle again, which replaces it with OffsetConv"
         )
-    foreign = {f"{node.domain}::{node.op_type}" for node in model.graph.node} - {f"{NAMESPACE}::{OPERATOR}"}
-    foreign = {name for name in foreign if not name.startswith("::")}
+    custom = {f"{node.domain}::{node.op_type}" for node in model.graph.node if node.domain}
+    foreign = ", ".join(sorted(custom - {f"{NAMESPACE}::{OPERATOR}"}))
     if foreign:
-        raise ExportError(
-            f"{bundle.model_path}: there is no plugin for {', '.join(sorted(foreign))}; export the bundle again"
-        )
+        raise ExportError(f"{bundle.model_path}: there is no plugin for {foreign}; export the bundle again")
     if precision == "fp16":
         model = to_half(model)
     del model.functions[:]
@@ -151,7 +151,10 @@ def offered(value: onnx.ValueInfoProto) -> OfferedTensor:
 def run_builder(
     folder: Path, network: bytes, flavour: Flavour, target: str, max_batch: int, num_plugins: int
 ) -> tuple[bytes, str]:
-    """Build in a process of its own, with files in `folder` -> the engine and TensorRT's version; raises ExportError."""
+    """Build in a process of its own, with files in `folder`, and return the engine and TensorRT's version.
+
+    Raises ExportError if there is no engine, or if the process ends without an outcome.
+    """
     job = Job(str(folder / "network.onnx"), flavour, target, max_batch, num_plugins)
     Path(job.network).write_bytes(network)
     (folder / "job.json").write_text(json.dumps(asdict(job)))
@@ -161,8 +164,8 @@ def run_builder(
     )
     if not (folder / OUTCOME).is_file():
         raise ExportError(
-            f"{PRODUCTS[flavour]} ended its process (status {done.returncode}) while it built for {target}; nothing was "
-            "written. Its last words are above"
+            f"the process of {PRODUCTS[flavour]} ended with status {done.returncode} while it built for {target}; "
+            "nothing was written. Its output is above"
         )
     outcome = Outcome(**json.loads((folder / OUTCOME).read_text()))
     if outcome.error:
@@ -171,11 +174,14 @@ def run_builder(
 
 
 def library_path(folder: Path) -> list[str]:
-    """Where the loader is to look: TensorRT for RTX opens its library by a name that its wheel (1.7) lacks."""
+    """LD_LIBRARY_PATH for the builder. TensorRT for RTX opens its library by a name that its wheel (1.7) lacks.
+
+    A link of that name is made in `folder`.
+    """
     paths = [path for path in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if path]
     spec = find_spec("tensorrt_rtx_libs")
-    for place in (spec.submodule_search_locations or []) if spec else []:
-        for library in Path(place).glob("libtensorrt_rtx.so.*"):
+    for location in (spec.submodule_search_locations or []) if spec else []:
+        for library in Path(location).glob("libtensorrt_rtx.so.*"):
             (folder / "libtensorrt_rtx.so").symlink_to(library)
             paths.insert(0, str(folder))
     return paths

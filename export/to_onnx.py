@@ -1,4 +1,4 @@
-"""From a torch detector to an ONNX model."""
+"""Converts a torch detector to an ONNX model."""
 
 import logging
 import warnings
@@ -19,14 +19,14 @@ SMALLEST_STORED_AS_FP16 = 256  # elements; below that a Cast node costs more tha
 def to_onnx(graph: ExportGraph, spec: InputSpec) -> onnx.ModelProto:
     """Export `graph` with a dynamic batch axis, its rounded filters stored as fp16.
 
-    Where there are offset convolutions, the function that says what they compute is in the model.
+    If the graph has offset convolutions, the model contains the function that defines them.
     """
     example = torch.zeros(2, spec.height, spec.width, 3, dtype=torch.uint8)
     batch = {"images": {0: torch.export.Dim("batch", min=1, max=1024)}}
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own deprecations
-        # traced apart from the conversion, which would rather fix the batch's size than fail
+        # traced separately: torch.onnx.export would fix the batch size instead of failing
         traced = torch.export.export(graph, (example,), dynamic_shapes=batch, strict=False)
         program = torch.onnx.export(
             traced,
@@ -49,7 +49,7 @@ def to_onnx(graph: ExportGraph, spec: InputSpec) -> onnx.ModelProto:
 
 
 def attach_function(model: onnx.ModelProto) -> None:
-    """Define the offset convolution beside the graph that uses it; the exporter would inline what it knew."""
+    """Add the definition of the offset convolution to a model that uses it; the exporter would inline the function."""
     if any((node.domain, node.op_type) == (DOMAIN, NAME) for node in model.graph.node):
         model.functions.append(offset_conv_function())
         if DOMAIN not in {opset.domain for opset in model.opset_import}:
@@ -57,7 +57,7 @@ def attach_function(model: onnx.ModelProto) -> None:
 
 
 def store_as_fp16(model: onnx.ModelProto) -> None:
-    """Store the float initializers that fp16 holds exactly as fp16, each behind a Cast that engines fold when they load."""
+    """Store as fp16 the float initializers that fp16 holds exactly, each with a Cast that engines fold at load time."""
     kept, casts = [], []
     for tensor in model.graph.initializer:
         values = numpy_helper.to_array(tensor)

@@ -1,14 +1,18 @@
-"""Checkpoints of models that no training made."""
+"""Checkpoints of small models that were not trained."""
 
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from export.graph import fold_and_round
+from models.evaluation.torch_engine import TorchEngine
 from models.presets.preset import Preset
-from models.training.checkpoint import write_checkpoint
+from models.training.checkpoint import load_model, write_checkpoint
 from service.detection.preprocess import fit
 from tests.models.pictures import CLASSES, draw
+
+SIZE = 128  # side of the models' input, in pixels
 
 
 def write_untrained(path: Path, model: Any, preset: Preset) -> Path:
@@ -24,3 +28,10 @@ def write_untrained(path: Path, model: Any, preset: Preset) -> Path:
     }
     write_checkpoint(path, content)
     return path
+
+
+def open_in_torch(checkpoint: Path) -> TorchEngine:
+    """A checkpoint's model in torch, with the weights that a bundle holds."""
+    model = load_model(checkpoint).model
+    fold_and_round(model)
+    return TorchEngine(model)

@@ -1,4 +1,4 @@
-"""Fixtures of the exporter's tests: a small PASSD with random weights, and the bundle made of it once."""
+"""Fixtures of the exporter's tests: a small PASSD with random weights, and a bundle of it that is built once."""
 
 import logging
 from dataclasses import replace
@@ -10,32 +10,34 @@ from torch import nn
 
 from export.build import Built, build
 from models.data.voc import read_voc
+from models.passd.offset_conv import OffsetConv
+from models.passd.passd import PASSD, PASSDConfig
 from models.presets.catalogue import find_preset
-from models.presets.preset import Preset
 from models.training.checkpoint import load_model
 from service.bundle import NmsDefaults
-from tests.export.checkpoints import write_untrained
+from tests.export.checkpoints import SIZE, write_untrained
 from tests.models.pictures import CLASSES, write_voc
 
-SIZE = 128
-
-logging.getLogger("torch.__trace").propagate = False  # pytest would keep every line of the tracer's own journal
+logging.getLogger("torch.__trace").propagate = False  # pytest would keep every line of the tracer's log
 
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint of a PASSD of 128 pixels whose random heads are loud enough to give candidates of all scores."""
+    """A checkpoint of a PASSD whose random heads have weights large enough to give candidates of all scores."""
     torch.manual_seed(0)
     base = find_preset("passd-320-mobilenet")
-    preset: Preset = replace(base, model=replace(base.model, input_size=SIZE))
+    assert isinstance(base.model, PASSDConfig)
+    preset = replace(base, model=replace(base.model, input_size=SIZE))
     model = preset.build(CLASSES)
+    assert isinstance(model, PASSD)
+    assert isinstance(model.attending, OffsetConv)
     with torch.no_grad():
         for layer in model.modules():
             if isinstance(layer, nn.BatchNorm2d):
-                layer.running_mean.uniform_(-0.2, 0.2)
-                layer.running_var.uniform_(0.5, 1.5)
-        for layer in (model.proposals, model.attending.scores, model.attending.deltas):
-            layer.weight.mul_(20)
+                layer.get_buffer("running_mean").uniform_(-0.2, 0.2)
+                layer.get_buffer("running_var").uniform_(0.5, 1.5)
+        for head in (model.proposals, model.attending.scores, model.attending.deltas):
+            head.weight.mul_(20)
     return write_untrained(tmp_path_factory.mktemp("runs") / "best.pt", model, preset)
 
 

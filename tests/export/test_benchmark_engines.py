@@ -1,4 +1,4 @@
-"""The benchmark of the engines: what it compares is the same, and its table says what it measured."""
+"""The benchmark of the engines compares forms that compute the same, and its tables show the measurements."""
 
 import json
 from importlib.util import find_spec
@@ -24,7 +24,7 @@ def test_all_forms_of_the_offset_convolution_compute_the_same() -> None:
         np.testing.assert_allclose(run(), expected, atol=tolerance, err_msg=name)
 
 
-def test_each_is_compared_with_the_first() -> None:
+def test_each_run_is_compared_with_the_first() -> None:
     calls: list[str] = []
     rows = timed("t", {"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, batch=2, num_rounds=3)
     assert calls == ["a", "b"] * 4
@@ -53,12 +53,12 @@ def test_a_bundle_is_measured_and_written_as_json(tmp_path: Path, capsys: pytest
     assert "| ONNX Runtime fp32 |" in capsys.readouterr().out
 
 
-def test_an_unknown_model_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_error_for_an_unknown_model_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["nothing-like-it", "--rounds", "1"]) == 1
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_int8_without_nncf_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+def test_int8_without_nncf_names_the_package_to_install(capsys: pytest.CaptureFixture[str]) -> None:
     if find_spec("nncf"):
         pytest.skip("NNCF is installed")
     assert main([str(DEFAULT_BUNDLES / "bccd-passd-320"), "--int8", "--batches", "1", "--rounds", "1"]) == 1

@@ -1,3 +1,5 @@
+"""`python -m export build`: the bundle agrees with torch, its manifest describes it, and a failed build leaves none."""
+
 import json
 import signal
 import subprocess
@@ -14,15 +16,15 @@ from numpy.typing import NDArray
 from export.__main__ import main
 from export.build import Built, ExportError, check_parity
 from export.evaluate import evaluate_bundle
-from export.graph import fold_batch_norm, round_weights
+from export.graph import fold_batch_norm
 from export.parity import difference
 from models.evaluation.torch_engine import TorchEngine
 from models.training.checkpoint import load_model
 from service.bundle import read_bundle, sha256_of
 from service.detection.golden import check_golden
-from service.engines.engine import Candidates
+from service.engines.engine import Candidates, EngineName
 from service.engines.open import open_engine
-from tests.export.conftest import SIZE
+from tests.export.checkpoints import SIZE, open_in_torch
 from tests.fake_engine import FakeEngine
 from tests.models.pictures import write_voc
 
@@ -31,30 +33,22 @@ def images(batch: int) -> NDArray[np.uint8]:
     return np.random.default_rng(batch).integers(0, 256, (batch, SIZE, SIZE, 3), dtype=np.uint8)
 
 
-def served_model(checkpoint: Path) -> TorchEngine:
-    """The torch model as the bundle holds it."""
-    trained = load_model(checkpoint)
-    fold_batch_norm(trained.model)
-    round_weights(trained.model)
-    return TorchEngine(trained.model)
-
-
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("engine_name", ["onnx", "openvino"])
-def test_engine_agrees_with_torch(checkpoint: Path, built: Built, engine_name: str, batch: int) -> None:
+def test_engine_agrees_with_torch(checkpoint: Path, built: Built, engine_name: EngineName, batch: int) -> None:
     if engine_name == "openvino":
         pytest.importorskip("openvino", reason="OpenVINO is an optional engine: pip install .[cpu]")
-    reference = served_model(checkpoint)(images(batch))
-    engine = open_engine(built.bundle, engine_name, precision="fp32", num_threads=1)  # type: ignore[arg-type]
+    reference = open_in_torch(checkpoint)(images(batch))
+    engine = open_engine(built.bundle, engine_name, precision="fp32", num_threads=1)
     found = difference(reference, engine(images(batch)))
     engine.close()
-    assert (reference.scores > 0.05).sum() > 20 * batch  # the comparison has something to compare
+    assert (reference.scores > 0.05).sum() > 20 * batch  # there are enough candidates to compare
     assert found.num_missing == 0
     assert found.boxes < 1e-2
     assert found.scores < 1e-4
 
 
-def test_a_batch_gives_what_its_images_give_alone(built: Built) -> None:
+def test_a_batch_gives_the_same_candidates_as_its_images_alone(built: Built) -> None:
     engine = open_engine(built.bundle, "onnx", num_threads=1)
     together = engine(images(3))
     for row in range(3):
@@ -64,11 +58,12 @@ def test_a_batch_gives_what_its_images_give_alone(built: Built) -> None:
         np.testing.assert_array_equal(together.labels[row], alone.labels[0])
 
 
-def test_scores_fall_and_rows_have_the_contract_s_types(built: Built) -> None:
+def test_scores_fall_and_candidates_have_the_contract_s_shapes_and_types(built: Built) -> None:
     found = open_engine(built.bundle, "onnx", num_threads=1)(images(2))
     count = built.bundle.manifest.max_candidates
-    assert (found.boxes.shape, found.scores.shape, found.labels.shape) == ((2, count, 4), (2, count), (2, count))
-    assert (found.boxes.dtype, found.scores.dtype, found.labels.dtype) == (np.float32, np.float32, np.int32)
+    arrays = found.boxes, found.scores, found.labels
+    assert [array.shape for array in arrays] == [(2, count, 4), (2, count), (2, count)]
+    assert [array.dtype.name for array in arrays] == ["float32", "float32", "int32"]
     assert (np.diff(found.scores, axis=1) <= 0).all()
 
 
@@ -94,7 +89,7 @@ def test_filters_are_stored_in_half_precision(checkpoint: Path, built: Built) ->
     assert built.bundle.model_path.stat().st_size < 2.2 * num_parameters
 
 
-def test_model_names_no_file_of_the_machine_that_made_it(built: Built) -> None:
+def test_model_contains_no_path_of_the_machine_that_exported_it(built: Built) -> None:
     assert b"site-packages" not in built.bundle.model_path.read_bytes()
     assert str(Path.cwd()).encode() not in built.bundle.model_path.read_bytes()
 
@@ -107,7 +102,7 @@ def test_manifest_says_where_the_weights_came_from(checkpoint: Path, built: Buil
     assert manifest.source.data_set == "rectangles/train"
 
 
-def test_manifest_records_what_evaluate_prints(built: Built, tmp_path: Path) -> None:
+def test_manifest_records_the_ap_that_evaluate_measures(built: Built, tmp_path: Path) -> None:
     tree = write_voc(tmp_path / "rectangles", {"test": 3})
     evaluation = evaluate_bundle(built.bundle.path, tree, "test", "onnx")
     assert built.bundle.manifest.metrics == {"rectangles/test AP50": round(evaluation.mean_ap, 5)}
@@ -124,11 +119,11 @@ def test_the_command_that_serves_a_weak_model_avoids_bf16(
 ) -> None:
     assert main(["build", str(checkpoint), "--out", str(tmp_path / "bundle"), "--score-threshold", threshold]) == 0
     printed = capsys.readouterr().out
-    assert ("it wants more training" in printed) is is_weak
+    assert ("train the model for longer" in printed) is is_weak
     assert printed.strip().endswith("--precision fp32") is is_weak
 
 
-def test_folding_batch_norm_changes_no_answer(checkpoint: Path) -> None:
+def test_folding_batch_norm_does_not_change_the_candidates(checkpoint: Path) -> None:
     trained = load_model(checkpoint)
     before = TorchEngine(trained.model)(images(2))
     fold_batch_norm(trained.model)
@@ -138,7 +133,7 @@ def test_folding_batch_norm_changes_no_answer(checkpoint: Path) -> None:
 
 
 class Shifted(FakeEngine):
-    """An engine that answers a tenth of a pixel off."""
+    """An engine whose boxes are wrong by a tenth of a pixel."""
 
     def __init__(self, engine: TorchEngine) -> None:
         self.engine = engine
@@ -155,7 +150,7 @@ def test_an_engine_that_differs_from_torch_is_refused(checkpoint: Path) -> None:
         check_parity(trained, Shifted(TorchEngine(trained.model)), trained.model.config.input_spec)
 
 
-def test_what_is_no_checkpoint_is_refused_and_nothing_is_written(
+def test_a_file_that_is_no_checkpoint_is_refused_and_nothing_is_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bad = tmp_path / "best.pt"
@@ -170,12 +165,12 @@ def test_an_export_killed_at_any_time_leaves_no_bundle_behind(checkpoint: Path, 
     command = [sys.executable, "-m", "export", "build", str(checkpoint), "--out", str(out)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        while process.poll() is None and not out.parent.exists():  # the folder appears when writing begins
+        while process.poll() is None and not out.parent.exists():  # the folder exists from the start of writing
             time.sleep(0.001)
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert out.parent.exists()
-    if out.exists():  # it was quicker than the signal: then it must be whole
+    if out.exists():  # the export ended before the signal: then the bundle must be complete
         assert json.loads((out / "manifest.json").read_text())["name"] == "killed"
         read_bundle(out)

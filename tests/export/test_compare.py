@@ -1,4 +1,4 @@
-"""`python -m export parity`: each engine against the reference, and a status that says whether they agree."""
+"""`python -m export parity` compares each engine with the reference, and its exit status says whether they agree."""
 
 from pathlib import Path
 
@@ -21,11 +21,11 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Seven pictures: batches of five are not full."""
-    path = tmp_path_factory.mktemp("pictures")
+    """A folder of seven images, so that the last batch of five is not full, and of a file that is no image."""
+    path = tmp_path_factory.mktemp("images")
     for seed in range(7):
         Image.fromarray(draw(seed).pixels).save(path / f"{seed}.png")
-    (path / "notes.txt").write_text("not a picture")
+    (path / "notes.txt").write_text("not an image")
     return path
 
 
@@ -57,17 +57,18 @@ def test_ap_may_differ_by_a_fifth_of_a_point(points: float) -> None:
     assert f"AP50 differs by {points:+.2f} points" in fault
 
 
-def test_a_folder_without_pictures_is_named(bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_without_images_is_named(bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["parity", str(bundle.path), "--images", str(tmp_path)]) == 1
-    assert "no pictures there" in capsys.readouterr().err
+    assert f"{tmp_path}: it has no images" in capsys.readouterr().err
 
 
-def test_a_broken_picture_is_named(tmp_path: Path) -> None:
+def test_a_broken_image_is_named(tmp_path: Path) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut short")
     with pytest.raises(ParityError, match=r"broken\.jpg"):
         read_images(tmp_path, InputSpec(height=64, width=64, resize="stretch"))
 
 
-def test_pictures_are_fitted_as_the_server_fits_them(folder: Path) -> None:
+def test_images_are_fitted_as_the_server_fits_them(folder: Path) -> None:
     images = read_images(folder, InputSpec(height=64, width=32, resize="stretch"))
-    assert (images.shape, images.dtype) == ((7, 64, 32, 3), np.uint8)
+    assert images.shape == (7, 64, 32, 3)
+    assert images.dtype == np.uint8

@@ -1,4 +1,4 @@
-"""Engines of both detectors for several GPUs in both precisions: minutes, so `make test-engines` runs them alone."""
+"""Engines of both detectors for several GPUs in both precisions: minutes, so only `make test-engines` runs these."""
 
 from importlib.util import find_spec
 from itertools import product
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from export.graph import ExportGraph, fold_batch_norm, round_weights
+from export.graph import ExportGraph, fold_and_round
 from export.to_engine import Precision, build_engine
 from export.to_onnx import to_onnx
 from models.presets.catalogue import find_preset
@@ -34,8 +34,7 @@ def untrained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     """A preset's name, and a bundle of it with random weights."""
     torch.manual_seed(0)
     model = find_preset(request.param).build(CLASSES).eval()
-    fold_batch_norm(model)
-    round_weights(model)
+    fold_and_round(model)
     spec = model.config.input_spec
     manifest = Manifest(
         name=request.param,
@@ -57,7 +56,7 @@ def untrained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.mark.parametrize(("target", "precision"), list(product(TARGETS, ("fp32", "fp16"))))
-def test_engine_is_built_with_a_plugin_layer_a_level(
+def test_engine_has_a_plugin_layer_for_each_level(
     untrained: tuple[str, Path], target: str, precision: Precision
 ) -> None:
     preset, path = untrained

@@ -12,11 +12,10 @@ from torch import nn
 
 from export.__main__ import nms_of, parser
 from export.build import Built, ExportError, at_size, build, golden_detections
-from export.graph import fold_batch_norm, round_weights
+from export.graph import fold_and_round
 from export.half_precision import to_half
 from export.parity import difference
 from models.detector import normalise
-from models.evaluation.torch_engine import TorchEngine
 from models.presets.catalogue import find_preset
 from models.presets.preset import Preset
 from models.retinanet.retinanet import RetinaNet, RetinaNetConfig
@@ -24,20 +23,19 @@ from models.training.checkpoint import load_model
 from service.bundle import InputSpec, NmsDefaults
 from service.detection.golden import check_golden
 from service.detection.preprocess import boxes_to_image, boxes_to_input, fit
-from service.engines.engine import Candidates
+from service.engines.engine import Candidates, EngineName
 from service.engines.open import open_engine
-from tests.export.checkpoints import write_untrained
-from tests.export.test_half_precision import assert_islands
+from tests.export.checkpoints import SIZE, open_in_torch, write_untrained
+from tests.export.half_convolutions import assert_only_convolutions_are_half
 from tests.fake_engine import FakeEngine
 from tests.models.pictures import CLASSES, draw
 
-SIZE = 128
 SMALL = RetinaNetConfig("mobilenet", SIZE, channels=32, tower_depth=1, backbone_norm="batch")
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint of a joint model of 128 pixels whose random heads give some hundred candidates of all scores."""
+    """A checkpoint of a model with both branches whose random heads give some hundred candidates of all scores."""
     torch.manual_seed(0)
     preset: Preset = replace(find_preset("retinanet-fsaf-320-mobilenet"), model=SMALL)
     model = preset.build(CLASSES)
@@ -47,9 +45,9 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
             if isinstance(layer, nn.BatchNorm2d):
                 layer.momentum = 1.0
         noise = torch.randint(0, 256, (1, SIZE, SIZE, 3), dtype=torch.uint8)
-        pictures = normalise(torch.cat([torch.from_numpy(images(3)), noise]))
-        model.train()(pictures)  # gives the norms their statistics
-        found = model.eval()(pictures)
+        batch = normalise(torch.cat([torch.from_numpy(images(3)), noise]))
+        model.train()(batch)  # gives the norms their statistics
+        found = model.eval()(batch)
         assert model.anchor_based
         assert model.anchor_free
         for head, output, spread in (
@@ -75,17 +73,14 @@ def images(batch: int) -> NDArray[np.uint8]:
 
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("engine_name", ["onnx", "openvino"])
-def test_engine_agrees_with_torch(checkpoint: Path, built: Built, engine_name: str, batch: int) -> None:
+def test_engine_agrees_with_torch(checkpoint: Path, built: Built, engine_name: EngineName, batch: int) -> None:
     if engine_name == "openvino":
         pytest.importorskip("openvino", reason="OpenVINO is an optional engine: pip install .[cpu]")
-    trained = load_model(checkpoint)
-    fold_batch_norm(trained.model)
-    round_weights(trained.model)
-    reference = TorchEngine(trained.model)(images(batch))
-    engine = open_engine(built.bundle, engine_name, precision="fp32", num_threads=1)  # type: ignore[arg-type]
+    reference = open_in_torch(checkpoint)(images(batch))
+    engine = open_engine(built.bundle, engine_name, precision="fp32", num_threads=1)
     found = difference(reference, engine(images(batch)))
     engine.close()
-    assert 20 * batch < (reference.scores > 0.05).sum() < 1000 * batch  # something to compare, and nothing cut off
+    assert 20 * batch < (reference.scores > 0.05).sum() < 1000 * batch  # enough to compare, and nothing is cut off
     assert found.num_missing == 0
     assert found.boxes < 1e-2
     assert found.scores < 1e-4
@@ -93,15 +88,17 @@ def test_engine_agrees_with_torch(checkpoint: Path, built: Built, engine_name: s
 
 def test_in_half_precision_convolutions_are_half_and_boxes_and_scores_are_not(built: Built) -> None:
     model = to_half(onnx.load(built.bundle.model_path))
-    assert_islands(model)
+    assert_only_convolutions_are_half(model)
     assert sum(node.op_type == "Conv" for node in model.graph.node) > 40
 
 
 def test_both_branches_are_in_the_candidates(checkpoint: Path, built: Built) -> None:
-    """A box of each branch, and no other, is among them: anchors reach outside their cell, cells contain their centre."""
+    """Each branch gives some of the boxes, and no box comes from elsewhere.
+
+    The branches differ: anchors reach outside their cell, and cells contain their centre.
+    """
     model = load_model(checkpoint).model
-    fold_batch_norm(model)
-    round_weights(model)
+    fold_and_round(model)
     with torch.no_grad():
         predictions = model(normalise(torch.from_numpy(images(1))))
         of_anchors = model.anchor_based.decode(predictions.anchor_based)[0][0].numpy()
@@ -147,14 +144,14 @@ def test_an_input_size_that_does_not_fit_is_refused(checkpoint: Path) -> None:
 
 
 @pytest.mark.parametrize(("flags", "method"), [([], "hard"), (["--nms", "gaussian"], "gaussian")])
-def test_bundles_have_the_nms_of_their_preset_unless_told(flags: list[str], method: str) -> None:
+def test_bundles_have_their_preset_s_nms_unless_an_option_says_otherwise(flags: list[str], method: str) -> None:
     options = parser().parse_args(["build", "best.pt", "--out", "bundle", *flags])
     nms = nms_of(options, find_preset("retinanet-fsaf-resnet50"))
     assert (nms.method, nms.iou_threshold, nms.score_threshold) == (method, 0.5, 0.3)
 
 
 class Beside(FakeEngine):
-    """An engine that finds an object beside the picture and one in it."""
+    """An engine that finds one object outside the image and one inside."""
 
     def __call__(self, images: NDArray[np.uint8]) -> Candidates:
         count = len(images)
@@ -162,7 +159,7 @@ class Beside(FakeEngine):
         return Candidates(boxes, np.array([[0.9, 0.8]] * count, np.float32), np.zeros((count, 2), np.int32))
 
 
-def test_a_box_beside_the_picture_is_no_golden_detection() -> None:
+def test_a_box_outside_the_image_is_no_golden_detection() -> None:
     golden = np.zeros((SIZE, SIZE, 3), np.uint8)
     found = golden_detections(Beside(), golden, SMALL.input_spec, NmsDefaults())
     assert [detection.box for detection in found] == [(10, 10, 50, 50)]

@@ -1,3 +1,5 @@
+"""Folding batch norm into convolutions does not change what a network computes."""
+
 import pytest
 import torch
 from torch import nn
@@ -24,7 +26,7 @@ def network() -> nn.Sequential:
 
 
 @pytest.mark.parametrize("is_frozen", [False, True])
-def test_batch_norm_frozen_or_not_is_folded_into_its_convolution(is_frozen: bool) -> None:
+def test_batch_norm_is_folded_into_its_convolution_whether_it_is_frozen_or_not(is_frozen: bool) -> None:
     layers, images = network(), torch.randn(2, 3, 8, 8)
     expected = layers(images)
     if is_frozen:

@@ -1,4 +1,4 @@
-"""The node `singleshot::OffsetConv` against plain loops in float64: its function in ONNX Runtime, its form in OpenVINO."""
+"""`singleshot::OffsetConv` against plain loops in float64: its function in ONNX Runtime, its operator in OpenVINO."""
 
 import math
 from collections.abc import Callable
@@ -24,7 +24,10 @@ Place = tuple[int, int, int, int, int]  # image, box, filter, row, column
 
 
 def one_node(z: Floats, geometry: Floats, bias: Floats, boxes: int) -> bytes:
-    """A model of a dynamic batch for z (B, A*9*O, H, W), geometry (B, A*4, H, W) and bias (A*O) of these shapes and types."""
+    """A model with a dynamic batch, for inputs of these types and shapes.
+
+    z is (B, A*9*O, H, W), geometry (B, A*4, H, W) and bias (A*O).
+    """
     kind = ONNX_TYPES[z.dtype.type]
     graph = helper.make_graph(
         [helper.make_node(NAME, ["z", "geometry", "bias"], ["y"], domain=DOMAIN, boxes=boxes)],
@@ -39,7 +42,8 @@ def one_node(z: Floats, geometry: Floats, bias: Floats, boxes: int) -> bytes:
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, VERSION)]
     model = helper.make_model(graph, opset_imports=opsets, functions=[offset_conv_function()], ir_version=10)
     onnx.checker.check_model(model, full_check=True)
-    return model.SerializeToString()
+    content: bytes = model.SerializeToString()
+    return content
 
 
 def run_onnx(z: Floats, geometry: Floats, bias: Floats, boxes: int) -> Floats:
@@ -47,9 +51,8 @@ def run_onnx(z: Floats, geometry: Floats, bias: Floats, boxes: int) -> Floats:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        one_node(z, geometry, bias, boxes), options, providers=["CPUExecutionProvider"]
-    )
+    model = one_node(z, geometry, bias, boxes)
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     output: Floats = session.run(None, {"z": z, "geometry": geometry, "bias": bias})[0]
     assert output.dtype == np.float32
     return output
@@ -83,13 +86,12 @@ def inputs(
 
 
 def expected(z: Floats, geometry: Floats, bias: Floats, boxes: int, places: list[Place]) -> list[float]:
-    """By plain loops the output at each place."""
+    """The output at each place, computed by plain loops."""
     filters = len(bias) // boxes
     values = []
     for image, box, o, row, column in places:
-        shift_y, shift_x, height, width = (
-            geometry[image, box * 4 : box * 4 + 4, row, column].astype(np.float64).tolist()
-        )
+        own = geometry[image, box * 4 : box * 4 + 4, row, column]
+        shift_y, shift_x, height, width = own.astype(np.float64).tolist()
         total = float(bias[box * filters + o])
         for tap in range(9):
             y, x = row + shift_y + (tap // 3 - 1) * height / 3, column + shift_x + (tap % 3 - 1) * width / 3
@@ -100,7 +102,7 @@ def expected(z: Floats, geometry: Floats, bias: Floats, boxes: int, places: list
 
 
 def all_places(batch: int, boxes: int, filters: int, size: tuple[int, int], at_most: int) -> list[Place]:
-    """Every place, or that many drawn at random."""
+    """Every place, or `at_most` random ones if there are more."""
     shape = (batch, boxes, filters, *size)
     flat = np.arange(math.prod(shape))
     if len(flat) > at_most:
@@ -117,7 +119,7 @@ def at(output: Floats, boxes: int, places: list[Place]) -> list[float]:
 @pytest.mark.parametrize("batch", [1, 5])
 @pytest.mark.parametrize("filters", [8, 25, 85])
 @pytest.mark.parametrize("boxes", [1, 3])
-def test_output_is_that_of_plain_loops(boxes: int, filters: int, batch: int, run: Run) -> None:
+def test_output_equals_that_of_plain_loops(boxes: int, filters: int, batch: int, run: Run) -> None:
     given = inputs(batch, boxes, filters)
     places = all_places(batch, boxes, filters, (HEIGHT, WIDTH), at_most=500)
     found = run(*given, boxes)
@@ -126,7 +128,7 @@ def test_output_is_that_of_plain_loops(boxes: int, filters: int, batch: int, run
 
 @every_engine
 @pytest.mark.parametrize("size", [(1, 1), (1, 6), (6, 1)])
-def test_maps_of_one_row_or_column(size: tuple[int, int], run: Run) -> None:
+def test_output_is_right_on_maps_of_one_row_or_column(size: tuple[int, int], run: Run) -> None:
     given = inputs(2, 2, 5, size)
     places = all_places(2, 2, 5, size, at_most=1000)
     np.testing.assert_allclose(at(run(*given, 2), 2, places), expected(*given, 2, places), rtol=0, atol=2e-5)
@@ -142,9 +144,8 @@ WILD = [
 def test_taps_far_outside_infinite_or_not_a_number_contribute_nothing(run: Run) -> None:
     z, geometry, bias = inputs(2, 3, 8)
     rng = np.random.default_rng(1)
-    geometry[:] = np.where(
-        rng.random(geometry.shape) < 0.6, rng.choice(np.array(WILD, np.float32), geometry.shape), geometry
-    )
+    is_wild = rng.random(geometry.shape) < 0.6
+    geometry[:] = np.where(is_wild, rng.choice(np.array(WILD, np.float32), geometry.shape), geometry)
     places = all_places(2, 3, 8, (HEIGHT, WIDTH), at_most=1000)
     found = run(z, geometry, bias, 3)
     assert np.isfinite(found).all()
@@ -153,22 +154,22 @@ def test_taps_far_outside_infinite_or_not_a_number_contribute_nothing(run: Run) 
 
 @every_engine
 @pytest.mark.parametrize("wild", [1e30, math.inf, -math.inf, math.nan])
-def test_a_box_that_is_nowhere_leaves_the_bias(wild: float, run: Run) -> None:
+def test_a_box_without_a_position_on_the_map_gives_the_bias(wild: float, run: Run) -> None:
     z, geometry, bias = inputs(1, 1, 8)
     geometry[:, :2] = wild
     found = run(z, geometry, bias, 1)
     np.testing.assert_array_equal(found, np.broadcast_to(bias.reshape(1, -1, 1, 1), found.shape))
 
 
-def test_torch_s_sampling_is_the_same() -> None:
+def test_sampling_in_torch_gives_the_same_output() -> None:
     z, geometry, bias = inputs(2, 3, 25, (10, 12))
-    positions = sampling_positions(torch.from_numpy(geometry).unflatten(1, (3, 4)))
+    positions = sampling_positions(torch.from_numpy(geometry).view(2, 3, 4, 10, 12))
     reference = sample_taps(torch.from_numpy(z), positions, torch.from_numpy(bias).view(3, -1)).flatten(1, 2)
     np.testing.assert_allclose(run_onnx(z, geometry, bias, 3), reference.numpy(), rtol=0, atol=5e-5)
 
 
 def test_a_half_precision_map_is_summed_in_single_precision() -> None:
-    """Positions at the far end of a wide map do not move, and the sum is not rounded again."""
+    """Positions at the far end of a wide map are not rounded to fp16, and neither is the sum."""
     z, geometry, bias = inputs(2, 1, 8, (3, 200))
     z, bias = z.astype(np.float16), bias.astype(np.float16)
     found = run_onnx(z, geometry, bias, 1)
@@ -176,7 +177,7 @@ def test_a_half_precision_map_is_summed_in_single_precision() -> None:
     np.testing.assert_allclose(found, reference, rtol=0, atol=1e-6)
 
 
-def test_openvino_s_operator_and_its_copies_let_go_of_the_model() -> None:
+def test_openvino_s_operator_and_its_copies_can_be_released_from_the_model() -> None:
     """OpenVINO itself frees none of them."""
     pytest.importorskip("openvino", reason="OpenVINO is an optional engine: pip install .[cpu]")
     from service.engines.openvino.engine import read_model
@@ -187,7 +188,7 @@ def test_openvino_s_operator_and_its_copies_let_go_of_the_model() -> None:
     z, geometry, bias = inputs(1, 1, 8)
     compiled = compile_model(read_model(one_node(z, geometry, bias, 1), "fp32", operators), "fp32", 1)
     kept = list(operators)
-    assert len(kept) > 1  # compiling it made copies
+    assert len(kept) > 1  # compile_model made copies
     del compiled
     release(operators)
     assert not operators

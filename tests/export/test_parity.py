@@ -1,3 +1,5 @@
+"""How two engines' candidates are paired, and which differences between them count."""
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from service.engines.engine import Candidates
 
 
 def candidates(*rows: tuple[float, float, int]) -> Candidates:
-    """One image's candidates as (left edge, score, label), each box 10 pixels wide, and a row of padding."""
+    """One image's candidates from (left edge, score, label), each box 10 pixels wide, and a row of padding."""
     rows = (*rows, (0, 0.0, 0))
     boxes = np.array([[[x, 0, x + 10, 10] for x, _, _ in rows]], np.float32)
     scores = np.array([[s for _, s, _ in rows]], np.float32)
@@ -19,13 +21,12 @@ def test_equal_candidates_do_not_differ() -> None:
     assert difference(some, some) == Difference(0, 0, 0)
 
 
-def test_order_of_equal_scores_does_not_matter() -> None:
-    assert difference(candidates((0, 0.5, 0), (50, 0.5, 0)), candidates((50, 0.5, 0), (0, 0.5, 0))) == Difference(
-        0, 0, 0
-    )
+def test_the_order_of_equal_scores_does_not_matter() -> None:
+    left, right = (0, 0.5, 0), (50, 0.5, 0)
+    assert difference(candidates(left, right), candidates(right, left)) == Difference(0, 0, 0)
 
 
-def test_largest_difference_of_boxes_and_of_scores_is_found() -> None:
+def test_the_largest_differences_of_boxes_and_of_scores_are_found() -> None:
     found = difference(candidates((0, 0.9, 0), (50, 0.4, 1)), candidates((0.25, 0.9, 0), (50, 0.3, 1)))
     assert found.boxes == pytest.approx(0.25)
     assert found.scores == pytest.approx(0.1)
@@ -34,25 +35,25 @@ def test_largest_difference_of_boxes_and_of_scores_is_found() -> None:
     assert not found.exceeds(boxes=0.3, scores=0.2)
 
 
-def test_another_label_is_no_counterpart() -> None:
+def test_a_candidate_with_another_label_is_no_counterpart() -> None:
     found = difference(candidates((0, 0.9, 0)), candidates((0, 0.9, 1)))
     assert found.num_missing == 1
     assert found.exceeds(boxes=100, scores=100)
 
 
-def test_whether_a_candidate_just_made_the_cut_does_not_matter() -> None:
+def test_a_candidate_just_above_the_cut_off_score_does_not_count() -> None:
     some, other = candidates((0, 0.9, 0), (50, 0.5001, 0)), candidates((0, 0.9, 0), (90, 0.5, 0))
-    full = [Candidates(c.boxes[:, :2], c.scores[:, :2], c.labels[:, :2]) for c in (some, other)]
-    assert difference(*full) == Difference(0, 0, 0)
-    assert difference(*full, margin=0).boxes == 40
+    full, full_other = (Candidates(c.boxes[:, :2], c.scores[:, :2], c.labels[:, :2]) for c in (some, other))
+    assert difference(full, full_other) == Difference(0, 0, 0)
+    assert difference(full, full_other, margin=0).boxes == 40
     assert difference(some, other).boxes == 40
 
 
-def test_candidates_below_the_noise_are_not_compared() -> None:
+def test_candidates_with_the_score_of_noise_are_not_compared() -> None:
     assert difference(candidates((0, 0.9, 0), (50, 0.01, 1)), candidates((0, 0.9, 0))) == Difference(0, 0, 0)
 
 
-def test_what_lies_outside_the_input_does_not_count() -> None:
+def test_the_part_of_a_box_outside_the_input_does_not_count() -> None:
     spec = InputSpec(height=64, width=64, resize="stretch")
     some = candidates((-5, 0.9, 0), (60, 0.8, 0))
     moved = np.array([[[-1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0]]], np.float32)
@@ -63,7 +64,7 @@ def test_what_lies_outside_the_input_does_not_count() -> None:
     assert difference(some, other, inside=larger).boxes == 1
 
 
-def test_boxes_that_cover_the_whole_input_are_told_apart_by_what_lies_outside() -> None:
+def test_boxes_that_cover_the_whole_input_are_paired_by_their_part_outside() -> None:
     spec = InputSpec(height=10, width=4, resize="stretch")
     some = candidates((-1, 0.9, 0), (-2, 0.3, 0))
     assert difference(some, candidates((-2, 0.3, 0), (-1, 0.9, 0)), inside=spec) == Difference(0, 0, 0)

@@ -1,4 +1,4 @@
-"""TensorRT engines as far as a machine without a GPU can build them: what is built, and what is refused."""
+"""The TensorRT engines that a machine without a GPU can build, and the bundles and targets that are refused."""
 
 import os
 import shutil
@@ -40,12 +40,12 @@ def bundle(tmp_path: Path) -> Bundle:
 
 
 def with_model(bundle: Bundle, content: bytes) -> Bundle:
-    """The bundle with another model, whose hash is right."""
+    """The bundle with another model and that model's hash."""
     return write_bundle(bundle.path, bundle.manifest, {MODEL: content, GOLDEN: bundle.golden_path.read_bytes()})
 
 
 @needs_builder
-def test_passd_s_engine_has_a_plugin_layer_a_level_with_its_machine_code(built: Built, tmp_path: Path) -> None:
+def test_passd_s_engine_has_a_plugin_layer_with_machine_code_for_each_level(built: Built, tmp_path: Path) -> None:
     path = tmp_path / "copy"
     shutil.copytree(built.bundle.path, path)
     model = onnx.load(path / MODEL)
@@ -54,13 +54,13 @@ def test_passd_s_engine_has_a_plugin_layer_a_level_with_its_machine_code(built: 
     assert num_levels > 1
     assert done.num_plugins == num_levels
     assert done.path.read_bytes().count(compile_kernel("sm_89")) >= num_levels
-    found = read_bundle(path).manifest  # the hashes are right
+    found = read_bundle(path).manifest  # read_bundle checks the hashes
     assert found.engines == {"sm_89.engine": done.file}
     assert (done.file.compute_capability, done.file.precision, done.file.max_batch) == ("sm_89", "fp16", 4)
 
 
 @needs_builder
-def test_engines_for_several_gpus_stand_side_by_side(bundle: Bundle) -> None:
+def test_a_bundle_can_hold_engines_for_several_gpus(bundle: Bundle) -> None:
     for target in ("sm_86", "sm_120"):
         build_engine(bundle.path, target=target, precision="fp32", max_batch=1)
     assert set(read_bundle(bundle.path).manifest.engines) == {"sm_86.engine", "sm_120.engine"}
@@ -69,7 +69,7 @@ def test_engines_for_several_gpus_stand_side_by_side(bundle: Bundle) -> None:
 
 
 @needs_builder
-def test_a_network_without_the_plugin_that_it_should_have_is_refused(bundle: Bundle, tmp_path: Path) -> None:
+def test_a_network_with_too_few_plugin_layers_is_refused(bundle: Bundle, tmp_path: Path) -> None:
     network, num_plugins = network_of(bundle, "fp32")
     assert num_plugins == 0
     with pytest.raises(ExportError, match=r"has 0 plugin layers instead of 5"):
@@ -78,8 +78,8 @@ def test_a_network_without_the_plugin_that_it_should_have_is_refused(bundle: Bun
 
 @needs_builder
 @pytest.mark.parametrize("target", ["sm_99", "89", "sm_90"])
-def test_an_unknown_gpu_is_refused_with_those_that_are_known(bundle: Bundle, target: str) -> None:
-    with pytest.raises(ExportError, match=rf"no engine for {target}: .*it does for sm_75, "):
+def test_an_unknown_gpu_is_refused_and_the_known_ones_are_listed(bundle: Bundle, target: str) -> None:
+    with pytest.raises(ExportError, match=rf"no engine for {target}: .*it builds for sm_75, "):
         build_engine(bundle.path, target=target, flavour="tensorrt_rtx")
     assert not read_bundle(bundle.path).manifest.engines
 
@@ -137,20 +137,20 @@ def test_a_model_from_elsewhere_is_refused(
 
 @needs_builder
 @pytest.mark.parametrize("content", [b"no model", b"", b"\x08"])
-def test_what_is_no_model_is_refused(bundle: Bundle, content: bytes) -> None:
+def test_a_file_that_is_no_model_is_refused(bundle: Bundle, content: bytes) -> None:
     with pytest.raises(ExportError, match=r"model\.onnx: .*export the bundle again"):
         build_engine(with_model(bundle, content).path, target="sm_89")
 
 
 @needs_builder
-def test_what_tensorrt_cannot_read_is_refused_with_its_reason(bundle: Bundle) -> None:
+def test_a_model_that_tensorrt_cannot_read_is_refused_with_its_reason(bundle: Bundle) -> None:
     model = tiny_model()
     model.graph.node.append(helper.make_node("Det", ["red_green"], ["determinant"]))
     with pytest.raises(ExportError, match=r"no engine for sm_89: TensorRT cannot read the network: .*Det"):
         build_engine(with_model(bundle, model.SerializeToString()).path, target="sm_89", precision="fp32")
 
 
-def test_a_batch_of_none_and_a_bundle_that_is_none_are_refused(bundle: Bundle, tmp_path: Path) -> None:
+def test_a_largest_batch_of_0_and_a_path_without_a_bundle_are_refused(bundle: Bundle, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="--max-batch is 0"):
         build_engine(bundle.path, target="sm_89", max_batch=0)
     with pytest.raises(BundleError, match="it is no bundle"):
@@ -158,7 +158,7 @@ def test_a_batch_of_none_and_a_bundle_that_is_none_are_refused(bundle: Bundle, t
 
 
 @needs_builder
-def test_a_build_that_is_killed_leaves_the_bundle_as_it_was(bundle: Bundle, tmp_path: Path) -> None:
+def test_a_build_that_is_killed_does_not_change_the_bundle(bundle: Bundle, tmp_path: Path) -> None:
     before = {path.name: path.read_bytes() for path in bundle.path.iterdir()}
     scratch = tmp_path / "scratch"
     scratch.mkdir()
