@@ -8,7 +8,7 @@ import torch
 from models.boxes.geometry import paired_iou
 from models.losses import box_regression, focal, iou_loss
 from tests.models import oracles
-from tests.models.boxes.test_geometry import random_boxes
+from tests.models.random_boxes import random_boxes
 
 
 @pytest.mark.parametrize(

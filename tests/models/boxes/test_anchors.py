@@ -1,4 +1,4 @@
-"""Default boxes: the paper's numbers and order."""
+"""Default boxes: number, sizes and order as in the paper."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ def map_sizes(input_size: int, strides: tuple[int, ...] = STRIDES) -> list[tuple
 @pytest.mark.parametrize(
     ("input_size", "strides", "count"), [(320, STRIDES, 6375), (512, STRIDES, 16320), (768, (*STRIDES, 128), 36828)]
 )
-def test_number_of_boxes_is_that_of_table_4(input_size: int, strides: tuple[int, ...], count: int) -> None:
+def test_number_of_boxes_equals_that_in_table_4(input_size: int, strides: tuple[int, ...], count: int) -> None:
     assert default_boxes(map_sizes(input_size, strides), strides, 4, VOC_SCALES).shape == (count, 4)
 
 
@@ -47,5 +47,5 @@ def test_order_is_level_row_column_scale() -> None:
     assert boxes.tolist() == [list(box) for box in expected]
 
 
-def test_stride_of_each_box_is_its_levels() -> None:
+def test_each_box_has_the_stride_of_its_level() -> None:
     assert box_strides([(2, 3), (1, 1)], (8, 16), 2).flatten().tolist() == [8] * 12 + [16] * 2

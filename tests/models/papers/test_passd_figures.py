@@ -17,8 +17,8 @@ from models.presets.catalogue import find_preset
 from models.presets.overrides import override
 from models.training.checkpoint import write_checkpoint
 from tests.models import oracles
-from tests.models.boxes.test_geometry import random_boxes
 from tests.models.pictures import CLASSES, draw
+from tests.models.random_boxes import random_boxes
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import torch
 from models.boxes.anchors import anchors
 from models.boxes.matching import match_anchors
 from tests.models import oracles
-from tests.models.boxes.test_geometry import random_boxes
+from tests.models.random_boxes import random_boxes
 
 SCALES = (1.0, 2 ** (1 / 3), 2 ** (2 / 3))  # RetinaNet §4
 RATIOS = (0.5, 1.0, 2.0)
