@@ -1,4 +1,4 @@
-"""A frozen batch norm is a batch norm in evaluation, for ever."""
+"""A frozen batch norm always computes what batch norm computes in evaluation mode."""
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ def trained_norm(channels: int) -> nn.BatchNorm2d:
     return norm.eval()
 
 
-def test_it_answers_as_batch_norm_in_evaluation() -> None:
+def test_a_frozen_norm_equals_batch_norm_in_evaluation_mode() -> None:
     norm = trained_norm(5)
     features = torch.randn(3, 5, 4, 6)
     network = nn.Sequential(nn.Identity(), nn.Sequential(norm))
@@ -27,7 +27,7 @@ def test_it_answers_as_batch_norm_in_evaluation() -> None:
     torch.testing.assert_close(network.train()(features), expected)
 
 
-def test_training_changes_nothing_in_it() -> None:
+def test_training_does_not_change_a_frozen_norm() -> None:
     network = nn.Sequential(nn.Conv2d(3, 5, 1), FrozenBatchNorm2d(5))
     before = {name: tensor.clone() for name, tensor in network[1].state_dict().items()}
     optimizer = torch.optim.SGD(network.parameters(), 1.0, 0.9, weight_decay=0.1)
@@ -39,11 +39,11 @@ def test_training_changes_nothing_in_it() -> None:
         assert torch.equal(tensor, before[name]), name
 
 
-def test_its_weights_count_as_parameters() -> None:
+def test_weights_of_a_frozen_norm_count_as_parameters() -> None:
     assert sum(p.numel() for p in FrozenBatchNorm2d(7).parameters()) == 14
 
 
-def test_it_takes_the_weights_of_a_batch_norm_by_torchvisions_keys() -> None:
+def test_a_frozen_norm_loads_the_state_dict_of_batch_norm() -> None:
     norm, frozen = trained_norm(4), FrozenBatchNorm2d(4)
     frozen.load_state_dict(norm.state_dict())
     features = torch.randn(2, 4, 3, 3)
