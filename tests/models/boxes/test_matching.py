@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from models.boxes.matching import hard_negatives, match
+from models.boxes.anchors import anchors
+from models.boxes.geometry import cxcywh_to_xyxy
+from models.boxes.matching import hard_negatives, match, match_anchors
 from tests.models import oracles
 from tests.models.random_boxes import random_boxes
 
@@ -52,6 +54,50 @@ def test_the_later_of_two_objects_gets_their_common_best_box() -> None:
     matches = match(boxes, ground_truth, 0.5, force_best=True)
     assert matches.is_positive.tolist() == [True, False]
     assert matches.index[0] == 1
+
+
+@pytest.mark.parametrize("force_best", [True, False])
+@pytest.mark.parametrize("seed", range(5))
+def test_anchor_matches_equal_those_of_plain_loops(seed: int, force_best: bool) -> None:
+    boxes, ground_truth = random_boxes(60, seed), random_boxes(5, seed + 90)
+    found = match_anchors(boxes, ground_truth, 0.3, 0.2, force_best)
+    expected = oracles.match_anchors(
+        [tuple(b) for b in boxes.tolist()], [tuple(b) for b in ground_truth.tolist()], 0.3, 0.2, force_best
+    )
+    states = [
+        "positive" if p else "ignored" if i else "negative"
+        for p, i in zip(found.is_positive, found.is_ignored, strict=True)
+    ]
+    assert states == [state for state, _ in expected]
+    for n, (state, index) in enumerate(expected):
+        if state == "positive":
+            assert found.index[n] == index
+
+
+def test_anchors_are_positive_from_the_upper_threshold_and_negative_below_the_lower() -> None:
+    boxes = torch.tensor([[0.0, 0, 10, 10]] * 3)
+    for height, positive, ignored in ((5.0, True, False), (4.5, False, True), (4.0, False, True), (3.9, False, False)):
+        found = match_anchors(boxes[:1], torch.tensor([[0, 0, 10, height]]), 0.5, 0.4, force_best=False)
+        assert (found.is_positive.item(), found.is_ignored.item()) == (positive, ignored)
+
+
+def test_without_objects_all_anchors_are_negative() -> None:
+    found = match_anchors(random_boxes(7, 0), torch.zeros(0, 4), 0.5, 0.4, force_best=True)
+    assert not found.is_positive.any()
+    assert not found.is_ignored.any()
+
+
+def test_an_object_that_overlaps_no_anchor_makes_none_positive() -> None:
+    boxes = torch.tensor([[0.0, 0, 10, 10], [20, 20, 30, 30]])
+    assert not match_anchors(boxes, torch.tensor([[100.0, 100, 110, 110]]), 0.5, 0.4, force_best=True).is_positive.any()
+
+
+@pytest.mark.parametrize("box", [[101.0, 101, 102, 102], [-500, -500, 1500, 1500]])
+def test_a_tiny_and_a_huge_object_have_anchors_only_when_forced(box: list[float]) -> None:
+    sizes = [(16 // 2**level, 16 // 2**level) for level in range(5)]
+    boxes = cxcywh_to_xyxy(anchors(sizes, (8, 16, 32, 64, 128), 4, (1.0, 2 ** (1 / 3), 2 ** (2 / 3)), (0.5, 1.0, 2.0)))
+    assert match_anchors(boxes, torch.tensor([box]), 0.5, 0.4, force_best=True).is_positive.any()
+    assert not match_anchors(boxes, torch.tensor([box]), 0.5, 0.4, force_best=False).is_positive.any()
 
 
 @pytest.mark.parametrize("seed", range(5))
