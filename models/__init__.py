@@ -1,0 +1,1 @@
+"""Defines, trains and evaluates two object detectors: PASSD and RetinaNet with the FSAF module."""

@@ -14,7 +14,7 @@ from models.evaluation import multi_scale
 from models.evaluation.evaluate import evaluate, score
 from models.evaluation.torch_engine import TorchEngine
 from models.papers import commands as analyse
-from models.papers.levels import FigureError
+from models.papers.errors import FigureError
 from models.presets.catalogue import PRESETS, find_preset
 from models.presets.describe import describe, list_presets
 from models.presets.overrides import override
@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"models: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted; what was saved is whole", file=sys.stderr)
+        print("interrupted; all saved files are complete", file=sys.stderr)
         return 130
     return 0
 
@@ -55,27 +55,31 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(required=True, metavar="VERB")
 
     verb = verbs.add_parser("train", help="train a preset on a data set", epilog=EXAMPLES, formatter_class=raw)
-    verb.add_argument("preset", help="one of those that `python -m models presets` lists")
+    verb.add_argument("preset", help="one of the presets that `python -m models presets` lists")
     verb.add_argument(
         "--data",
         type=Path,
         action="append",
         required=True,
         metavar="DIR",
-        help="a Pascal VOC tree or a COCO directory; given twice the training splits are joined, the first has the --val-split",
+        help="a Pascal VOC tree or a COCO directory; if given several times, their training splits are joined; "
+        "the first one has the --val-split",
     )
     verb.add_argument("--out", type=Path, required=True, help="folder for checkpoints, log.jsonl and plot.png")
-    verb.add_argument("--split", default="trainval", help="what to train on (default: trainval)")
+    verb.add_argument("--split", default="trainval", help="split to train on (default: trainval)")
     verb.add_argument(
-        "--val-split", help="what to measure AP on every few epochs, to keep the best checkpoint (default: nothing)"
+        "--val-split",
+        help="split to measure AP on every few epochs, to keep the best checkpoint (default: no evaluation)",
     )
     verb.add_argument("--epochs", type=int, help="short for --set optim.epochs=N")
-    verb.add_argument("--resume", action="store_true", help="go on from last.pt in --out")
+    verb.add_argument("--resume", action="store_true", help="continue from last.pt in --out")
     verb.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting, e.g. optim.lr=0.002"
     )
     verb.add_argument(
-        "--init", metavar="imagenet|none|FILE", help="the base network's weights at the start (default: the preset's)"
+        "--init",
+        metavar="imagenet|none|FILE",
+        help="initial weights of the base network (default: those of the preset)",
     )
     verb.add_argument("--workers", type=int, default=1, help="processes that prepare images (default: 1)")
     verb.add_argument("--device", default=default_device(), help="cpu or cuda (default here: %(default)s)")
@@ -89,8 +93,8 @@ def parser() -> argparse.ArgumentParser:
         "--scales",
         choices=("served", "single", "multi"),
         default="served",
-        help="pictures as the server fits them, or in their own shape at FSAF's test scale or at its eight scales with flips "
-        "(default: served)",
+        help="served: images as the server resizes them; single: images in their own shape, at FSAF's test scale; "
+        "multi: the same at FSAF's eight scales, with flips (default: served)",
     )
     verb.add_argument("--device", default=default_device(), help="cpu or cuda (default here: %(default)s)")
     verb.set_defaults(run=run_evaluate)
@@ -98,7 +102,9 @@ def parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("presets", help="list the presets")
     verb.set_defaults(run=run_presets)
 
-    verb = verbs.add_parser("describe", help="what a preset is made of", epilog=EXAMPLES, formatter_class=raw)
+    verb = verbs.add_parser(
+        "describe", help="parts, size and settings of a preset", epilog=EXAMPLES, formatter_class=raw
+    )
     verb.add_argument("preset")
     verb.add_argument("--classes", type=int, default=20, help="number of classes without background (default: 20)")
     verb.add_argument(
@@ -131,13 +137,13 @@ def run_train(options: argparse.Namespace) -> None:
 
 
 def announce(data_set: DataSet) -> DataSet:
-    """Say what was read, and how many boxes could not be used."""
+    """Print the size of a data set, and the number of boxes that were dropped."""
     if not is_first():
         return data_set
     num_objects = sum(len(sample.boxes) for sample in data_set.samples)
     print(
-        f"{data_set.name}/{data_set.split}: {len(data_set.samples)} images, {num_objects} objects of {len(data_set.classes)} "
-        f"classes ({', '.join(data_set.classes)})"
+        f"{data_set.name}/{data_set.split}: {len(data_set.samples)} images, {num_objects} objects of "
+        f"{len(data_set.classes)} classes ({', '.join(data_set.classes)})"
     )
     if data_set.num_dropped:
         print(

@@ -1,4 +1,4 @@
-"""What the two detectors share: the types at their borders, and the step from dense predictions to candidates."""
+"""The interface of both detectors, the normalisation of their input, and the choice of candidates."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -6,26 +6,26 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-# ImageNet's channel statistics in RGB, on 0…255: the convention of torchvision's weights.
+# ImageNet's channel statistics in RGB, in units of 0…255, as torchvision's weights require.
 IMAGE_MEAN = (123.675, 116.28, 103.53)
 IMAGE_STD = (58.395, 57.12, 57.375)
 
 
 @dataclass(frozen=True)
 class Targets:
-    """The objects of one image: boxes (M, 4) xyxy in input pixels, labels (M) int64 index into the classes."""
+    """The objects of one image: boxes (M, 4) xyxy in input pixels; labels (M) int64, indices into the classes."""
 
     boxes: Tensor
     labels: Tensor
 
 
 class Detector(Protocol):
-    """A network with a criterion and a decoder. Predictions are each detector's own; only their shape is shared."""
+    """A network with a loss and a decoder. Each detector has its own type of predictions."""
 
     classes: tuple[str, ...]
 
     def __call__(self, images: Tensor) -> Any:
-        """images float (B, 3, H, W), normalised -> the detector's predictions."""
+        """images float (B, 3, H, W), normalised -> predictions."""
         ...
 
     def loss(self, predictions: Any, targets: list[Targets]) -> dict[str, Tensor]:
@@ -38,19 +38,20 @@ class Detector(Protocol):
 
 
 def normalise(images: Tensor) -> Tensor:
-    """images uint8 (B, H, W, 3) RGB -> float32 (B, 3, H, W), zero mean and unit variance on ImageNet."""
-    # planes first: on a last axis of three numbers, engines on a CPU take several times as long
+    """images uint8 (B, H, W, 3) RGB -> float32 (B, 3, H, W), with zero mean and unit variance on ImageNet."""
+    # Channels come first, because engines on a CPU are several times slower if the last axis has three elements.
     mean = torch.tensor(IMAGE_MEAN, device=images.device).view(3, 1, 1)
     std = torch.tensor(IMAGE_STD, device=images.device).view(3, 1, 1)
     return (images.float().permute(0, 3, 1, 2) - mean) / std
 
 
 def best_candidates(boxes: Tensor, scores: Tensor, max_candidates: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The `max_candidates` best (box, class) pairs: boxes (B, N, 4), scores (B, N, K) -> (B, T, 4), (B, T), (B, T) int32.
+    """The T = `max_candidates` best (box, class) pairs: boxes (B, N, 4), scores (B, N, K) -> boxes, scores, labels.
 
-    Exact, and far cheaper than sorting N x K scores: each of the T best pairs lies in one of the T boxes with the best
-    single class, for any box outside that set has T pairs above each of its own. Where there are fewer than T pairs,
-    rows of score 0 pad the end.
+    The shapes are (B, T, 4), (B, T) and (B, T) int32. If there are fewer than T pairs, rows with score 0 pad the end.
+
+    The result is exact, and far cheaper than sorting N x K scores: each of the T best pairs belongs to one of the T
+    boxes whose best class has the highest scores. For any other box, T pairs are above each of its own.
     """
     num_boxes, num_classes = scores.shape[1:]
     top_boxes = scores.amax(dim=2).topk(min(max_candidates, num_boxes), dim=1).indices  # (B, T')

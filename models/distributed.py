@@ -1,7 +1,7 @@
 """Processes that train one model together, started by torchrun: gloo on CPUs, NCCL on GPUs, on one machine or many.
 
-Each takes its share of every batch. Sums over the batch, such as the number of positives and the statistics of batch norm,
-are sums over all of them, so that N processes learn what one would from the same batches.
+Each process takes its share of every batch. Sums over a batch, such as the number of positives and the statistics of
+batch norm, are sums over all processes, so that N processes train like one process with the same batches.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,12 +13,12 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-PATIENCE = timedelta(hours=2)  # the others wait while the first process evaluates
+PATIENCE = timedelta(hours=2)  # other processes wait while the first one evaluates
 
 
 @contextmanager
 def process_group(device: str) -> Iterator[str]:
-    """Join the processes that torchrun started, if it did; gives the device of this one."""
+    """Join the processes of torchrun, if it started this one; yields the device of this process."""
     if not dist.is_torchelastic_launched():
         yield device
         return
@@ -43,12 +43,12 @@ def num_processes() -> int:
 
 
 def is_first() -> bool:
-    """Whether this is the process that writes, evaluates and shows its progress."""
+    """Whether this is the process that writes files, evaluates and shows progress."""
     return rank() == 0
 
 
 class _Sum(torch.autograd.Function):
-    """The sum of a tensor over all processes; so is its gradient."""
+    """The sum of a tensor over all processes; its gradient is also summed over all processes."""
 
     @staticmethod
     def forward(_: Any, tensor: Tensor) -> Tensor:
@@ -62,7 +62,7 @@ class _Sum(torch.autograd.Function):
 
 
 def sum_over_processes(tensor: Tensor) -> Tensor:
-    """The sum of a tensor over all processes, through which gradients flow."""
+    """The sum of a tensor over all processes; gradients pass through it."""
     if num_processes() == 1:
         return tensor
     apply: Callable[[Tensor], Tensor] = _Sum.apply
@@ -70,7 +70,7 @@ def sum_over_processes(tensor: Tensor) -> Tensor:
 
 
 def broadcast(content: Any) -> Any:
-    """What the first process has, in all of them."""
+    """The content of the first process, in all processes."""
     if num_processes() == 1:
         return content
     box = [content]

@@ -1,4 +1,4 @@
-"""The losses of the two detectors: mined cross-entropy, focal loss, smooth L1 and the IoU loss."""
+"""The losses of both detectors: cross-entropy with hard negatives, focal loss, smooth L1 and IoU loss."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -10,13 +10,13 @@ from models.distributed import num_processes, sum_over_processes
 NEGATIVES_PER_POSITIVE = 3  # PASSD §6.1: "at most 1:3"
 FOCAL_ALPHA = 0.25  # FSAF §3.2
 FOCAL_GAMMA = 2.0  # FSAF §3.2
-SMALLEST_IOU = 1e-6  # keeps the IoU loss of boxes that do not meet finite
+SMALLEST_IOU = 1e-6  # keeps the IoU loss of boxes without overlap finite
 
 
 def mined_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy over positives and their hard negatives, over the number of positives of the mini-batch.
+    """Cross-entropy of positives and their hard negatives, divided by the number of positives in the batch.
 
-    logits (B, N, C), labels (B, N) with 0 for background -> scalar; 0 when the batch has no positives. # PASSD §6.1
+    logits (B, N, C), labels (B, N) with 0 for background -> scalar; 0 if the batch has no positives.  # PASSD §6.1
     """
     losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
     is_positive = labels > 0
@@ -25,18 +25,19 @@ def mined_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def box_regression(deltas: Tensor, target_deltas: Tensor, is_positive: Tensor, beta: float = 1.0) -> Tensor:
-    """Smooth L1, quadratic below `beta`, over positives, over their number.
+    """Smooth L1 of positives, quadratic below `beta`, divided by the number of positives in the batch.
 
-    deltas and target_deltas (B, N, 4), is_positive (B, N) -> scalar; 0 when the batch has no positives. # PASSD §6.1
+    deltas and target_deltas (B, N, 4), is_positive (B, N) -> scalar; 0 if the batch has no positives.  # PASSD §6.1
     """
     total = F.smooth_l1_loss(deltas[is_positive], target_deltas[is_positive], reduction="sum", beta=beta)
     return total / positives_per_process(is_positive)
 
 
 def positives_per_process(is_positive: Tensor) -> Tensor:
-    """What a sum over this process's share of a batch is divided by: the positives of all shares over their number.
+    """The divisor for sums over this process's share of a batch: all positives divided by the number of processes.
 
-    The mean over the processes, which is what their gradients become, is then the whole batch's sum over its positives.
+    DistributedDataParallel takes the mean of the processes' gradients. With this divisor, the mean is the gradient of
+    the sum over the whole batch divided by the number of positives in the whole batch.
     """
     return sum_over_processes(is_positive.sum()).clamp(min=1) / num_processes()
 

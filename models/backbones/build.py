@@ -1,4 +1,4 @@
-"""The base networks and their extra blocks: images to one feature map for each stride."""
+"""Builds base networks with extra blocks: from images to one feature map for each stride."""
 
 from typing import Literal
 
@@ -8,13 +8,11 @@ from models.backbones.vgg import VGG16
 from models.layers.convolution import Norm
 
 BackboneName = Literal["mobilenet", "vgg16", "vgg16bn", "resnet50", "resnet101", "resnext101"]
-
-
 Backbone = MobileNet | VGG16 | ResNet
 
 
 def build_backbone(name: BackboneName, num_levels: int, new_conv_norm: Norm) -> Backbone:
-    """A base network with the extra blocks that give it `num_levels` maps from stride 8 on."""
+    """A base network with extra blocks, so that it has `num_levels` feature maps from stride 8 on."""
     choices = (3, 4, 5) if name.startswith("res") else (3, 4) if name == "mobilenet" else (4,)
     if num_levels not in choices:
         raise ValueError(f"num_levels is {num_levels}; {name} can have {' or '.join(map(str, choices))}")

@@ -6,7 +6,10 @@ from models.layers.convolution import initialise_from_scratch
 
 
 class MobileNet(nn.Module):
-    """MobileNet v1 (Howard et al. 2017), for four levels with an extra depthwise-separable block of 512 channels (PASSD §4)."""
+    """MobileNet v1 (Howard et al. 2017) with three or four levels.
+
+    The fourth level is an extra depthwise-separable block of 512 channels (PASSD §4).
+    """
 
     def __init__(self, num_levels: int = 4) -> None:
         super().__init__()
@@ -31,7 +34,7 @@ class MobileNet(nn.Module):
         initialise_from_scratch(self)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """images (B, 3, H, W) -> a map for each stride."""
+        """images (B, 3, H, W) -> a feature map for each stride, finest first."""
         maps = []
         for stage in (*self.stages, *([self.extra] if self.extra else [])):
             images = stage(images)

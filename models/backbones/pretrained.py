@@ -1,4 +1,4 @@
-"""Weights that a base network starts from: ImageNet's in torchvision's files, or those of a file at hand."""
+"""Initial weights of a base network: torchvision's ImageNet weights, or those of a given file."""
 
 import hashlib
 import socket
@@ -14,28 +14,27 @@ from models.backbones.resnet import ResNet
 from models.backbones.vgg import VGG16
 
 URL = "https://download.pytorch.org/models/"
-TORCHVISION_FILES: dict[
-    BackboneName, str
-] = {  # IMAGENET1K_V1 of each; the name ends in the start of the file's SHA-256
+# IMAGENET1K_V1 of each network; a name ends in the first eight digits of the file's SHA-256.
+TORCHVISION_FILES: dict[BackboneName, str] = {
     "vgg16": "vgg16-397923af.pth",
     "vgg16bn": "vgg16_bn-6c64b313.pth",
     "resnet50": "resnet50-0676ba61.pth",
     "resnet101": "resnet101-63fe2227.pth",
     "resnext101": "resnext101_64x4d-173b62eb.pth",
 }
-TIMEOUT_SECONDS = 30.0  # without a byte
+TIMEOUT_SECONDS = 30.0  # without any data received
 FC6_STEP, FC7_STEP = (4, 1, 3, 3), (4, 4, 1, 1)  # SSD §3: "subsample parameters from fc6 and fc7"
 
 
 class PretrainedError(Exception):
-    """Weights that cannot be had or do not fit; the message names the file and the remedy."""
+    """Weights that are not available or do not fit the network; the message names the file and the remedy."""
 
 
 def initialise(backbone: Backbone, name: BackboneName, source: str) -> None:
     """Load weights into a base network: `source` is "imagenet", "none", or the path of a file.
 
-    A file holds either torchvision's weights of this network, classifier included, or a checkpoint of ours. From
-    torchvision's the extra blocks stay as they are; a checkpoint of ours has them.
+    A file contains either torchvision's weights of this network, classifier included, or a checkpoint of this package.
+    torchvision's weights leave the extra blocks unchanged; a checkpoint of this package sets them too.
     """
     if source == "none":
         return
@@ -54,12 +53,12 @@ def initialise(backbone: Backbone, name: BackboneName, source: str) -> None:
     missing = sorted(wanted - set(weights))
     if missing:
         raise PretrainedError(
-            f"{path}: no weights of {name}: {missing[0]} is missing; give torchvision's file or a checkpoint"
+            f"{path}: not the weights of {name}: {missing[0]} is missing; give torchvision's file or a checkpoint"
         )
     try:
         backbone.load_state_dict({key: weights[key] for key in wanted}, strict=False)
     except RuntimeError as error:
-        raise PretrainedError(f"{path}: no weights of {name}: {' '.join(str(error).split())[:200]}") from error
+        raise PretrainedError(f"{path}: not the weights of {name}: {' '.join(str(error).split())[:200]}") from error
 
 
 def new_parts(backbone: Backbone) -> tuple[str, ...]:
@@ -74,7 +73,11 @@ def new_parts(backbone: Backbone) -> tuple[str, ...]:
 
 
 def trunk_weights(backbone: Backbone, weights: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """torchvision's weights under this package's names: VGG's fc6 and fc7 are every third or fourth row of its classifier."""
+    """torchvision's weights under the names of this package.
+
+    fc6 and fc7 of VGG-16 are subsampled from the first two layers of torchvision's classifier: fc6 keeps every fourth
+    output channel and every third tap, fc7 every fourth output and input channel.
+    """
     if not isinstance(backbone, VGG16):
         return weights
     try:
@@ -82,7 +85,7 @@ def trunk_weights(backbone: Backbone, weights: dict[str, Tensor], path: Path) ->
         fc7 = weights["classifier.3.weight"].view(4096, 4096, 1, 1), weights["classifier.3.bias"]
     except (KeyError, RuntimeError) as error:
         raise PretrainedError(
-            f"{path}: has no classifier of VGG-16, from which fc6 and fc7 are taken ({error})"
+            f"{path}: the classifier of VGG-16 is missing ({error}); fc6 and fc7 are taken from it"
         ) from error
     converted = {key: tensor for key, tensor in weights.items() if key.startswith("features.")}
     for name, (weight, bias), step in (("fc6", fc6, FC6_STEP), ("fc7", fc7, FC7_STEP)):
@@ -92,28 +95,28 @@ def trunk_weights(backbone: Backbone, weights: dict[str, Tensor], path: Path) ->
 
 
 def read_weights(path: Path) -> dict[str, Any]:
-    """The named tensors of a file, or a checkpoint's content, on the CPU."""
+    """The named tensors of a file, or the content of a checkpoint, on the CPU."""
     if not path.is_file():
-        raise PretrainedError(f"{path}: no such file of weights; --init takes imagenet, none or a file")
+        raise PretrainedError(f"{path}: no such file; --init takes imagenet, none or the path of a file of weights")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises whatever the unpickler or the zip reader met
+    except Exception as error:  # torch.load passes on any error of the unpickler or the zip reader
         raise PretrainedError(f"{path}: not a file of weights ({type(error).__name__}); download it again") from error
     if not isinstance(content, dict):
-        raise PretrainedError(f"{path}: not a file of weights: it holds a {type(content).__name__}")
+        raise PretrainedError(f"{path}: not a file of weights: it contains a {type(content).__name__}")
     return content
 
 
 def torch_cache() -> Path:
-    """Where torch keeps downloaded weights, so that torchvision's are found: $TORCH_HOME/hub/checkpoints."""
+    """The folder of torch's downloaded weights, $TORCH_HOME/hub/checkpoints, which torchvision uses too."""
     return Path(torch.hub.get_dir()) / "checkpoints"
 
 
 def imagenet_file(name: BackboneName, cache: Path, url: str = URL) -> Path:
-    """The file of a network's ImageNet weights in `cache`, downloaded if it is not there; its hash is checked."""
+    """The file of a network's ImageNet weights in `cache`, downloaded if it is missing; its hash is checked."""
     if name not in TORCHVISION_FILES:
         raise PretrainedError(
-            f"torchvision has no ImageNet weights of {name}; train from scratch (--init none) or give a checkpoint of yours"
+            f"torchvision has no ImageNet weights of {name}; train from scratch (--init none) or give a checkpoint"
         )
     path = cache / TORCHVISION_FILES[name]
     expected = path.stem.rpartition("-")[2]
@@ -122,22 +125,20 @@ def imagenet_file(name: BackboneName, cache: Path, url: str = URL) -> Path:
     with path.open("rb") as file:
         actual = hashlib.file_digest(file, "sha256").hexdigest()
     if not actual.startswith(expected):
-        raise PretrainedError(
-            f"{path}: SHA-256 is {actual[:8]}…, it must be {expected}…; delete the file and try again"
-        )
+        raise PretrainedError(f"{path}: SHA-256 is {actual[:8]}…, expected {expected}…; delete the file and try again")
     return path
 
 
 def download(url: str, path: Path, hash_prefix: str) -> None:
-    """Fetch a file whole or not at all."""
+    """Download a file; if that fails, `path` does not exist."""
     path.parent.mkdir(parents=True, exist_ok=True)
     previous = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT_SECONDS)
     try:
         torch.hub.download_url_to_file(url, str(path), hash_prefix)
-    except (OSError, RuntimeError) as error:  # RuntimeError: the hash is another
+    except (OSError, RuntimeError) as error:  # RuntimeError: the hash differs
         raise PretrainedError(
-            f"{url} cannot be downloaded ({error}); put that file at {path}, or train with --init none"
+            f"cannot download {url} ({error}); put that file at {path}, or train with --init none"
         ) from error
     finally:
         socket.setdefaulttimeout(previous)

@@ -7,10 +7,11 @@ from models.layers.convolution import initialise_from_scratch, initialise_new
 
 
 class ResNet(nn.Module):
-    """ResNet or ResNeXt of bottleneck blocks, the stride in the 3x3; the trunk's keys are torchvision's.
+    """ResNet or ResNeXt of bottleneck blocks with the stride in the 3x3 convolution; keys as in torchvision.
 
-    Its maps are the ends of stages 3 to 5 and of `num_extras` more blocks of stride 2, each of 512 channels from a
-    bottleneck of 128: that is the reading of PASSD §4's "res6; stride=2, channel=512" which gives its 47M parameters.
+    The feature maps are the outputs of stages 3 to 5 and of `num_extras` more bottleneck blocks of stride 2 with 512
+    channels from a bottleneck of 128. This is the reading of PASSD §4's "res6; stride=2, channel=512" that
+    gives the paper's 47M parameters.
     """
 
     def __init__(
@@ -31,7 +32,7 @@ class ResNet(nn.Module):
         initialise_new(self.extras)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """images (B, 3, H, W) -> a map for each stride."""
+        """images (B, 3, H, W) -> a feature map for each stride, finest first."""
         stem = F.max_pool2d(F.relu(self.bn1(self.conv1(images))), 3, 2, 1)
         maps = [self.layer2(self.layer1(stem))]
         for stage in (self.layer3, self.layer4, *self.extras):
@@ -40,7 +41,7 @@ class ResNet(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """A residual block of 1x1, 3x3 and 1x1 (He et al. 2016); the shortcut is a 1x1 where the shape changes."""
+    """A residual block of 1x1, 3x3 and 1x1 (He et al. 2016); the shortcut is a 1x1 if the shape changes."""
 
     def __init__(self, in_channels: int, width: int, out_channels: int, stride: int, groups: int) -> None:
         super().__init__()
@@ -65,7 +66,7 @@ class Bottleneck(nn.Module):
 def resnet_stage(
     num_blocks: int, in_channels: int, width: int, out_channels: int, stride: int, groups: int
 ) -> nn.Sequential:
-    """Bottlenecks at one size; the first changes stride and channels."""
+    """Bottlenecks with one output size; the first changes the stride and the number of channels."""
     first = Bottleneck(in_channels, width, out_channels, stride, groups)
     return nn.Sequential(
         first, *(Bottleneck(out_channels, width, out_channels, 1, groups) for _ in range(num_blocks - 1))

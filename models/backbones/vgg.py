@@ -8,9 +8,9 @@ from models.layers.convolution import Norm, conv, initialise_from_scratch
 
 
 class VGG16(nn.Module):
-    """VGG-16 as SSD has it (Liu et al. 2016, §3): fc6 and fc7 as convolutions, then conv8 and conv9 of stride 2.
+    """VGG-16 as in SSD (Liu et al. 2016, §3): fc6 and fc7 as convolutions, then conv8 and conv9 of stride 2.
 
-    `features` has the layers and keys of torchvision's. Stride 8 is conv4_3, scaled by L2Norm unless batch norm does that.
+    `features` has torchvision's layers and keys. The map of stride 8 is conv4_3; without batch norm, L2Norm scales it.
     """
 
     strides = (8, 16, 32, 64)
@@ -28,7 +28,7 @@ class VGG16(nn.Module):
         self.conv4_3_end = [i for i, layer in enumerate(self.features) if isinstance(layer, nn.MaxPool2d)][3]
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """images (B, 3, H, W) -> a map for each stride."""
+        """images (B, 3, H, W) -> a feature map for each stride, finest first."""
         conv4_3 = self.features[: self.conv4_3_end](images)
         conv5_3 = self.features[self.conv4_3_end :](conv4_3)
         fc7 = F.relu(self.fc7(F.relu(self.fc6(conv5_3))))
@@ -37,7 +37,10 @@ class VGG16(nn.Module):
 
 
 def vgg16_features(batch_norm: bool) -> nn.Sequential:
-    """The 13 convolutions; the last pooling keeps the size, for fc6's dilation takes its place, and the third rounds up."""
+    """The 13 convolutions and 5 poolings, as in SSD.
+
+    The third pooling rounds up. The last pooling keeps the size, because the dilation of fc6 replaces its stride.
+    """
     layers: list[nn.Module] = []
     in_channels = 3
     for stage, (num_convs, channels) in enumerate([(2, 64), (2, 128), (3, 256), (3, 512), (3, 512)]):
@@ -62,7 +65,7 @@ def vgg_extra(in_channels: int, width: int, out_channels: int, norm: Norm) -> nn
 
 
 class L2Norm(nn.Module):
-    """Each cell's channels scaled to unit length, times a learnt weight for each channel that starts at 20 (SSD §3.1)."""
+    """Scales each cell's channels to unit length, then each channel by a learnt weight that starts at 20 (SSD §3.1)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The boxes that a detector starts from: SSD's and PASSD's default boxes, RetinaNet's anchors."""
+"""The boxes that a detector moves onto objects: default boxes of SSD and PASSD, anchors of RetinaNet."""
 
 from collections.abc import Sequence
 
@@ -13,9 +13,9 @@ def default_boxes(
 ) -> Tensor:
     """Square default boxes of all levels, cxcywh in input pixels -> (N, 4).  # PASSD §5
 
-    A level with stride s puts len(scales) boxes of `box_size` x s x scale pixels on the centre ((j + .5) s, (i + .5) s) of
-    each cell of its (height, width) map. The order is level, row, column, scale. Boxes are not clipped to the image:
-    eq. 2 and 4 take their nominal size.
+    A level of stride s has len(scales) boxes in each cell (i, j) of its (height, width) map. Each box is centred on the
+    cell, at ((j + .5) s, (i + .5) s); its side is `box_size` x s x scale pixels. The order is level, row, column,
+    scale. Boxes are not clipped to the image, because eq. 2 and 4 use their nominal size.
     """
     return anchors(map_sizes, strides, box_size, scales, (1.0,))
 
@@ -29,8 +29,8 @@ def anchors(
 ) -> Tensor:
     """Boxes of each scale in each aspect ratio, cxcywh in input pixels -> (N, 4).  # Lin et al. 2017 (RetinaNet), §4
 
-    The area is that of the square of `box_size` x stride x scale pixels, the aspect ratio is height over width, the centres
-    are those of the cells. The order is level, row, column, scale, aspect ratio.
+    A box has the area of a square with a side of `box_size` x stride x scale pixels. The aspect ratio is height over
+    width. Boxes are centred on the cells. The order is level, row, column, scale, aspect ratio.
     """
     levels = []
     for (height, width), stride in zip(map_sizes, strides, strict=True):
@@ -45,7 +45,7 @@ def anchors(
 
 
 def box_strides(map_sizes: Sequence[Size], strides: Sequence[int], boxes_per_cell: int) -> Tensor:
-    """The stride of the level that each box of all levels belongs to, in pixels -> (N, 1)."""
+    """The stride of each box's level, in pixels, for the boxes of all levels -> (N, 1)."""
     per_level = [
         torch.full((height * width * boxes_per_cell, 1), float(stride))
         for (height, width), stride in zip(map_sizes, strides, strict=True)

@@ -1,4 +1,4 @@
-"""Box geometry: conversions, overlap, and the regression space between a reference box and its target.
+"""Box geometry: conversions, IoU, and the deltas between a reference box and its target.
 
 Boxes are float pixels without a +1 width: xyxy (x1, y1, x2, y2) or cxcywh (centre, size). All functions are pure and
 broadcast over leading dimensions; device and dtype follow the input.
@@ -9,7 +9,7 @@ import math
 import torch
 from torch import Tensor
 
-# The largest |delta_w| that decoding follows: e^4.135 = 1000/16. It keeps an early, wild prediction finite.
+# `decode` clamps dw and dh to ±4.135, a factor of 1000/16, so that wild predictions early in training stay finite.
 MAX_LOG_SCALE = math.log(1000 / 16)
 
 
@@ -26,13 +26,13 @@ def xyxy_to_cxcywh(boxes: Tensor) -> Tensor:
 
 
 def area(boxes: Tensor) -> Tensor:
-    """boxes (..., 4) xyxy -> (...); a box turned inside out has area 0."""
+    """boxes (..., 4) xyxy -> (...); an inverted box (x2 < x1 or y2 < y1) has area 0."""
     size = (boxes[..., 2:] - boxes[..., :2]).clamp(min=0)
     return size[..., 0] * size[..., 1]
 
 
 def iou(boxes: Tensor, others: Tensor) -> Tensor:
-    """Overlap of every pair: boxes (N, 4) xyxy; others (M, 4) xyxy -> iou (N, M); 0 where both are empty."""
+    """IoU of every pair: boxes (N, 4) xyxy, others (M, 4) xyxy -> (N, M); 0 if both boxes are empty."""
     low = torch.maximum(boxes[:, None, :2], others[None, :, :2])
     high = torch.minimum(boxes[:, None, 2:], others[None, :, 2:])
     size = (high - low).clamp(min=0)
@@ -42,7 +42,7 @@ def iou(boxes: Tensor, others: Tensor) -> Tensor:
 
 
 def paired_iou(boxes: Tensor, others: Tensor) -> Tensor:
-    """Overlap of each box with its partner: boxes and others (P, 4) xyxy -> iou (P); 0 where both are empty."""
+    """IoU of each box with its partner: boxes and others (P, 4) xyxy -> (P); 0 if both boxes are empty."""
     low = torch.maximum(boxes[:, :2], others[:, :2])
     high = torch.minimum(boxes[:, 2:], others[:, 2:])
     intersection = area(torch.cat([low, high], dim=1))
@@ -58,7 +58,7 @@ def encode(targets: Tensor, references: Tensor) -> Tensor:
 
 
 def decode(deltas: Tensor, references: Tensor) -> Tensor:
-    """The inverse of `encode`: deltas (..., 4), references (..., 4) cxcywh -> (..., 4) cxcywh."""
+    """The inverse of `encode`: deltas (..., 4), references (..., 4) cxcywh -> boxes (..., 4) cxcywh."""
     centre = references[..., :2] + deltas[..., :2] * references[..., 2:]
     size = references[..., 2:] * deltas[..., 2:].clamp(-MAX_LOG_SCALE, MAX_LOG_SCALE).exp()
     return torch.cat([centre, size], dim=-1)

@@ -1,4 +1,4 @@
-"""Which boxes learn from which object, and which negatives count."""
+"""Matching: assigns boxes to objects, and chooses the negatives that count in the loss."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from models.boxes.geometry import iou
 
 @dataclass(frozen=True)
 class Matches:
-    """For each of N boxes the ground truth it belongs to: index (N) int64, valid where is_positive (N) bool."""
+    """The object of each of N boxes: index (N) int64, valid only for boxes with is_positive (N) bool."""
 
     index: Tensor
     is_positive: Tensor
@@ -18,11 +18,11 @@ class Matches:
 
 @torch.no_grad()
 def match(boxes: Tensor, ground_truth: Tensor, iou_threshold: float, force_best: bool) -> Matches:
-    """Match boxes (N, 4) xyxy to ground truth (M, 4) xyxy: positive above `iou_threshold`.  # PASSD §5
+    """Match boxes (N, 4) xyxy to ground truth (M, 4) xyxy: positive if the IoU is above `iou_threshold`.  # PASSD §5
 
-    With `force_best` each ground truth also gets the box that overlaps it most, whatever the overlap, as in SSD: a
-    square box never overlaps an object of aspect ratio above 2.25 by half. Where two objects share their best box, the
-    later one gets it.
+    With `force_best` each object also gets the box with the highest IoU, however low it is, as in SSD: the IoU of a
+    square box and an object of aspect ratio above 2.25 never reaches 0.5. If two objects have the same best box, the
+    later object gets it.
     """
     if len(ground_truth) == 0:
         index = torch.zeros(len(boxes), dtype=torch.int64, device=boxes.device)
@@ -39,7 +39,7 @@ def match(boxes: Tensor, ground_truth: Tensor, iou_threshold: float, force_best:
 
 @dataclass(frozen=True)
 class AnchorMatches:
-    """For each of N anchors: index (N) int64 of the object it overlaps most, is_positive (N) bool, is_ignored (N) bool."""
+    """For each of N anchors: index (N) int64 of the object with the highest IoU; is_positive, is_ignored (N) bool."""
 
     index: Tensor
     is_positive: Tensor
@@ -52,9 +52,9 @@ def match_anchors(
 ) -> AnchorMatches:
     """Match boxes (N, 4) xyxy to ground truth (M, 4) xyxy.  # Lin et al. 2017 (RetinaNet), §4
 
-    Positive from `positive_iou`, negative below `negative_iou`, ignored between. With `force_best` the boxes that overlap
-    an object most, ties included, are positive whatever the overlap, as in Detectron; they learn the object that they
-    themselves overlap most.
+    A box is positive if its highest IoU is at least `positive_iou`, negative if it is below `negative_iou`, and ignored
+    in between. With `force_best` the boxes with an object's highest IoU, ties included, are positive however low it is,
+    as in Detectron; each still learns the object with which its own IoU is highest.
     """
     if len(ground_truth) == 0:
         index = torch.zeros(len(boxes), dtype=torch.int64, device=boxes.device)
@@ -73,7 +73,7 @@ def match_anchors(
 def hard_negatives(losses: Tensor, is_positive: Tensor, ratio: int) -> Tensor:
     """The negatives with the largest loss, at most `ratio` per positive of the same image.  # PASSD §6.1, SSD
 
-    losses (B, N), is_positive (B, N) bool -> (B, N) bool. An image without positives contributes none.
+    losses (B, N), is_positive (B, N) bool -> (B, N) bool. An image without positives contributes no negatives.
     """
     ranked = losses.detach().masked_fill(is_positive, -torch.inf)
     rank = ranked.argsort(dim=1, descending=True).argsort(dim=1)

@@ -1,4 +1,4 @@
-"""A data set as the rest of the code sees it, whatever its layout on disk."""
+"""A data set in memory, independent of its layout on disk."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,49 +12,56 @@ from service.errors import ImageError
 
 MAX_PIXELS = 200_000_000
 
+Image = NDArray[np.uint8]
+"""(H, W, 3) RGB."""
+Boxes = NDArray[np.float32]
+"""(M, 4) xyxy in pixels of their image."""
+Labels = NDArray[np.int64]
+"""(M), an index into the classes."""
+
 
 class DataError(Exception):
-    """Data that cannot be used; the message names the file, what is wrong with it and the remedy."""
+    """Unusable data; the message names the file, the fault and the remedy."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One annotated picture: boxes (M, 4) float32 xyxy in pixels of the picture, labels (M) int64, is_difficult (M) bool.
+    """One annotated image with M objects: boxes (M, 4) xyxy in pixels of the image, labels (M), is_difficult (M) bool.
 
-    Objects marked difficult are neither trained on nor counted for or against a detector, as in Pascal VOC.
+    As in Pascal VOC, training skips difficult objects, and evaluation counts neither them nor detections of them.
     """
 
     image_path: Path
     size: tuple[int, int]
-    """(height, width) as annotated; (0, 0) where the annotation does not say."""
-    boxes: NDArray[np.float32]
-    labels: NDArray[np.int64]
+    """(height, width) as annotated; (0, 0) if the annotation does not give it."""
+    boxes: Boxes
+    labels: Labels
     is_difficult: NDArray[np.bool_]
 
-    def read_image(self) -> NDArray[np.uint8]:
-        """The picture, uint8 (H, W, 3) RGB, upright."""
+    def read_image(self) -> Image:
+        """The image, uint8 (H, W, 3) RGB, upright."""
         return self.decode(None).pixels
 
     def decode(self, target: InputSpec | None) -> DecodedImage:
-        """The picture as the server decodes it for an input of `target`, perhaps at a reduced scale."""
+        """The image as the server decodes it for an input of `target`, possibly at a reduced scale."""
         try:
             image = decode_image(self.image_path.read_bytes(), target=target, max_pixels=MAX_PIXELS)
         except FileNotFoundError as error:
-            raise DataError(f"{self.image_path}: annotated, but the picture is missing") from error
+            raise DataError(f"{self.image_path}: annotated, but the image is missing") from error
         except ImageError as error:
-            raise DataError(f"{self.image_path}: {error}; replace the file or take it out of the split") from error
+            raise DataError(f"{self.image_path}: {error}; replace the file or remove it from the split") from error
         if self.size not in ((0, 0), (image.height, image.width)):
             height, width = self.size
             raise DataError(
-                f"{self.image_path}: the annotation is for {width}x{height} pixels, the upright picture has "
-                f"{image.width}x{image.height}; if its EXIF rotation was ignored when it was annotated, strip that tag"
+                f"{self.image_path}: the annotation is for {width}x{height} pixels, the upright image has "
+                f"{image.width}x{image.height}; if the annotators ignored its EXIF rotation, remove that tag"
             )
         return image
 
 
 @dataclass(frozen=True)
 class CocoSource:
-    """Where a split of MS COCO came from, as its own evaluation needs it: category_ids by class, image_ids by sample."""
+    """The source of a split of MS COCO, which its evaluation needs: category_ids by class, image_ids by sample."""
 
     annotations: Path
     category_ids: tuple[int, ...]
@@ -63,7 +70,7 @@ class CocoSource:
 
 @dataclass(frozen=True)
 class DataSet:
-    """The pictures of one split. `num_dropped` counts boxes without area, which no detector can learn."""
+    """The images of one split. `num_dropped` counts boxes without area, which are of no use for training."""
 
     name: str
     split: str

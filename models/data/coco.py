@@ -1,4 +1,4 @@
-"""The MS COCO layout: annotations/instances_SPLIT.json, and the pictures in SPLIT/, images/SPLIT/ or images/."""
+"""The MS COCO layout: annotations/instances_SPLIT.json, with the images in SPLIT/, images/SPLIT/ or images/."""
 
 import json
 from collections import defaultdict
@@ -11,15 +11,15 @@ from models.data.annotations import CocoSource, DataError, DataSet, Sample
 
 
 def is_coco(root: Path) -> bool:
-    """Whether `root` is laid out like MS COCO."""
+    """Whether `root` has the layout of MS COCO."""
     return any((root / "annotations").glob("instances_*.json"))
 
 
 def read_coco(root: Path, split: str, classes: tuple[str, ...] | None = None) -> DataSet:
-    """Read one split. The classes are its categories in the order of their ids, which may have gaps, unless they are given.
+    """Read one split. The default classes are its categories in the order of their ids, which may have gaps.
 
-    Pictures without objects stay in. A crowd is an object marked difficult: neither learnt nor counted. Boxes (x, y, width,
-    height) become xyxy, clipped to the picture; those without area are dropped.
+    Images without objects are kept. A crowd becomes a difficult object, which is neither trained on nor counted. Boxes
+    (x, y, width, height) become xyxy, clipped to the image; boxes without area are dropped.
     """
     path = root / "annotations" / f"instances_{split}.json"
     content = _read(path)
@@ -36,8 +36,8 @@ def read_coco(root: Path, split: str, classes: tuple[str, ...] | None = None) ->
             raise DataError(f"{path}: class {unknown[0]!r} is not one of {', '.join(classes)}")
         label_of = {id_: classes.index(name) for id_, name in names.items() if name in classes}
         if not content["images"]:
-            raise ValueError("it has no images")
-        folder = _picture_folder(root, split, content["images"][0]["file_name"])
+            raise ValueError("it contains no images")
+        folder = _image_folder(root, split, content["images"][0]["file_name"])
         samples, num_dropped = [], 0
         for image in content["images"]:
             annotations = of_image[image["id"]]
@@ -53,25 +53,25 @@ def read_coco(root: Path, split: str, classes: tuple[str, ...] | None = None) ->
 
 def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        there = ", ".join(sorted(p.stem.removeprefix("instances_") for p in path.parent.glob("instances_*.json")))
-        raise DataError(f"{path}: no such split; there are: {there}")
+        existing = ", ".join(sorted(p.stem.removeprefix("instances_") for p in path.parent.glob("instances_*.json")))
+        raise DataError(f"{path}: no such split; there are: {existing}")
     try:
         content = json.loads(path.read_bytes())
     except ValueError as error:
         raise DataError(f"{path}: not JSON: {error}") from error
     if not isinstance(content, dict):
-        raise DataError(f"{path}: not an annotation file of MS COCO: it holds a {type(content).__name__}")
+        raise DataError(f"{path}: not an annotation file of MS COCO: it contains a {type(content).__name__}")
     return content
 
 
-def _picture_folder(root: Path, split: str, file_name: str) -> Path:
-    """The first of the usual folders that has the split's first picture."""
+def _image_folder(root: Path, split: str, file_name: str) -> Path:
+    """The first of the usual folders that contains the split's first image."""
     folders = [root / split, root / "images" / split, root / "images", root]
     for folder in folders:
         if (folder / file_name).is_file():
             return folder
     raise DataError(
-        f"{folders[0] / file_name}: annotated, but the picture is missing; looked in {', '.join(map(str, folders))}"
+        f"{folders[0] / file_name}: annotated, but the image is missing; searched {', '.join(map(str, folders))}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Batches of training images, the same for the same seed and epoch however many processes prepare them."""
+"""Batches of training images. They depend on the seed and the epoch, but not on the number of worker processes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,8 +22,9 @@ Batch = tuple[Tensor, list[Targets]]
 class TrainingImages(Dataset[Example | DataError]):
     """Augmented training images of one epoch: uint8 (H, W, 3) and their targets.
 
-    The kind of `config` says how: SSD's augmentation gives images of the size of `spec`, scale jitter of various sizes.
-    One that cannot be read is its error, for a worker could only raise it wrapped in a stack trace.
+    The type of `config` selects the augmentation: SSD's gives images of the size of `spec`, scale jitter gives various
+    sizes. An unreadable image is returned as a DataError, because an error raised in a worker process arrives with a
+    stack trace around it.
     """
 
     data_set: DataSet
@@ -54,9 +55,9 @@ class TrainingImages(Dataset[Example | DataError]):
 def training_batches(
     images: TrainingImages, batch_size: int, num_workers: int, share: int = 0, num_shares: int = 1
 ) -> Iterator[Batch]:
-    """One epoch in a random order, in batches of uint8 (B, H, W, 3); what is left over at the end waits for other epochs.
+    """One epoch in random order, in batches of uint8 (B, H, W, 3); images that fill no batch are left to other epochs.
 
-    Of each batch this gives one of `num_shares` shares, number `share`.
+    Each batch is divided into `num_shares` shares; the iterator gives share number `share` of each.
     """
     order = np.random.default_rng((images.seed, images.epoch)).permutation(len(images)).tolist()
     batch_size = min(batch_size, len(order))
@@ -69,7 +70,7 @@ def training_batches(
 
 
 def collate(examples: list[Example | DataError]) -> Batch | DataError:
-    """A batch of examples, padded to the largest of them, or the first error among them."""
+    """A batch of examples, padded to the largest height and width; or the first error among them."""
     whole = []
     for example in examples:
         if isinstance(example, DataError):

@@ -1,4 +1,4 @@
-"""Opening a data set by its layout."""
+"""Opens data sets in any supported layout."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,19 +9,22 @@ from models.data.voc import is_voc, read_voc
 
 
 def open_data_set(root: Path, split: str, classes: tuple[str, ...] | None = None) -> DataSet:
-    """The split of the data set in `root`, whose layout says what it is."""
+    """A split of the data set in `root`, a Pascal VOC tree or an MS COCO directory; the layout decides which."""
     if is_voc(root):
         return read_voc(root, split, classes)
     if is_coco(root):
         return read_coco(root, split, classes)
     raise DataError(
-        f"{root}: not a data set; expected a Pascal VOC tree with Annotations/, JPEGImages/ and ImageSets/Main/{split}.txt, "
-        f"or MS COCO with annotations/instances_{split}.json"
+        f"{root}: not a data set; expected a Pascal VOC tree with Annotations/, JPEGImages/ and "
+        f"ImageSets/Main/{split}.txt, or MS COCO with annotations/instances_{split}.json"
     )
 
 
 def open_data_sets(roots: Sequence[Path], split: str) -> DataSet:
-    """The splits of one name in several places as one, as Pascal VOC 2007 and 2012 are trained on together (PASSD §7.1)."""
+    """The same split of several data sets, joined: PASSD §7.1 trains on Pascal VOC 2007 and 2012 together.
+
+    Several data sets get the classes of all of them, sorted.
+    """
     parts = [open_data_set(root, split) for root in roots]
     if len(parts) == 1:
         return parts[0]

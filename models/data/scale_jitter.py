@@ -1,34 +1,34 @@
-"""RetinaNet's augmentation: pictures keep their shape, their short side is drawn, and some are flipped (FSAF §3.4, §4.2).
+"""RetinaNet's augmentation: a random short side at the original aspect ratio, and flips (FSAF §3.4, §4.2).
 
-An image is uint8 (H, W, 3) RGB; boxes are float32 (M, 4) xyxy in its pixels. Images are padded at the right and the bottom,
-with the grey that fills a letterbox, up to a size that the top level divides.
+Images are padded at the right and at the bottom, with the grey of a letterbox, until the stride of the top level
+divides both sides.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from models.data.ssd_augmentation import Boxes, Image, flip, vertical_flip
+from models.data.annotations import Boxes, Image
+from models.data.flip import flip, vertical_flip
 from service.bundle import InputSpec
 from service.detection.preprocess import LETTERBOX_GREY, fit
 
-Scale = tuple[int, int]  # (short side, longest long side) in pixels
+COARSEST_STRIDE = 128  # of P7
+
+Scale = tuple[int, int]  # (short side, maximum of the long side) in pixels
 
 
 @dataclass(frozen=True)
 class ScaleJitterConfig:
-    """RetinaNet's augmentation: the scales of which each picture draws one, and the probabilities of flips."""
+    """The scales, one of which is drawn for each image, and the probabilities of flips."""
 
     scales: tuple[Scale, ...] = ((800, 1333),)  # FSAF §4.1; the long side as in Detectron
     flip: float = 0.5
-    vertical_flip: float = 0.0  # for pictures without an up and a down, such as microscopy
-
-
-COARSEST_STRIDE = 128  # of P7
+    vertical_flip: float = 0.0  # for images without an up and a down, such as micrographs
 
 
 def jitter(image: Image, boxes: Boxes, config: ScaleJitterConfig, rng: np.random.Generator) -> tuple[Image, Boxes]:
-    """A training image at one of the scales, padded, its boxes with it."""
+    """A training image and its boxes at a random scale, flipped at random, and padded."""
     scale = config.scales[rng.integers(len(config.scales))]
     if rng.random() < config.flip:
         image, boxes = flip(image, boxes)
@@ -40,7 +40,7 @@ def jitter(image: Image, boxes: Boxes, config: ScaleJitterConfig, rng: np.random
 
 
 def rescale(image: Image, scale: Scale) -> Image:
-    """The picture with its short side as wanted, or smaller where the long side would be too long."""
+    """The image with the short side of `scale`, or a smaller one if the long side would exceed its maximum."""
     short, longest = scale
     height, width = image.shape[:2]
     ratio = min(short / min(height, width), longest / max(height, width))
@@ -49,13 +49,13 @@ def rescale(image: Image, scale: Scale) -> Image:
 
 
 def pad(image: Image, height: int, width: int) -> Image:
-    """The picture at the top left of a grey one of height x width."""
+    """The image at the top left of a grey image of height x width."""
     padded = np.full((height, width, 3), LETTERBOX_GREY, np.uint8)
     padded[: image.shape[0], : image.shape[1]] = image
     return padded
 
 
 def pad_to_top_level(image: Image) -> Image:
-    """The picture padded until the top level divides both sides."""
+    """The image, padded until the stride of the top level divides both sides."""
     height, width = (-(-side // COARSEST_STRIDE) * COARSEST_STRIDE for side in image.shape[:2])
     return pad(image, height, width)

@@ -1,7 +1,7 @@
 """SSD's augmentation (Liu et al. 2016, §2.2): zoom-out, zoom-in, flips and photometric distortion.
 
-An image is uint8 (H, W, 3) RGB; boxes are float32 (M, 4) xyxy in its pixels. Each function takes its random generator, so
-that a picture's augmentation depends on nothing but the seed, the epoch and its place in the data set.
+Each function takes a random generator, so that the augmentation of an image depends only on the seed, the epoch and its
+index in the data set.
 """
 
 from dataclasses import dataclass
@@ -10,39 +10,36 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models.data.annotations import Boxes, Image, Labels
+from models.data.flip import flip, vertical_flip
 from models.detector import IMAGE_MEAN
 from service.bundle import InputSpec
 from service.detection.preprocess import boxes_to_input, fit
 
+CROP_MIN_IOUS = (0.1, 0.3, 0.5, 0.7, 0.9, None)  # SSD §2.2; None accepts any crop
+CROP_TRIALS = 50
+SMALLEST_SIDE = 0.01  # of the image's side: boxes that a crop makes smaller are dropped, as in RFBNet
+
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """SSD's augmentation (Liu et al. 2016, §2.2 and §3.6), as probabilities and ranges."""
+    """Probabilities and ranges of SSD's augmentation (Liu et al. 2016, §2.2 and §3.6)."""
 
     photometric: bool = True
     expand_probability: float = 0.6  # zoom-out, as in RFBNet
     expand_max: float = 4.0
-    crop_probability: float = 6 / 7  # zoom-in: SSD draws "the whole image" once in seven
-    crop_min: float = 0.3  # smallest side of a crop over the image's
+    crop_probability: float = 6 / 7  # zoom-in; SSD keeps the whole image in one case of seven
+    crop_min: float = 0.3  # smallest side of a crop, divided by the image's side
     flip: float = 0.5
-    vertical_flip: float = 0.0  # for pictures without an up and a down, such as microscopy
-
-
-Image = NDArray[np.uint8]
-Boxes = NDArray[np.float32]
-Labels = NDArray[np.int64]
-
-CROP_MIN_IOUS = (0.1, 0.3, 0.5, 0.7, 0.9, None)  # SSD §2.2; None takes any crop
-CROP_TRIALS = 50
-SMALLEST_SIDE = 0.01  # of the image: smaller leftovers of a crop are dropped, as in RFBNet
+    vertical_flip: float = 0.0  # for images without an up and a down, such as micrographs
 
 
 def augment(
     image: Image, boxes: Boxes, labels: Labels, spec: InputSpec, config: AugmentConfig, rng: np.random.Generator
 ) -> tuple[Image, Boxes, Labels]:
-    """A training image of the size that `spec` gives, stretched or letterboxed as it says.
+    """A training image of the size of `spec`, stretched or letterboxed as `spec` requires.
 
-    The photometric distortion comes last: it acts on single pixels, and there are fewer of them once the image is small.
+    The photometric distortion is last: it acts on single pixels, and the resized image usually has fewer of them.
     """
     if rng.random() < config.expand_probability:
         image, boxes = expand(image, boxes, rng.uniform(1, config.expand_max), rng)
@@ -61,12 +58,12 @@ def augment(
 
 
 def resize(image: Image, boxes: Boxes, spec: InputSpec) -> tuple[Image, Boxes]:
-    """Fit into the input with the server's own resize."""
+    """Resize to the input of `spec`, by the server's own function."""
     return fit(image, spec), boxes_to_input(boxes, spec, (image.shape[0], image.shape[1]))
 
 
 def expand(image: Image, boxes: Boxes, ratio: float, rng: np.random.Generator) -> tuple[Image, Boxes]:
-    """Zoom out: put the image somewhere on a canvas of the mean colour with `ratio` times its sides."""
+    """Zoom out: place the image at random on a canvas of the mean colour, whose sides are `ratio` times longer."""
     height, width = image.shape[:2]
     canvas_height, canvas_width = int(height * ratio), int(width * ratio)
     top = int(rng.integers(canvas_height - height + 1))
@@ -79,7 +76,10 @@ def expand(image: Image, boxes: Boxes, ratio: float, rng: np.random.Generator) -
 def crop(
     image: Image, boxes: Boxes, labels: Labels, smallest: float, rng: np.random.Generator
 ) -> tuple[Image, Boxes, Labels]:
-    """Zoom in: a random window that overlaps some object by a drawn minimum; objects whose centre it holds stay."""
+    """Zoom in: cut out a random window whose IoU with at least one object reaches a random minimum.
+
+    Objects with their centre inside the window are kept. After `CROP_TRIALS` failed draws the image stays whole.
+    """
     height, width = image.shape[:2]
     min_iou = CROP_MIN_IOUS[rng.integers(len(CROP_MIN_IOUS))]
     for _ in range(CROP_TRIALS):
@@ -112,22 +112,11 @@ def overlap(boxes: Boxes, window: Boxes) -> NDArray[np.float32]:
     return np.asarray(intersection / (areas + (window[2:] - window[:2]).prod() - intersection), dtype=np.float32)
 
 
-def flip(image: Image, boxes: Boxes) -> tuple[Image, Boxes]:
-    """Left to right."""
-    width = image.shape[1]
-    mirrored = np.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], axis=1)
-    return np.ascontiguousarray(image[:, ::-1]), mirrored
-
-
-def vertical_flip(image: Image, boxes: Boxes) -> tuple[Image, Boxes]:
-    """Upside down."""
-    height = image.shape[0]
-    mirrored = np.stack([boxes[:, 0], height - boxes[:, 3], boxes[:, 2], height - boxes[:, 1]], axis=1)
-    return np.ascontiguousarray(image[::-1]), mirrored
-
-
 def distort(image: Image, rng: np.random.Generator) -> Image:
-    """Photometric distortion, SSD's ranges: brightness ±32, contrast and saturation x0.5…1.5, hue ±18°; each half the time."""
+    """Photometric distortion with SSD's ranges, each part with probability 0.5.
+
+    Brightness ±32, contrast and saturation x0.5…1.5, hue ±18°.
+    """
     pixels = image.astype(np.float32)
     if rng.random() < 0.5:
         pixels += rng.uniform(-32, 32)

@@ -9,15 +9,15 @@ from models.data.annotations import DataError, DataSet, Sample
 
 
 def is_voc(root: Path) -> bool:
-    """Whether `root` is laid out like Pascal VOC."""
+    """Whether `root` has the layout of Pascal VOC."""
     return (root / "Annotations").is_dir() and (root / "ImageSets" / "Main").is_dir()
 
 
 def read_voc(root: Path, split: str, classes: tuple[str, ...] | None = None) -> DataSet:
-    """Read one split. The classes are those of all its annotations, sorted, unless they are given.
+    """Read one split. The default classes are those of all its annotations, sorted.
 
-    VOC counts pixels from 1 and includes the last one: (xmin, ymin, xmax, ymax) becomes (xmin - 1, ymin - 1, xmax, ymax).
-    Boxes are clipped to the picture; those without area, or with xmax = xmin or ymax = ymin in the file, are dropped.
+    VOC counts pixels from 1 and includes the last: (xmin, ymin, xmax, ymax) becomes (xmin - 1, ymin - 1, xmax, ymax).
+    Boxes are clipped to the image. Boxes without area, or with xmax = xmin or ymax = ymin in the file, are dropped.
     """
     names = _read_split(root, split)
     parsed = [_parse(root / "Annotations" / f"{name}.xml") for name in names]
@@ -49,12 +49,12 @@ def _read_split(root: Path, split: str) -> list[str]:
     folder = root / "ImageSets" / "Main"
     path = folder / f"{split}.txt"
     if not path.is_file():
-        there = ", ".join(sorted(p.stem for p in folder.glob("*.txt"))) or "none"
-        raise DataError(f"{path}: no such split; there are: {there}")
+        existing = ", ".join(sorted(p.stem for p in folder.glob("*.txt"))) or "none"
+        raise DataError(f"{path}: no such split; there are: {existing}")
     try:
         names = [line.split()[0] for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not a text file of picture names: {error}") from error
+        raise DataError(f"{path}: not a text file of image names: {error}") from error
     if not names:
         raise DataError(f"{path}: the split is empty")
     return names
@@ -65,7 +65,7 @@ def _image_path(root: Path, name: str) -> Path:
         path = root / "JPEGImages" / f"{name}{suffix}"
         if path.is_file():
             return path
-    raise DataError(f"{root / 'JPEGImages' / name}.jpg: annotated, but the picture is missing")
+    raise DataError(f"{root / 'JPEGImages' / name}.jpg: annotated, but the image is missing")
 
 
 _Box = tuple[float, float, float, float]
@@ -73,7 +73,7 @@ _Object = tuple[str, _Box, bool]
 
 
 def _clip(box: _Box, size: tuple[int, int]) -> _Box:
-    """The part of a box inside a picture of `size` (height, width); where that is unknown, (0, 0), only 0 clips."""
+    """The part of a box inside an image of `size` (height, width); if the size is (0, 0), unknown, only 0 clips."""
     height, width = size if size != (0, 0) else (float("inf"), float("inf"))
     x1, y1, x2, y2 = box
     return max(x1, 0.0), max(y1, 0.0), min(x2, width), min(y2, height)

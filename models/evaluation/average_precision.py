@@ -1,4 +1,4 @@
-"""Average precision as Pascal VOC measures it (Everingham et al. 2010): each detection claims the object it overlaps most."""
+"""Average precision of Pascal VOC (Everingham et al. 2010): each detection claims the object with the highest IoU."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 Float = NDArray[np.floating]
 AreaRange = tuple[float, float]
 
-# PASSD §7.1.1: small is below 64² pixels of the picture, large above 192².
+# PASSD §7.1.1: small is below 64² pixels of the image, large above 192².
 AREA_RANGES: dict[str, AreaRange] = {"S": (0.0, 64.0**2), "M": (64.0**2, 192.0**2), "L": (192.0**2, float("inf"))}
 
 
 @dataclass(frozen=True)
 class ImageResult:
-    """What a detector found in one image, and what is there; boxes xyxy in pixels of the image.
+    """Detections and objects of one image; boxes xyxy in pixels of the image.
 
     boxes (D, 4), scores (D), labels (D); gt_boxes (M, 4), gt_labels (M), is_difficult (M).
     """
@@ -30,7 +30,7 @@ class ImageResult:
 
 @dataclass(frozen=True)
 class ClassResult:
-    """AP of one class: over all points and over VOC 2007's eleven; nan where the data have no such object."""
+    """AP of one class: over all points and over VOC 2007's eleven; nan if the data have no object of the class."""
 
     all_points: float
     eleven_points: float
@@ -40,21 +40,22 @@ class ClassResult:
 def average_precision(
     results: Sequence[ImageResult], num_classes: int, iou_threshold: float = 0.5, area_range: AreaRange | None = None
 ) -> list[ClassResult]:
-    """AP of each class at one IoU threshold, of all objects or of those whose area is in a range.
+    """AP of each class at one IoU threshold, for all objects or for those with an area in a range.
 
-    Objects out of the range count as difficult, and a detection out of it that finds nothing is no error, as in MS COCO.
+    As in MS COCO, objects outside the range count as difficult, and a detection outside it that claims no object is not
+    an error.
     """
     return [_of_class(results, label, iou_threshold, area_range or (0.0, float("inf"))) for label in range(num_classes)]
 
 
 def mean_ap(per_class: Sequence[ClassResult]) -> float:
-    """The mean of the all-point AP over the classes that occur; nan where none does."""
+    """The mean of the all-point AP over the classes with objects; nan if no class has any."""
     known = [result.all_points for result in per_class if result.num_objects]
     return float(np.mean(known)) if known else float("nan")
 
 
 def _of_class(results: Sequence[ImageResult], label: int, iou_threshold: float, area_range: AreaRange) -> ClassResult:
-    scores, hits = [], []  # a hit is 1, a miss 0; a detection of a difficult object counts as neither
+    scores, hits = [], []  # a hit is 1, a miss 0; a detection of a difficult object is neither
     num_objects = 0
     for result in results:
         of_class, found = result.gt_labels == label, result.labels == label
@@ -90,7 +91,7 @@ def _of_class(results: Sequence[ImageResult], label: int, iou_threshold: float, 
 
 
 def in_range(boxes: Float, area_range: AreaRange) -> NDArray[np.bool_]:
-    """Whether the area of each of boxes (N, 4) is at least the range's lower end and below its upper one -> (N)."""
+    """Whether the area of each of boxes (N, 4) is at least the range's lower end and below its upper end -> (N)."""
     areas = (boxes[:, 2:] - boxes[:, :2]).clip(min=0).prod(axis=1)
     return np.asarray((areas >= area_range[0]) & (areas < area_range[1]))
 
@@ -103,13 +104,13 @@ def all_point_area(recall: Float, precision: Float) -> float:
 
 
 def eleven_point_area(recall: Float, precision: Float) -> float:
-    """The mean over recalls 0, .1 … 1 of the best precision from there on (VOC 2007)."""
+    """The mean, over the recalls 0, .1 … 1, of the best precision at this recall or a higher one (VOC 2007)."""
     points = [precision[recall >= point].max(initial=0.0) for point in np.arange(11) / 10]
     return float(np.mean(points))
 
 
 def pairwise_iou(boxes: Float, others: Float) -> Float:
-    """boxes (D, 4), others (M, 4) xyxy -> (D, M)."""
+    """IoU of every pair: boxes (D, 4), others (M, 4) xyxy -> (D, M); 0 if both boxes are empty."""
     low = np.maximum(boxes[:, None, :2], others[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
     intersection = (high - low).clip(min=0).prod(axis=2)

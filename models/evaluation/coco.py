@@ -1,4 +1,4 @@
-"""Average precision as MS COCO measures it, by its own pycocotools."""
+"""Average precision of MS COCO, computed by pycocotools."""
 
 import contextlib
 import io
@@ -13,8 +13,8 @@ NAMES = ("AP", "AP50", "AP75", "AP small", "AP medium", "AP large")  # the first
 
 
 def coco_average_precision(source: CocoSource, results: Sequence[ImageResult]) -> dict[str, float]:
-    """AP over IoU .5 to .95 and its parts, by name; -1 where there are no such objects, as pycocotools has it."""
-    from pycocotools.coco import COCO  # here, for it loads matplotlib
+    """AP over IoU .5 to .95 and its parts, by name; -1 if there are no such objects, as in pycocotools."""
+    from pycocotools.coco import COCO  # imported here, because it loads matplotlib
     from pycocotools.cocoeval import COCOeval
 
     with contextlib.redirect_stdout(io.StringIO()):
@@ -35,7 +35,7 @@ def coco_average_precision(source: CocoSource, results: Sequence[ImageResult]) -
 
 
 def _annotations(source: CocoSource, results: Sequence[ImageResult]) -> list[dict[str, object]]:
-    """The detections as COCO's result format has them: (x, y, width, height)."""
+    """The detections in COCO's result format, with boxes (x, y, width, height)."""
     annotations: list[dict[str, object]] = []
     for image_id, result in zip(source.image_ids, results, strict=True):
         boxes = result.boxes.astype(np.float64)

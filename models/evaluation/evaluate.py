@@ -1,4 +1,4 @@
-"""Average precision of anything that finds boxes in pictures: a checkpoint, a bundle's engine, a running server."""
+"""Average precision of any detector: a checkpoint, the engine of a bundle, a running server."""
 
 from collections.abc import Iterator, Sequence
 
@@ -20,14 +20,14 @@ BATCH_SIZE = 8
 
 
 def evaluation_options(nms: NmsDefaults) -> Options:
-    """The bundle's NMS as it is measured: every detection above the paper's 0.01 counts, up to 200."""
+    """The NMS options for evaluation: all detections with scores above 0.01 count, up to 200, as in the paper."""
     return default_options(
         nms.model_copy(update={"score_threshold": SCORE_THRESHOLD, "max_detections": MAX_DETECTIONS})
     )
 
 
 def evaluate(engine: Engine, data_set: DataSet, spec: InputSpec, nms: NmsDefaults | None = None) -> Evaluation:
-    """AP of an engine through the server's own pre- and post-processing."""
+    """AP of an engine with the server's own pre- and post-processing."""
     options = evaluation_options(nms or NmsDefaults())
     found = detect_all(engine, data_set.samples, spec, options)
     return score(data_set, found)
@@ -36,7 +36,7 @@ def evaluate(engine: Engine, data_set: DataSet, spec: InputSpec, nms: NmsDefault
 def detect_all(
     engine: Engine, samples: Sequence[Sample], spec: InputSpec, options: Options, batch_size: int = BATCH_SIZE
 ) -> Iterator[Detections]:
-    """The detections in each sample's picture, in order."""
+    """The detections in each sample's image, in order."""
     for start in range(0, len(samples), batch_size):
         images = [sample.decode(spec) for sample in samples[start : start + batch_size]]
         candidates = engine(np.stack([fit(image.pixels, spec) for image in images]))
@@ -44,7 +44,7 @@ def detect_all(
 
 
 def score(data_set: DataSet, found: Iterator[Detections]) -> Evaluation:
-    """Compare the detections of each picture of a data set, in order, with what is there; shows its progress."""
+    """Compare the detections of each image of a data set, in order, with its objects; shows a progress bar."""
     results = []
     pairs = zip(data_set.samples, found, strict=True)
     for sample, detections in tqdm(

@@ -1,13 +1,12 @@
-"""RetinaNet's way of testing: pictures at their own shape, at one scale or at several with their mirror images (FSAF §4.2)."""
+"""Evaluation of RetinaNet on images at their own aspect ratio: at one scale, or at several with flips (FSAF §4.2)."""
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.annotations import Sample
+from models.data.annotations import Boxes, Image, Sample
 from models.data.scale_jitter import Scale, ScaleJitterConfig, pad_to_top_level, rescale
-from models.data.ssd_augmentation import Boxes, Image
 from models.presets.preset import Preset, PresetError
 from models.retinanet.retinanet import RetinaNetConfig
 from service.bundle import InputSpec
@@ -16,16 +15,15 @@ from service.engines.engine import Engine, ImageCandidates
 
 BASE_SHORT_SIDE = 800  # FSAF §4.1
 AUGMENTED_SHORT_SIDES = (400, 500, 600, 700, 900, 1000, 1100, 1200)  # FSAF §4.2
-OPTIONS = Options(
-    "hard", sigma=0.5, iou_threshold=0.5, score_threshold=0.05, max_detections=100
-)  # FSAF §3.4; MS COCO's 100
+# FSAF §3.4; MS COCO allows 100 detections.
+OPTIONS = Options("hard", sigma=0.5, iou_threshold=0.5, score_threshold=0.05, max_detections=100)
 
 
 def single_scale(preset: Preset) -> tuple[Scale, ...]:
-    """The scale of a preset's test: the largest that it is trained at, 800 by 1333 in the paper."""
+    """The scale of a preset's evaluation: the largest of its training, 800 by 1333 in the paper."""
     if not isinstance(preset.model, RetinaNetConfig):
         raise PresetError(
-            f"{preset.name} takes pictures of one size; only RetinaNet and FSAF are tested at several scales"
+            f"{preset.name} takes images of one size; only RetinaNet and FSAF can be evaluated at other scales"
         )
     if isinstance(preset.augment, ScaleJitterConfig):
         return (max(preset.augment.scales),)
@@ -33,9 +31,10 @@ def single_scale(preset: Preset) -> tuple[Scale, ...]:
 
 
 def multi_scale(preset: Preset) -> tuple[Scale, ...]:
-    """The scales of test-time augmentation, 400 to 1200 in the paper, in proportion where a preset's own is another.
+    """The scales of test-time augmentation: short sides of 400 to 1200 pixels in the paper.
 
-    The longest side follows: 2000 pixels at 1200, as in Detectron.
+    If a preset's own scale is not 800, they change in proportion. So does the maximum of the long side: 2000 pixels for
+    a short side of 1200, as in Detectron.
     """
     ((short, longest),) = single_scale(preset)
     shares = [side / BASE_SHORT_SIDE for side in AUGMENTED_SHORT_SIDES]
@@ -43,13 +42,13 @@ def multi_scale(preset: Preset) -> tuple[Scale, ...]:
 
 
 def detect_all(engine: Engine, samples: Sequence[Sample], scales: Sequence[Scale], flip: bool) -> Iterator[Detections]:
-    """The detections in each sample's picture, in order."""
+    """The detections in each sample's image, in order."""
     for sample in samples:
         yield detect(engine, sample.read_image(), scales, flip)
 
 
 def detect(engine: Engine, image: Image, scales: Sequence[Scale], flip: bool) -> Detections:
-    """The detections in image uint8 (H, W, 3): the candidates of all its views together, then one NMS."""
+    """The detections in an image uint8 (H, W, 3): one NMS over the candidates of all its views."""
     views = [
         view(engine, image, scale, mirrored) for scale in scales for mirrored in ([False, True] if flip else [False])
     ]
@@ -62,7 +61,7 @@ def detect(engine: Engine, image: Image, scales: Sequence[Scale], flip: bool) ->
 def view(
     engine: Engine, image: Image, scale: Scale, mirrored: bool
 ) -> tuple[Boxes, NDArray[np.float32], NDArray[np.int32]]:
-    """The candidates of one picture at one scale: boxes (T, 4) in the picture's own pixels, scores (T), labels (T)."""
+    """The candidates of one image at one scale: boxes (T, 4) in pixels of the original, scores (T), labels (T)."""
     height, width = image.shape[:2]
     resized = rescale(np.ascontiguousarray(image[:, ::-1]) if mirrored else image, scale)
     found = engine(pad_to_top_level(resized)[None])

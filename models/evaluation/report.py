@@ -1,4 +1,4 @@
-"""What an evaluation found: average precision by class, IoU threshold and object size."""
+"""Results of an evaluation: average precision by class, IoU threshold and object size."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ IOU_THRESHOLDS = (0.5, 0.6, 0.7, 0.8)  # PASSD, Table 2
 
 @dataclass(frozen=True)
 class Evaluation:
-    """AP by class at IoU .5, and the detections themselves, of which AP at other thresholds and sizes is made."""
+    """AP by class at IoU .5, and the detections, from which AP at other thresholds and sizes is computed."""
 
     classes: tuple[str, ...]
     per_class: list[ClassResult]
     results: list[ImageResult]
     coco: dict[str, float] | None = None
-    """MS COCO's own measures, where the data are of its layout."""
+    """MS COCO's own measures, if the data have its layout."""
 
     @property
     def headline(self) -> tuple[str, float]:
-        """The benchmark's own measure, by which checkpoints are chosen: AP50 of Pascal VOC, AP of MS COCO."""
+        """The benchmark's main measure, which decides the best checkpoint: AP50 of Pascal VOC, AP of MS COCO."""
         return ("AP", self.coco["AP"]) if self.coco else ("AP50", self.mean_ap)
 
     @property
@@ -34,12 +34,13 @@ class Evaluation:
         return ", ".join(f"{name} {r.all_points:.3f}" for name, r in zip(self.classes, self.per_class, strict=True))
 
     def table(self) -> str:
-        """AP in per cent by class."""
+        """AP in per cent by class, threshold and size, as a table."""
         width = max(len(name) for name in (*self.classes, "mean"))
         lines = [f"{'class':{width}}  objects   AP50  AP50 (11 points)"]
         for name, result in zip(self.classes, self.per_class, strict=True):
             lines.append(
-                f"{name:{width}}  {result.num_objects:7d}  {100 * result.all_points:5.2f}  {100 * result.eleven_points:5.2f}"
+                f"{name:{width}}  {result.num_objects:7d}  {100 * result.all_points:5.2f}  "
+                f"{100 * result.eleven_points:5.2f}"
             )
         known = [result for result in self.per_class if result.num_objects]
         eleven = 100 * float(np.mean([r.eleven_points for r in known])) if known else float("nan")

@@ -1,4 +1,4 @@
-"""A detector in PyTorch as an engine, so that it is measured as the server would run it."""
+"""A detector in PyTorch behind the interface of the server's engines, so that evaluation treats all alike."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from service.engines.engine import Candidates
 
 
 class TorchEngine:
-    """A model as an engine: the reference that every other form is compared with."""
+    """A model as an engine: the reference for all other engines."""
 
     name = "torch"
     device = "torch"  # the device of the model, which may be moved
@@ -34,4 +34,4 @@ class TorchEngine:
         return Candidates(boxes.cpu().numpy(), scores.cpu().numpy(), labels.cpu().numpy())
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Nothing to release."""

@@ -1,4 +1,4 @@
-"""Batch norm whose statistics and weights stay those of the pretrained network."""
+"""Two variants of batch norm: synchronised over all training processes, and frozen at the pretrained statistics."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from models.distributed import sum_over_processes
 
 
 class SynchronisedBatchNorm2d(nn.BatchNorm2d):
-    """Batch norm over the shares of all processes, which torch has for GPUs alone."""
+    """Batch norm with the statistics of the whole batch over all processes; torch has this only for GPUs."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> the same."""
@@ -33,7 +33,7 @@ class SynchronisedBatchNorm2d(nn.BatchNorm2d):
 
 
 def synchronise_batch_norm(module: nn.Module) -> None:
-    """Replace each batch norm inside `module` by one over all processes, with its weights and statistics."""
+    """Replace each batch norm inside `module` by a synchronised one with the same weights and statistics."""
     for name, child in module.named_children():
         if isinstance(child, nn.BatchNorm2d):
             kind = nn.SyncBatchNorm if child.weight.is_cuda else SynchronisedBatchNorm2d
@@ -45,10 +45,10 @@ def synchronise_batch_norm(module: nn.Module) -> None:
 
 
 class FrozenBatchNorm2d(nn.Module):
-    """x * scale + shift by channel, as a batch norm in evaluation would have it; nothing in it learns.
+    """x * scale + shift by channel, as batch norm in evaluation mode; nothing in it is trained.
 
-    Two images on a GPU are too few for statistics, so Detectron keeps those of ImageNet. The names are torchvision's. Weight
-    and bias are parameters without gradient: they count as parameters, and no optimizer moves them.
+    Two images on a GPU are too few for statistics, so Detectron keeps those of ImageNet. The names are torchvision's.
+    Weight and bias are parameters without gradient: they count as parameters, but no optimizer changes them.
     """
 
     running_mean: Tensor
@@ -69,12 +69,12 @@ class FrozenBatchNorm2d(nn.Module):
         return features * scale.view(-1, 1, 1).to(features.dtype) + shift.view(-1, 1, 1).to(features.dtype)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *arguments: Any) -> None:
-        state_dict.pop(f"{prefix}num_batches_tracked", None)  # a batch norm has it
+        state_dict.pop(f"{prefix}num_batches_tracked", None)  # only nn.BatchNorm2d has this buffer
         super()._load_from_state_dict(state_dict, prefix, *arguments)
 
 
 def freeze_batch_norm(module: nn.Module) -> None:
-    """Replace each batch norm inside `module` by a frozen one with its weights and statistics."""
+    """Replace each batch norm inside `module` by a frozen one with the same weights and statistics."""
     for name, child in module.named_children():
         if isinstance(child, nn.BatchNorm2d):
             frozen = FrozenBatchNorm2d(child.num_features, child.eps).to(child.weight.device)

@@ -1,1 +1,1 @@
-"""Optimizer, schedule, precision and averaging."""
+"""Optimizer, learning rate, precision and weight average of a training run."""

@@ -1,4 +1,4 @@
-"""The learning rate over a run."""
+"""The learning rate over a training run."""
 
 import math
 
@@ -6,7 +6,10 @@ from models.optim.optimizer import OptimConfig
 
 
 def learning_rate(optim: OptimConfig, epoch: float) -> float:
-    """The rate at a fractional epoch: a linear warm-up, then steps of a tenth or a cosine down to 0.  # PASSD §6.1, §7.1"""
+    """The rate at a fractional epoch: a linear warm-up, then steps or a cosine to 0.  # PASSD §6.1, §7.1
+
+    Each step divides the rate by 10.
+    """
     if epoch < optim.warmup_epochs:
         return optim.warmup_lr + (optim.lr - optim.warmup_lr) * epoch / optim.warmup_epochs
     if optim.schedule == "cosine":

@@ -1,11 +1,14 @@
-"""A running average of a model's weights, which finds flatter and better ones than the last step's."""
+"""A running average of a model's weights; the average lies in a flatter minimum and generalises better."""
 
 import torch
 from torch import Tensor, nn
 
 
 class WeightAverage:
-    """An exponential moving average of parameters and buffers, quick at first so that it forgets the start."""
+    """An exponential moving average of parameters and buffers.
+
+    Its decay is lower during the first updates, so that it forgets the initial weights quickly.
+    """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
@@ -14,7 +17,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
-        """Move towards the model's present weights; counters are copied."""
+        """Move towards the model's current weights; integer counters are copied."""
         self.num_updates += 1
         decay = min(self.decay, (1 + self.num_updates) / (10 + self.num_updates))
         for name, tensor in model.state_dict().items():
@@ -24,7 +27,7 @@ class WeightAverage:
                 self.state[name].copy_(tensor)
 
     def restore(self, state: dict[str, Tensor], num_updates: int) -> None:
-        """Go on from a saved average."""
+        """Continue from a saved average."""
         for name, tensor in state.items():
             self.state[name].copy_(tensor)
         self.num_updates = num_updates

@@ -1,1 +1,1 @@
-"""The papers' ablations and figures."""
+"""The papers' ablations and figures: `python -m models analyse`."""

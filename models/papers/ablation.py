@@ -1,4 +1,4 @@
-"""The papers' ablations: each row's model trained and measured under one budget."""
+"""The papers' ablations: trains and evaluates the model of each row with the same training budget."""
 
 import dataclasses
 import json
@@ -17,7 +17,7 @@ from models.presets.preset import Preset, PresetError
 from models.training.checkpoint import load_model
 from models.training.train import train
 
-Rows = Mapping[str, tuple[str, ...]]  # what each changes in a preset
+Rows = Mapping[str, tuple[str, ...]]  # name of a row -> the settings that it changes in a preset
 
 CONV = ("model.proposing=none", "model.attending=conv")
 PASSD_ROWS: Rows = {  # PASSD, Table 1, then the rest of Table 3
@@ -46,7 +46,7 @@ Result = dict[str, float]
 
 
 def rows_of(preset: Preset, names: Sequence[str] | None = None) -> Rows:
-    """The rows of the paper that a preset's model is from, all or those named."""
+    """The rows of the table in the paper of a preset's model: all of them or those in `names`."""
     rows = PASSD_ROWS if isinstance(preset.model, PASSDConfig) else FSAF_ROWS
     for name in names or ():
         if name not in rows:
@@ -55,12 +55,12 @@ def rows_of(preset: Preset, names: Sequence[str] | None = None) -> Rows:
 
 
 def variant(preset: Preset, changes: Sequence[str], seed: int) -> Preset:
-    """The preset with what a row changes and a seed."""
+    """The preset with the changes of a row and a seed."""
     return dataclasses.replace(override(preset, list(changes)), seed=seed)
 
 
 def run_row(preset: Preset, train_set: DataSet, test_set: DataSet, out: Path, num_workers: int, device: str) -> Result:
-    """Train one variant in `out`, going on where an earlier call stopped, and measure its last epoch on `test_set`."""
+    """Train one variant in `out` and evaluate its last epoch on `test_set`; continues an interrupted earlier call."""
     path = out / "result.json"
     if path.is_file():
         result: Result = json.loads(path.read_text())
@@ -86,9 +86,10 @@ def ablate(
     num_workers: int,
     device: str,
 ) -> str:
-    """Train and measure each row, or those named, with seeds 0, 1, … into folders of `out` -> the table in Markdown.
+    """Train and evaluate all rows or those in `names`, each with seeds 0, 1, … -> the table in Markdown.
 
-    table.md grows row by row; what is finished is not repeated, so several processes may share the rows of one folder.
+    Each run has a folder in `out`. table.md grows row by row. Finished runs are not repeated, so several processes may
+    divide the rows of one folder among them.
     """
     results: dict[str, list[Result]] = {}
     text = ""
@@ -103,7 +104,7 @@ def ablate(
 
 
 def table(preset: Preset, results: Mapping[str, Sequence[Result]], num_classes: int) -> str:
-    """The rows in Markdown, in per cent: the mean over the seeds, with ± the deviation where there are several."""
+    """The rows in Markdown, in per cent: the mean over the seeds, and ± the deviation if there are several seeds."""
     lines = [
         f"| row | parameters | {' | '.join(MEASURES)} |",
         f"| --- | ---: |{' ---: |' * len(MEASURES)}",

@@ -1,4 +1,4 @@
-"""`python -m models analyse`: the papers' ablations and figures."""
+"""The command line of `python -m models analyse`: the papers' ablations and figures."""
 
 import argparse
 from pathlib import Path
@@ -7,7 +7,8 @@ from typing import Any
 from models.data.annotations import MAX_PIXELS, DataError
 from models.data.open import open_data_set
 from models.papers.ablation import FSAF_ROWS, PASSD_ROWS, ablate
-from models.papers.levels import FigureError, write_figures
+from models.papers.errors import FigureError
+from models.papers.levels import write_figures
 from models.papers.matching import draw_matching
 from models.papers.sampling import draw_sampling
 from models.passd.passd import PASSD
@@ -27,7 +28,7 @@ EXAMPLES = """examples:
 
 
 def add_verbs(verbs: Any, device: str) -> None:
-    """Add `analyse` and its own verbs to a parser's."""
+    """Add `analyse` and its subcommands to the verbs of a parser."""
     raw = argparse.RawDescriptionHelpFormatter
     analyse = verbs.add_parser(
         "analyse", help="the papers' ablations and figures", epilog=EXAMPLES, formatter_class=raw
@@ -38,13 +39,13 @@ def add_verbs(verbs: Any, device: str) -> None:
     kind.add_argument("checkpoint", type=Path, help="of an fsaf or retinanet-fsaf preset")
     kind.add_argument("--data", type=Path, required=True, help="a Pascal VOC tree or a COCO directory")
     kind.add_argument("--split", default="test", help="default: test")
-    kind.add_argument("--out", type=Path, required=True, help="folder for the pictures")
-    kind.add_argument("--count", type=int, default=20, help="how many pictures, from the first (default: 20)")
+    kind.add_argument("--out", type=Path, required=True, help="folder for the images")
+    kind.add_argument("--count", type=int, default=20, help="number of images, from the first (default: 20)")
     kind.add_argument("--score-threshold", type=float, default=0.3, help="default: 0.3")
     kind.set_defaults(run=run_levels)
 
     kind = kinds.add_parser(
-        "matching", help="how many default boxes match an object, before and after proposing (PASSD, Figure 2)"
+        "matching", help="number of default boxes matched to an object, before and after proposing (PASSD, Figure 2)"
     )
     kind.add_argument("checkpoint", type=Path, help="of a passd preset")
     kind.add_argument("--data", type=Path, required=True, help="a Pascal VOC tree or a COCO directory")
@@ -52,22 +53,22 @@ def add_verbs(verbs: Any, device: str) -> None:
     kind.add_argument("--out", type=Path, required=True, help="the PNG to write")
     kind.set_defaults(run=run_matching)
 
-    kind = kinds.add_parser("sampling", help="where the taps of the best boxes fall on a picture (PASSD, Figure 1)")
+    kind = kinds.add_parser("sampling", help="positions of the taps of the best boxes in an image (PASSD, Figure 1)")
     kind.add_argument("checkpoint", type=Path, help="of a passd preset")
     kind.add_argument("picture", type=Path)
-    kind.add_argument("--boxes", type=int, default=5, help="how many boxes (default: 5)")
+    kind.add_argument("--boxes", type=int, default=5, help="number of boxes (default: 5)")
     kind.add_argument("--out", type=Path, required=True, help="the PNG to write")
     kind.set_defaults(run=run_sampling)
 
     kind = kinds.add_parser(
-        "ablation", help="train and measure the rows of PASSD's Tables 1 and 3, or of FSAF's Table 1"
+        "ablation", help="train and evaluate the rows of PASSD's Tables 1 and 3, or of FSAF's Table 1"
     )
-    kind.add_argument("preset", help="a passd or retinanet-fsaf preset, whose prediction module is varied")
+    kind.add_argument("preset", help="a passd or retinanet-fsaf preset; each row changes its prediction module")
     names = f"for passd: {','.join(PASSD_ROWS)}; for retinanet-fsaf: {','.join(FSAF_ROWS)}"
-    kind.add_argument("--rows", help=f"some of the table's rows (default: all); {names}")
+    kind.add_argument("--rows", help=f"rows of the table (default: all); {names}")
     kind.add_argument("--data", type=Path, required=True, help="a Pascal VOC tree or a COCO directory")
-    kind.add_argument("--split", default="train", help="what to train on (default: train)")
-    kind.add_argument("--test-split", default="test", help="what to measure AP on (default: test)")
+    kind.add_argument("--split", default="train", help="split to train on (default: train)")
+    kind.add_argument("--test-split", default="test", help="split to measure AP on (default: test)")
     kind.add_argument("--out", type=Path, required=True, help="folder for the runs and table.md")
     kind.add_argument("--seeds", type=int, default=1, help="runs of each row (default: 1)")
     kind.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting of all rows")
@@ -87,8 +88,17 @@ def run_ablation(options: argparse.Namespace) -> None:
     train_set = open_data_set(options.data, options.split)
     test_set = open_data_set(options.data, options.test_split, train_set.classes)
     rows = options.rows.split(",") if options.rows else None
-    how = {"num_seeds": options.seeds, "num_workers": options.workers, "device": options.device}
-    print(ablate(preset, train_set, test_set, options.out, names=rows, **how))
+    text = ablate(
+        preset,
+        train_set,
+        test_set,
+        options.out,
+        names=rows,
+        num_seeds=options.seeds,
+        num_workers=options.workers,
+        device=options.device,
+    )
+    print(text)
 
 
 def run_matching(options: argparse.Namespace) -> None:
@@ -104,16 +114,19 @@ def run_matching(options: argparse.Namespace) -> None:
 def run_sampling(options: argparse.Namespace) -> None:
     trained = load_passd(options.checkpoint)
     try:
-        picture = decode_image(options.picture.read_bytes(), max_pixels=MAX_PIXELS).pixels
+        image = decode_image(options.picture.read_bytes(), max_pixels=MAX_PIXELS).pixels
     except (OSError, ImageError) as error:
         raise DataError(f"{options.picture}: {error}") from error
-    boxes = draw_sampling(trained.model, picture, options.out, options.boxes)
+    boxes = draw_sampling(trained.model, image, options.out, options.boxes)
     print(f"{options.out}: {', '.join(f'{trained.classes[box.label]} {box.score:.2f}' for box in boxes)}")
 
 
 def load_passd(path: Path) -> TrainedModel:
-    """A checkpoint of PASSD, whose two stages the figures show."""
+    """The model of a checkpoint, which must be a PASSD with both stages: the figures show them."""
     trained = load_model(path)
     if not isinstance(trained.model, PASSD) or trained.model.config.proposing == "none":
-        raise FigureError(f"{path}: the figure is of the proposing process, which {trained.preset.name} has not")
+        raise FigureError(
+            f"{path}: the figure shows the proposing process, but {trained.preset.name} has none; "
+            "give a checkpoint of a passd preset"
+        )
     return trained

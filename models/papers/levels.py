@@ -1,4 +1,4 @@
-"""Which pyramid level finds an object, and which one its size would have chosen: FSAF's Figure 8."""
+"""The pyramid level that detects each object, and the level that an anchor-based branch would use: FSAF's Figure 8."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from models.boxes.anchors import Size, anchors
 from models.boxes.geometry import cxcywh_to_xyxy, iou
 from models.data.annotations import Sample
 from models.detector import normalise
+from models.papers.errors import FigureError
 from models.retinanet.anchor_branch import ASPECT_RATIOS, BOX_SIZE, SCALES
 from models.retinanet.retinanet import RetinaNet
 from service.detection.preprocess import boxes_to_image, fit
@@ -25,14 +26,13 @@ FINEST = 3  # P3
 AGREES, DIFFERS = (0, 170, 0), (230, 0, 0)  # RGB: green and red, as in the figure
 
 
-class FigureError(Exception):
-    """A figure that cannot be made of a model; the message says why."""
-
-
 @dataclass(frozen=True)
 class Found:
-    """The anchor-free branch's detections in one picture: boxes (D, 4) xyxy in its pixels, scores (D), labels (D), the
-    number of the level that found each, and of the level that has the anchor closest to it."""
+    """The detections of the anchor-free branch in one image.
+
+    boxes (D, 4) xyxy in pixels of the image, scores (D), labels (D); levels (D), the number of the level of each
+    detection; anchor_levels (D), the number of the level that has the anchor with the highest IoU.
+    """
 
     boxes: NDArray[np.float32]
     scores: NDArray[np.float32]
@@ -46,7 +46,7 @@ class Found:
 
 
 def anchor_levels(boxes: Tensor, map_sizes: Sequence[Size], strides: Sequence[int]) -> Tensor:
-    """The level of the anchor that overlaps each box most: boxes (D, 4) xyxy in input pixels -> (D) int64, 0 the finest."""
+    """The level of the anchor with the highest IoU: boxes (D, 4) xyxy in input pixels -> (D) int64; 0 is the finest."""
     per_level = [
         anchors([size], [stride], BOX_SIZE, SCALES, ASPECT_RATIOS)
         for size, stride in zip(map_sizes, strides, strict=True)
@@ -57,10 +57,11 @@ def anchor_levels(boxes: Tensor, map_sizes: Sequence[Size], strides: Sequence[in
 
 @torch.inference_mode()
 def find(model: RetinaNet, image: NDArray[np.uint8], score_threshold: float) -> Found:
-    """What the anchor-free branch of `model` finds in image uint8 (H, W, 3), with the levels."""
+    """The detections of the model's anchor-free branch in an image uint8 (H, W, 3), with their levels."""
     if model.anchor_free is None:
         raise FigureError(
-            "the model has no anchor-free branch, whose levels could be drawn; take an fsaf or retinanet-fsaf one"
+            "the model has no anchor-free branch, whose levels the figure shows; give a checkpoint of an fsaf or "
+            "retinanet-fsaf preset"
         )
     spec = model.config.input_spec
     pixels = torch.from_numpy(fit(image, spec))[None].to(next(model.parameters()).device)
@@ -89,7 +90,7 @@ def find(model: RetinaNet, image: NDArray[np.uint8], score_threshold: float) -> 
 
 
 def draw(image: NDArray[np.uint8], found: Found, classes: Sequence[str]) -> NDArray[np.uint8]:
-    """The picture uint8 (H, W, 3) with each box, the level and the class: green where the levels agree, else red."""
+    """The image uint8 (H, W, 3) with each box, its level and its class: green if both levels agree, else red."""
     canvas = image.copy()
     thickness = max(1, round(max(image.shape[:2]) / 400))
     font, font_scale = cv2.FONT_HERSHEY_SIMPLEX, max(0.4, thickness * 0.4)
@@ -106,7 +107,7 @@ def draw(image: NDArray[np.uint8], found: Found, classes: Sequence[str]) -> NDAr
 
 
 def write_figures(model: RetinaNet, samples: Iterable[Sample], out: Path, score_threshold: float) -> str:
-    """Draw each picture into the folder `out` -> a table of how many detections each level has, and how many agree."""
+    """Draw each image into the folder `out` -> a table with the number of detections and of agreements by level."""
     out.mkdir(parents=True, exist_ok=True)
     levels: list[int] = []
     agrees: list[bool] = []

@@ -1,4 +1,4 @@
-"""PASSD's Figure 2: how many default boxes each object is matched by, before and after the proposing process."""
+"""PASSD's Figure 2: the number of boxes matched to each object, before and after the proposing process."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ NUM_BINS = 16
 
 @dataclass(frozen=True)
 class ObjectMatches:
-    """For each object its scale (the side of its area's square, in input pixels) and the boxes matched to it."""
+    """For each object its scale, the square root of its area in input pixels, and its numbers of matched boxes."""
 
     scales: NDArray[np.float64]
     before: NDArray[np.int64]
@@ -30,7 +30,7 @@ class ObjectMatches:
 
 
 def num_matched(boxes: Tensor, ground_truth: Tensor, iou_threshold: float) -> Tensor:
-    """How many of boxes (N, 4) xyxy belong to each of ground truth (M, 4), by the threshold alone -> (M)."""
+    """The number of boxes (N, 4) xyxy above the threshold for each of ground truth (M, 4) xyxy -> (M)."""
     matches = match(boxes, ground_truth, iou_threshold, force_best=False)
     return torch.bincount(matches.index[matches.is_positive], minlength=len(ground_truth))
 
@@ -51,18 +51,21 @@ def match_objects(model: PASSD, data_set: DataSet, device: str = "cpu") -> Objec
 
 
 def _inputs(model: PASSD, data_set: DataSet) -> Iterator[tuple[Tensor, Tensor]]:
-    """Each picture with objects as the model's input, uint8 (H, W, 3), and its boxes (M, 4) in input pixels."""
+    """Each image with objects as the model's input, uint8 (H, W, 3), and its boxes (M, 4) in input pixels."""
     spec = model.config.input_spec
     for sample in data_set.samples:
         boxes = sample.boxes[~sample.is_difficult]
         if len(boxes):
-            picture = sample.decode(spec)
-            boxes = boxes_to_input(boxes, spec, (picture.height, picture.width))
-            yield torch.from_numpy(fit(picture.pixels, spec)), torch.from_numpy(boxes)
+            image = sample.decode(spec)
+            boxes = boxes_to_input(boxes, spec, (image.height, image.width))
+            yield torch.from_numpy(fit(image.pixels, spec)), torch.from_numpy(boxes)
 
 
 def by_scale(matches: ObjectMatches, input_size: int) -> tuple[NDArray[np.float64], list[NDArray[np.float64]]]:
-    """The middles of NUM_BINS bins of scale, and the mean number of matched boxes in each before and after; nan if empty."""
+    """The centres of NUM_BINS bins of scale, and the mean number of matched boxes of each bin, before and after.
+
+    The mean of an empty bin is nan.
+    """
     edges = np.linspace(0, input_size, NUM_BINS + 1)
     bins = np.clip(np.digitize(matches.scales, edges) - 1, 0, NUM_BINS - 1)
     counts = np.bincount(bins, minlength=NUM_BINS).astype(float)
@@ -72,7 +75,7 @@ def by_scale(matches: ObjectMatches, input_size: int) -> tuple[NDArray[np.float6
 
 
 def draw_matching(model: PASSD, data_set: DataSet, path: Path, device: str = "cpu") -> ObjectMatches:
-    """Draw the figure into a PNG: the numbers, and beside them each curve over its mean."""
+    """Draw the figure into a PNG: the numbers on the left, each curve divided by its mean on the right."""
     matches = match_objects(model, data_set, device)
     middles, curves = by_scale(matches, model.config.input_size)
     figure = Figure(figsize=(11, 4), layout="constrained")

@@ -1,4 +1,4 @@
-"""Where the nine taps of chosen boxes fall on a picture (PASSD, Figure 1)."""
+"""PASSD's Figure 1: the positions of the nine taps of the best boxes in an image."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from models.passd.offset_conv import sampling_positions
 from models.passd.passd import PASSD
 from service.detection.preprocess import fit
 
-MAX_OVERLAP = 0.45  # of two chosen boxes, PASSD §6.2
+MAX_OVERLAP = 0.45  # IoU of two chosen boxes, PASSD §6.2
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class SampledBox:
 
 @torch.inference_mode()
 def best_boxes(model: PASSD, image: NDArray[np.uint8], count: int) -> list[SampledBox]:
-    """The boxes of the best scores in image uint8 (H, W, 3) of the input's size, no two of them much overlapping."""
+    """The boxes with the best scores in an image uint8 (H, W, 3) of the input size, with low IoU of any two."""
     predictions = model.eval()(normalise(torch.from_numpy(image)[None]))
     boxes, scores = (output[0] for output in model.decode(predictions))
     best, labels = scores.max(dim=1)
@@ -48,7 +48,7 @@ def best_boxes(model: PASSD, image: NDArray[np.uint8], count: int) -> list[Sampl
 
 
 def tap_positions(model: PASSD, adjusted: Tensor) -> Tensor:
-    """Where the taps of all boxes of one image fall: adjusted (1, N, 4) cxcywh -> (N, 9, 2) as (x, y) in input pixels."""
+    """The taps of all boxes of one image: adjusted (1, N, 4) cxcywh -> (N, 9, 2) as (x, y) in input pixels."""
     levels = []
     for geometry, stride in zip(model.geometry(adjusted), model.strides, strict=True):
         positions = sampling_positions(geometry)[0]  # (A, 9, H, W, 2) as (y, x) in cells
@@ -57,14 +57,14 @@ def tap_positions(model: PASSD, adjusted: Tensor) -> Tensor:
     return torch.cat(levels)
 
 
-def draw_sampling(model: PASSD, picture: NDArray[np.uint8], path: Path, count: int) -> list[SampledBox]:
-    """Draw the best boxes of a picture uint8 (H, W, 3) and their taps into a PNG, at the input's size."""
+def draw_sampling(model: PASSD, image: NDArray[np.uint8], path: Path, count: int) -> list[SampledBox]:
+    """Draw the best boxes of an image uint8 (H, W, 3) and their taps into a PNG, at the input size."""
     spec = model.config.input_spec
-    image = fit(picture, spec)
-    boxes = best_boxes(model, image, count)
+    pixels = fit(image, spec)
+    boxes = best_boxes(model, pixels, count)
     figure = Figure(figsize=(9, 9 * spec.height / spec.width), layout="constrained")
     axes = figure.subplots()
-    axes.imshow(image)
+    axes.imshow(pixels)
     for n, box in enumerate(boxes):
         colour = f"C{n % 10}"
         for corners, style in ((box.default, ":"), (box.adjusted, "--"), (box.final, "-")):

@@ -1,7 +1,7 @@
-"""The last layers of a prediction module: class scores and box deltas of each cell's boxes.
+"""Alternatives to the offset convolution as the last layers of PASSD, which its Tables 1 to 3 compare.
 
-PASSD's own is the offset convolution. The others are what its Tables 1 to 3 compare it with; all of them answer to
-(features, geometry), and have filters of the same shapes under the same names.
+These layers compute class scores and box deltas of each cell's boxes. All of them take (features, geometry) and have
+filters of the same shapes under the same names.
 """
 
 from typing import Literal, Protocol
@@ -24,7 +24,7 @@ class Attending(Protocol):
 
 
 class FixedConv(nn.Module):
-    """A plain 3x3 convolution, dilated or not, after towers of `depth` layers, one for scores and one for deltas."""
+    """A plain or dilated 3x3 convolution after two towers of `depth` layers, one for scores and one for deltas."""
 
     def __init__(
         self, channels: int, boxes_per_cell: int, num_scores: int, dilation: int, tower: TowerName, depth: int
@@ -38,7 +38,7 @@ class FixedConv(nn.Module):
         self.deltas = nn.Conv2d(channels, boxes_per_cell * 4, 3, padding=dilation, dilation=dilation)
         initialise_new(self)
 
-    def forward(self, features: Tensor, geometry: Tensor) -> Tensor:  # noqa: ARG002 (its positions are fixed)
+    def forward(self, features: Tensor, geometry: Tensor) -> Tensor:  # noqa: ARG002 (the taps are fixed)
         """See `Attending`."""
         outputs = self.scores(self.score_tower(features)), self.deltas(self.delta_tower(features))
         return torch.cat([y.view(y.shape[0], self.boxes_per_cell, -1, *y.shape[2:]) for y in outputs], dim=2)
@@ -50,7 +50,10 @@ def plain_layer(channels: int) -> nn.Module:
 
 
 class ResBlock(nn.Module):
-    """An intermediate layer of ResBlock(n)-Conv: two 3x3 convolutions, biased as the paper's counts say, and a shortcut."""
+    """An intermediate layer of ResBlock(n)-Conv: two 3x3 convolutions and a shortcut.
+
+    The convolutions have biases, because the paper's numbers of parameters include them.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -63,9 +66,9 @@ class ResBlock(nn.Module):
 
 
 class DeformableConv(nn.Module):
-    """A deformable convolution (Dai et al. 2017): a layer of its own predicts where the taps sample.
+    """A deformable convolution (Dai et al. 2017): an additional layer predicts the sampling positions of the taps.
 
-    One predictor of 2 x 9 offsets serves both filter banks and all boxes of a cell, as Table 1's 0.04M parameters say.
+    One predictor of 2 x 9 offsets serves both filter banks and all boxes of a cell: it has Table 1's 0.04M parameters.
     """
 
     def __init__(self, channels: int, boxes_per_cell: int, num_scores: int) -> None:
@@ -77,12 +80,11 @@ class DeformableConv(nn.Module):
         initialise_new(self)
 
     def forward(self, features: Tensor, geometry: Tensor) -> Tensor:
-        """See `Attending`; of the geometry only the type is used."""
+        """See `Attending`; only the dtype and device of the geometry are used."""
         batch, _, height, width = features.shape
         offsets = self.offsets(features).to(geometry.dtype).view(batch, 1, TAPS, 2, height, width)  # (y, x) of each tap
-        regular = torch.tensor(
-            [0.0, 0.0, 3.0, 3.0], dtype=geometry.dtype, device=geometry.device
-        )  # taps one cell apart
+        # A box of 3 x 3 cells has its taps one cell apart.
+        regular = torch.tensor([0.0, 0.0, 3.0, 3.0], dtype=geometry.dtype, device=geometry.device)
         grid = sampling_positions(regular.view(1, 1, 4, 1, 1).expand(batch, 1, 4, height, width))
         weight = stack_boxes([self.scores.weight, self.deltas.weight], self.boxes_per_cell)  # (A, O, channels, 3, 3)
         projection = weight.permute(3, 4, 0, 1, 2).reshape(-1, weight.shape[2], 1, 1)  # (9*A*O, channels, 1, 1)

@@ -1,4 +1,4 @@
-"""The feature pyramid (Lin et al. 2017) as PASSD and as RetinaNet have it."""
+"""The feature pyramid of PASSD (Lin et al. 2017)."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,12 @@ from models.layers.convolution import Norm, conv
 
 
 class FPN(nn.Module):
-    """Levels of `channels` channels from backbone maps, finest first, by lateral 1x1s and a nearest-neighbour top-down path.
+    """From the backbone's feature maps, finest first, to as many levels of `channels` channels.
 
-    The path starts at the topmost map (PASSD, footnote 2) and adds un-smoothed sums. The 3x3 convolutions follow the levels
-    of stride 8, 16 and 32 alone: that is the only reading which gives the parameters of PASSD's Table 1.
+    Each map passes a lateral 1x1 convolution; the top-down path then adds the next coarser sum, upsampled by nearest
+    neighbour. The path starts at the topmost map (PASSD, footnote 2) and adds sums before their 3x3 convolution. Only
+    the levels of stride 8, 16 and 32 end in a 3x3 convolution: no other reading gives the number of parameters in
+    PASSD's Table 1.
     """
 
     NUM_OUTPUT_CONVS = 3
@@ -23,7 +25,7 @@ class FPN(nn.Module):
         self.outputs = nn.ModuleList(conv(channels, channels, 3, norm) for _ in range(self.NUM_OUTPUT_CONVS))
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """maps, a (B, C_l, H_l, W_l) a level -> as many (B, channels, H_l, W_l)."""
+        """maps, one (B, C_l, H_l, W_l) for each level -> levels, one (B, channels, H_l, W_l) for each map."""
         merged = [lateral(x) for lateral, x in zip(self.laterals, maps, strict=True)]
         for level in range(len(merged) - 2, -1, -1):
             merged[level] = merged[level] + F.interpolate(

@@ -1,13 +1,13 @@
-"""The offset convolution: a 3x3 convolution whose taps sit on a grid in an adjusted box (PASSD §5.1.2, eq. 4-5).
+"""The offset convolution: a 3x3 convolution whose taps form a grid in an adjusted box (PASSD §5.1.2, eq. 4-5).
 
-Each of the A boxes of a cell has filters and taps of its own. Both the sampling and the filters are linear and sampling acts
-on every channel alike, so their order can be turned round: first project the map on the filters of each tap, then sample
-the few projected channels,
+Each of the A boxes of a cell has its own filters and taps. The sampling and the filters are both linear, and sampling
+treats all channels alike. Their order can therefore be reversed: first project the map with the filters of each tap,
+then sample the few projected channels,
 
     y_a(p) = sum_tap W_a,tap . x(p + off_a,tap(p)) = sum_tap (W_a,tap . x)(p + off_a,tap(p)).
 
-The projection is one dense 1x1 convolution; only O channels a tap are sampled instead of all of the map's. Sampling is
-bilinear, and zero outside the map.
+The projection is one dense 1x1 convolution; each tap samples only O channels instead of all channels of the map.
+Sampling is bilinear; the map is zero outside its edges.
 """
 
 import torch
@@ -20,10 +20,11 @@ TAPS = 9  # a 3x3 kernel, row-major: (-1, -1), (-1, 0), ... (1, 1)
 
 
 def sampling_positions(geometry: Tensor) -> Tensor:
-    """Where the taps of each adjusted box sample, in cells: geometry (B, A, 4, H, W) -> (B, A, 9, H, W, 2) as (y, x).
+    """The position of each tap of each adjusted box: geometry (B, A, 4, H, W) -> (B, A, 9, H, W, 2) in cells as (y, x).
 
-    geometry = (shift_y, shift_x, height, width) of the adjusted box against its cell, in cells. Tap r of the grid R sits at
-    p + shift + r * size / 3: eq. 4 gives the offset from the regular grid (hence its "- R"), eq. 5 adds that grid again.
+    geometry is (shift_y, shift_x, height, width): the adjusted box's shift from its cell and its size, in cells. Tap r
+    of the grid R is at p + shift + r * size / 3. Eq. 4 gives the offset from the regular grid, hence its "- R"; eq. 5
+    adds that grid again.
     """
     height, width = geometry.shape[-2:]
     rows = torch.arange(height, dtype=geometry.dtype, device=geometry.device).view(height, 1)
@@ -32,7 +33,7 @@ def sampling_positions(geometry: Tensor) -> Tensor:
     steps = (-1, 0, 1)
     y = torch.stack([rows + shift_y + step * box_height / 3 for step in steps], dim=2)  # (B, A, 3, H, W)
     x = torch.stack([columns + shift_x + step * box_width / 3 for step in steps], dim=2)
-    y = y.repeat_interleave(3, dim=2)  # the row changes slowest
+    y = y.repeat_interleave(3, dim=2)  # row-major: the row varies slowest
     x = torch.cat([x, x, x], dim=2)
     return torch.stack([y, x], dim=-1)
 
@@ -41,12 +42,12 @@ def sample_taps(projected: Tensor, positions: Tensor, bias: Tensor) -> Tensor:
     """Sum the projected map over the taps of each box.
 
     projected (B, A*9*O, H, W), channels ordered box, tap, filter; positions (B, A, 9, H, W, 2) in cells as (y, x); bias
-    (A, O) -> (B, A, O, H, W) in the positions' type: they need float32 where autocast makes the map bfloat16.
+    (A, O) -> (B, A, O, H, W) in the positions' dtype: they need float32 even if autocast makes the map bfloat16.
     """
     batch, _, height, width = projected.shape
     num_boxes, num_filters = bias.shape
     extent = torch.tensor([height, width], dtype=positions.dtype, device=positions.device)
-    grid = ((2 * positions + 1) / extent - 1).flip(-1)  # to [-1, 1] over the map's outer edges, (x, y)
+    grid = ((2 * positions + 1) / extent - 1).flip(-1)  # (x, y); the outer edges of the map are at -1 and 1
     samples = F.grid_sample(
         projected.reshape(batch * num_boxes * TAPS, num_filters, height, width).to(grid.dtype),
         grid.reshape(batch * num_boxes * TAPS, height, width, 2),
@@ -64,9 +65,9 @@ def stack_boxes(banks: list[Tensor], boxes_per_cell: int) -> Tensor:
 
 
 class OffsetConv(nn.Module):
-    """The attending process's two layers, class scores and box deltas, which share their sampling positions.
+    """The two layers of the attending process, class scores and box deltas, with common sampling positions.
 
-    The filters are the paper's: 3x3 x channels for A x C class scores and A x 4 deltas, box-major.
+    The filters are those of the paper: 3x3 x channels for A x C class scores and A x 4 deltas, box-major.
     """
 
     def __init__(self, channels: int, boxes_per_cell: int, num_scores: int) -> None:
@@ -82,7 +83,7 @@ class OffsetConv(nn.Module):
         return weight.permute(0, 3, 4, 1, 2).reshape(-1, weight.shape[2], 1, 1)
 
     def bias(self) -> Tensor:
-        """(A, O)."""
+        """Both banks' biases: (A, O)."""
         return stack_boxes(
             [bias for bias in (self.scores.bias, self.deltas.bias) if bias is not None], self.boxes_per_cell
         )

@@ -24,23 +24,26 @@ FPN_CHANNELS = 256  # PASSD §4
 
 @dataclass(frozen=True)
 class PASSDConfig:
-    """What defines the network and its criterion; the defaults are the paper's, or what its lineage does where it is silent."""
+    """Settings of the network and its loss.
+
+    The defaults are the paper's. If the paper does not give a value, the default is that of its predecessors.
+    """
 
     backbone: BackboneName
     input_size: int
-    box_size: float = 4.0  # side of a default box over its level's stride, PASSD §5
+    box_size: float = 4.0  # side of a default box divided by its level's stride, PASSD §5
     box_scales: tuple[float, ...] = (1.0, 2 ** (1 / 3), 2 ** (2 / 3))  # PASSD §5; MS COCO: 2^-1/3, 1, 2^1/3
-    num_levels: int = 4  # maps from stride 8 on; 5 for an input of 768, PASSD footnote 1
+    num_levels: int = 4  # feature maps from stride 8 on; 5 for an input of 768 pixels, PASSD footnote 1
     new_conv_norm: Norm = "bn"
     proposing: Literal["clipped", "unclipped", "none"] = "clipped"
     attending: AttendingName = "offset"
-    dilation: int = 1  # of attending "conv"
-    tower: TowerName = "conv"  # what comes before attending "conv", if tower_depth is not 0: Table 3
+    dilation: int = 1  # for attending "conv"
+    tower: TowerName = "conv"  # layers before attending "conv", if tower_depth is not 0: Table 3
     tower_depth: int = 0
-    variances: tuple[float, float] = (0.1, 0.2)  # of centre and size deltas, as in SSD; (1, 1) is eq. 1 to the letter
+    variances: tuple[float, float] = (0.1, 0.2)  # of centre and size deltas, as in SSD; eq. 1 has (1, 1)
     iou_threshold: float = 0.5  # PASSD §5
-    force_best_match: bool = True  # SSD's step: each object has at least one box
-    offset_grad: float = 0.0  # share of the attending process's gradient that reaches the proposals
+    force_best_match: bool = True  # as in SSD: each object has at least one box
+    offset_grad: float = 0.0  # share of the attending gradient that reaches the proposals
     max_candidates: int = 200  # PASSD §6.2
 
     @property
@@ -51,11 +54,12 @@ class PASSDConfig:
 
 @dataclass(frozen=True)
 class PASSDPredictions:
-    """Raw heads over the N default boxes of all levels; boxes cxcywh in input pixels.
+    """Predictions for the N default boxes of all levels; boxes cxcywh in input pixels.
 
-    objectness (B, N, 2) logits; proposals (B, N, 4) deltas of the first stage in eq. 1's units, after clipping (both None
-    without that stage); adjusted (B, N, 4), the default boxes moved by them; logits (B, N, K + 1), background first; deltas
-    (B, N, 4) of the second stage from the adjusted boxes, in eq. 1's units; default (N, 4).
+    First stage (None if there is none): objectness (B, N, 2), logits; proposals (B, N, 4), deltas in the units of
+    eq. 1, after clipping. adjusted (B, N, 4): the default boxes moved by the proposals. Second stage: logits
+    (B, N, K + 1), background first; deltas (B, N, 4) from the adjusted boxes, in the units of eq. 1. default (N, 4):
+    the default boxes.
     """
 
     objectness: Tensor | None
@@ -67,7 +71,11 @@ class PASSDPredictions:
 
 
 class PASSD(nn.Module):
-    """Backbone, FPN, and the propose-and-attend prediction module, whose parameters all levels share."""
+    """Backbone, FPN and propose-and-attend prediction module; all levels share the parameters of this module."""
+
+    default: Tensor
+    stride: Tensor
+    variances: Tensor
 
     def __init__(self, config: PASSDConfig, classes: tuple[str, ...]) -> None:
         super().__init__()
@@ -77,8 +85,8 @@ class PASSD(nn.Module):
         self.strides: tuple[int, ...] = self.backbone.strides
         if config.input_size % self.strides[-1]:
             raise ValueError(
-                f"input_size is {config.input_size}; with {config.backbone} it must be a multiple of {self.strides[-1]}, "
-                "the stride of the top level"
+                f"input_size is {config.input_size}; with {config.backbone} it must be a multiple of "
+                f"{self.strides[-1]}, the stride of the top level"
             )
         self.fpn = FPN(self.backbone.channels, FPN_CHANNELS, config.new_conv_norm)
         self.boxes_per_cell = len(config.box_scales)
@@ -96,15 +104,11 @@ class PASSD(nn.Module):
         variances = torch.tensor(config.variances).repeat_interleave(2)  # (4,) for dx, dy, dw, dh
         self.register_buffer("variances", variances, persistent=False)
 
-    default: Tensor
-    stride: Tensor
-    variances: Tensor
-
     def forward(self, images: Tensor) -> PASSDPredictions:
         """images float (B, 3, H, W), normalised, H = W = config.input_size."""
         maps = self.fpn(self.backbone(images))
         objectness = proposals = None
-        adjusted = self.default.expand(images.shape[0], -1, -1)  # len() would fix the batch of an exported graph
+        adjusted = self.default.expand(images.shape[0], -1, -1)  # len() would fix the batch size in an exported graph
         if self.config.proposing != "none":
             objectness = torch.cat([self.per_box(self.objectness(x)) for x in maps], dim=1).float()
             proposals = self.propose(torch.cat([self.per_box(self.proposals(x)) for x in maps], dim=1).float())
@@ -120,15 +124,16 @@ class PASSD(nn.Module):
         return PASSDPredictions(objectness, proposals, adjusted, logits, deltas * self.variances, self.default)
 
     def per_box(self, output: Tensor) -> Tensor:
-        """A head's (B, A*C, H, W) -> (B, H*W*A, C), in the order of the default boxes."""
+        """The output of a head (B, A*C, H, W) -> (B, H*W*A, C), in the order of the default boxes."""
         channels = output.shape[1] // self.boxes_per_cell
         return output.permute(0, 2, 3, 1).reshape(output.shape[0], -1, channels)
 
     def propose(self, raw: Tensor) -> Tensor:
-        """The first stage's deltas (B, N, 4) from the raw output of its convolution (B, N, 4).
+        """The deltas (B, N, 4) of the first stage from the raw output (B, N, 4) of its convolution.
 
-        Clipped, the shift is tanh(raw) times half a cell over the box's size (eq. 2), so a decoded centre never leaves its
-        own cell. The loss sees the clipped value: objects beyond it saturate the tanh, which is the regularisation meant.
+        If clipped, the shift is tanh(raw) times half a cell, divided by the box's size (eq. 2): a decoded centre never
+        leaves its cell. The loss takes the clipped value: objects beyond the limit saturate the tanh, which is the
+        intended regularisation.
         """
         shift, scale = torch.split(raw, 2, dim=2)
         if self.config.proposing == "clipped":
@@ -138,7 +143,10 @@ class PASSD(nn.Module):
         return torch.cat([shift, scale * self.variances[2:]], dim=2)
 
     def geometry(self, adjusted: Tensor) -> list[Tensor]:
-        """Adjusted boxes (B, N, 4) -> for each level (B, A, 4, H, W): (shift_y, shift_x, height, width) in cells. # eq. 4"""
+        """The sampling geometry of the adjusted boxes (B, N, 4): one (B, A, 4, H, W) for each level.  # PASSD eq. 4
+
+        It is (shift_y, shift_x, height, width) in cells.
+        """
         share = self.config.offset_grad
         boxes = adjusted.detach() if share == 0 else adjusted * share + adjusted.detach() * (1 - share)
         shift = (boxes[..., :2] - self.default[:, :2]) / self.stride
@@ -151,7 +159,7 @@ class PASSD(nn.Module):
         ]
 
     def loss(self, predictions: PASSDPredictions, targets: list[Targets]) -> dict[str, Tensor]:
-        """The terms of PASSD §6.1: each stage's classification and regression, each over its stage's positives."""
+        """The terms of PASSD §6.1: classification and regression of each stage, divided by the stage's positives."""
         losses = {}
         if predictions.objectness is not None and predictions.proposals is not None:
             objects, proposal_targets = self.assign(predictions.default.expand_as(predictions.adjusted), targets)
@@ -164,7 +172,7 @@ class PASSD(nn.Module):
 
     @torch.no_grad()
     def assign(self, boxes: Tensor, targets: list[Targets]) -> tuple[Tensor, Tensor]:
-        """Match boxes (B, N, 4) cxcywh: labels (B, N), 0 for background, and deltas (B, N, 4) over the variances."""
+        """Match boxes (B, N, 4) cxcywh: labels (B, N), 0 for background; deltas (B, N, 4), divided by the variances."""
         labels, deltas = [], []
         for own, target in zip(boxes, targets, strict=True):
             if len(target.boxes) == 0:
@@ -177,13 +185,13 @@ class PASSD(nn.Module):
         return torch.stack(labels), torch.stack(deltas)
 
     def decode(self, predictions: PASSDPredictions) -> tuple[Tensor, Tensor]:
-        """The second stage alone: softmax without its background column, boxes from the adjusted ones. # PASSD §6.2"""
+        """Boxes xyxy and scores of the second stage: softmax without the background column.  # PASSD §6.2"""
         boxes = cxcywh_to_xyxy(decode(predictions.deltas, predictions.adjusted))
         return boxes, F.softmax(predictions.logits, dim=2)[..., 1:]
 
 
 def build_attending(config: PASSDConfig, boxes_per_cell: int, num_scores: int) -> Attending:
-    """The last layers of the prediction module: PASSD's own or one of its rivals."""
+    """The last layers of the prediction module: the offset convolution or one of its alternatives."""
     if config.tower_depth and config.attending != "conv":
         raise ValueError(
             f"tower_depth is {config.tower_depth}; only attending 'conv' has towers, not {config.attending!r}"

@@ -17,7 +17,7 @@ PRESETS = {
 
 
 def find_preset(name: str) -> Preset:
-    """The preset called `name`."""
+    """The preset with this name."""
     if name not in PRESETS:
         raise PresetError(f"no preset {name!r}; there are: {', '.join(sorted(PRESETS))}")
     return PRESETS[name]

@@ -1,4 +1,4 @@
-"""What presets are made of: parameters, boxes, multiply-adds, and the settings of their recipe."""
+"""Text about presets: number of parameters, boxes and multiply-adds of the model, and all settings."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -16,7 +16,10 @@ MIN_SHARE = 0.001  # of the parameters: smaller parts are not listed
 
 @dataclasses.dataclass(frozen=True)
 class Size:
-    """How large a model is. The multiply-adds are those of one image's convolutions; sampling and decoding are left out."""
+    """The size of a model.
+
+    The multiply-adds are those of the convolutions for one image; they exclude sampling and decoding.
+    """
 
     num_parameters: int
     num_boxes: int
@@ -24,7 +27,7 @@ class Size:
 
 
 def build_on_meta(preset: Preset, num_classes: int) -> Any:
-    """The model without memory, for counting."""
+    """The model without memory, for counting parameters."""
     with torch.device("meta"):
         return preset.build(tuple(f"class {i}" for i in range(num_classes))).eval()
 
@@ -42,27 +45,28 @@ def num_parameters(module: nn.Module) -> int:
 
 
 def list_presets(presets: Iterable[Preset]) -> str:
-    """A line for each preset, with the number of classes of its benchmark."""
+    """A table with a line for each preset; the number of classes is that of its benchmark."""
     lines = [f"{'preset':36} {'classes':>7} {'parameters':>12} {'boxes':>7} {'GMAC':>7} {'epochs':>6}  {'starts from'}"]
     for preset in presets:
         is_coco = preset.name.endswith("-coco") or isinstance(preset.model, RetinaNetConfig)
         num_classes = 80 if is_coco else 20
         size = size_of(build_on_meta(preset, num_classes), preset)
         lines.append(
-            f"{preset.name:36} {num_classes:7} {size.num_parameters:12,} {size.num_boxes:7,} {size.multiply_adds / 1e9:7.2f} "
-            f"{preset.optim.epochs:6}  {'ImageNet' if preset.init == 'imagenet' else 'scratch'}"
+            f"{preset.name:36} {num_classes:7} {size.num_parameters:12,} {size.num_boxes:7,} "
+            f"{size.multiply_adds / 1e9:7.2f} {preset.optim.epochs:6}  "
+            f"{'ImageNet' if preset.init == 'imagenet' else 'scratch'}"
         )
     return "\n".join(lines)
 
 
 def describe(preset: Preset, num_classes: int) -> str:
-    """Where the parameters of a preset's model are, its feature maps, and its recipe as `--set` takes it."""
+    """The parameters of each part of a preset's model, and all settings in the form that `--set` takes."""
     model = build_on_meta(preset, num_classes)
     size = size_of(model, preset)
     spec = preset.model.input_spec
     lines = [
-        f"{preset.name}: {num_classes} classes, {spec.width}x{spec.height} pixels ({spec.resize}), {size.num_boxes:,} boxes, "
-        f"{size.multiply_adds / 1e9:.2f} GMAC",
+        f"{preset.name}: {num_classes} classes, {spec.width}x{spec.height} pixels ({spec.resize}), "
+        f"{size.num_boxes:,} boxes, {size.multiply_adds / 1e9:.2f} GMAC",
         "",
         f"{'part':32} {'parameters':>12}  share",
         *(
@@ -77,7 +81,7 @@ def describe(preset: Preset, num_classes: int) -> str:
 
 
 def parts(model: nn.Module, total: int) -> list[tuple[str, int]]:
-    """The model's parts and, indented, theirs, with their parameters."""
+    """The parts of the model, and the larger parts of each, indented; with their numbers of parameters."""
     found = []
     for name, child in model.named_children():
         found.append((name, num_parameters(child)))

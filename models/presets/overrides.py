@@ -1,4 +1,4 @@
-"""`--set NAME=VALUE`: a preset with some of its settings changed."""
+"""Changes settings of a preset: the command line option `--set NAME=VALUE`."""
 
 import ast
 import dataclasses
@@ -24,7 +24,7 @@ def _replace(config: Any, path: list[str], text: str, setting: str) -> Any:
     old = getattr(config, path[0])
     if len(path) > 1:
         if not dataclasses.is_dataclass(old):
-            raise PresetError(f"--set {setting}: {path[0]} is a value and has no {path[1]!r}")
+            raise PresetError(f"--set {setting}: {path[0]} is a single value, it has no setting {path[1]!r}")
         return dataclasses.replace(config, **{path[0]: _replace(old, path[1:], text, setting)})
     if dataclasses.is_dataclass(old):
         inner = ", ".join(f"{path[0]}.{field.name}" for field in dataclasses.fields(old))
@@ -32,14 +32,14 @@ def _replace(config: Any, path: list[str], text: str, setting: str) -> Any:
     try:
         return dataclasses.replace(config, **{path[0]: _parse(text, get_type_hints(type(config))[path[0]])})
     except ValueError as error:
-        raise PresetError(f"--set {setting}: {error}; it is now {old!r}") from error
+        raise PresetError(f"--set {setting}: {error}; the current value is {old!r}") from error
 
 
 def _parse(text: str, kind: Any) -> Any:
-    """The value of type `kind` that a text stands for; ValueError says what was expected."""
+    """The text as a value of type `kind`; a ValueError names the expected type or values."""
     if get_origin(kind) is Literal:
         if text not in get_args(kind):
-            raise ValueError(f"{text!r} is none of: {', '.join(get_args(kind))}")
+            raise ValueError(f"{text!r} is not one of: {', '.join(get_args(kind))}")
         return text
     if kind is str:
         return text
@@ -47,11 +47,11 @@ def _parse(text: str, kind: Any) -> Any:
         return _fit(ast.literal_eval(text.capitalize() if kind is bool else text), kind)
     except (SyntaxError, TypeError, ValueError) as error:
         name = kind.__name__ if get_origin(kind) is None else str(kind)
-        raise ValueError(f"{text!r} is no {name}") from error
+        raise ValueError(f"{text!r} is not of type {name}") from error
 
 
 def _fit(value: Any, kind: Any) -> Any:
-    """`value` as a `kind`: an integer is also a float, and the elements of a tuple are fitted one by one."""
+    """`value` as type `kind`, or a TypeError: an integer becomes a float if needed; tuples are checked by element."""
     if get_origin(kind) is tuple:
         kinds = get_args(kind)
         if not isinstance(value, (tuple, list)):

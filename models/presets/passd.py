@@ -1,4 +1,4 @@
-"""The presets of PASSD."""
+"""Presets of PASSD."""
 
 import dataclasses
 
@@ -17,21 +17,20 @@ PASSD_MODELS = {  # PASSD, Tables 4 to 7
     "passd-320-vgg16bn": PASSDConfig("vgg16bn", 320),
 }
 
-
 COCO_SCALES = (2 ** (-1 / 3), 1.0, 2 ** (1 / 3))  # PASSD, footnote 3
 
 
 def passd_voc(name: str, model: PASSDConfig) -> Preset:
-    """PASSD as it was trained and measured on Pascal VOC (§6, §7.1); the batch of 768 pixels is footnote 4's.
+    """PASSD as trained and evaluated on Pascal VOC (§6, §7.1); the batch size at 768 pixels is that of footnote 4.
 
-    VGG-16-BN is the model of §7.3.2, trained from scratch. So must MobileNet be here: torchvision has no weights of it.
+    VGG-16-BN, the model of §7.3.2, is trained from scratch. MobileNet is too, because torchvision has no weights of it.
     """
     init = "none" if model.backbone in ("mobilenet", "vgg16bn") else "imagenet"
     return Preset(name, model, OptimConfig(batch_size=24 if model.input_size == 768 else 32), init=init, nms="hard")
 
 
 def passd_coco(name: str, model: PASSDConfig) -> Preset:
-    """The same as it was trained and measured on MS COCO (§6, §7.2)."""
+    """PASSD as trained and evaluated on MS COCO (§6, §7.2)."""
     preset = passd_voc(name, model)
     return dataclasses.replace(
         preset,
@@ -45,10 +44,11 @@ def passd_coco(name: str, model: PASSDConfig) -> Preset:
 PASSD_VOC = [passd_voc(name, model) for name, model in PASSD_MODELS.items()]
 
 
-# From scratch, in an hour on two CPU cores, on a few hundred micrographs: AdamW and a cosine converge in a tenth of the
-# paper's epochs; the smallest default box is 24 px, as platelets are; cells keep roughly their size and have no up or down.
-# A picture holds twenty touching cells with dozens of good boxes each: the paper's 200 candidates would be copies of the
-# clearest ten (AP50 on the validation split 0.43 with 200, 0.55 with 800).
+# Training from scratch on a few hundred micrographs, in an hour on two CPU cores. AdamW and a cosine converge in a
+# tenth of the paper's epochs. The smallest default box is 24 px, the size of platelets. The augmentation changes sizes
+# little, because cells have similar sizes, and flips vertically, because they have no up and down. An image has twenty
+# touching cells with dozens of good boxes each: the paper's 200 candidates would be copies of the ten clearest cells
+# (AP50 on the validation split: 0.43 with 200 candidates, 0.55 with 800).
 PASSD_320_MOBILENET_BCCD = Preset(
     "passd-320-mobilenet-bccd",
     PASSDConfig("mobilenet", 320, box_size=3.0, max_candidates=1000),

@@ -1,4 +1,4 @@
-"""Presets: named, complete recipes. A preset is a Python value; an experiment is a diff (`--set optim.lr=0.002`)."""
+"""Presets: named, complete recipes. A preset is a Python value; experiments change it (`--set optim.lr=0.002`)."""
 
 import dataclasses
 import json
@@ -15,12 +15,12 @@ from service.detection.soft_nms import Method
 
 
 class PresetError(Exception):
-    """A preset or a setting that does not exist; the message lists those that do."""
+    """A preset or a setting that does not exist or is invalid; the message lists the valid ones."""
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A model, and how it is trained."""
+    """A model and its training recipe."""
 
     name: str
     model: PASSDConfig | RetinaNetConfig
@@ -28,12 +28,12 @@ class Preset:
     augment: AugmentConfig | ScaleJitterConfig = AugmentConfig()
     evaluate_every: int = 5  # epochs
     seed: int = 0
-    init: str = "none"  # the base network's weights at the start: imagenet, none or a file
-    nms: Method = "gaussian"  # what AP is measured with
+    init: str = "none"  # initial weights of the base network: imagenet, none or a file
+    nms: Method = "gaussian"  # for measuring AP
     nms_iou: float = 0.45  # PASSD §6.2
 
     def build(self, classes: tuple[str, ...]) -> PASSD | RetinaNet:
-        """The model, freshly initialised."""
+        """The model with new initial weights."""
         try:
             if isinstance(self.model, RetinaNetConfig):
                 return RetinaNet(self.model, classes)
@@ -43,7 +43,7 @@ class Preset:
 
     @property
     def nms_defaults(self) -> NmsDefaults:
-        """What AP is measured with."""
+        """The NMS with which AP is measured."""
         return NmsDefaults(method=self.nms, iou_threshold=self.nms_iou)
 
     def to_json(self) -> str:
@@ -55,7 +55,7 @@ CONFIGS: dict[str, tuple[Any, ...]] = {
     "model": (PASSDConfig, RetinaNetConfig),
     "augment": (AugmentConfig, ScaleJitterConfig),
 }
-"""The kinds of value that a preset's fields can have; the first is that of files which do not say."""
+"""The possible types of a preset's fields; the first is the type in files that do not name it."""
 
 
 def preset_from_json(text: str) -> Preset:

@@ -1,4 +1,4 @@
-"""The presets of RetinaNet, of FSAF, and of both together."""
+"""Presets of RetinaNet, of FSAF, and of both together."""
 
 import dataclasses
 
@@ -14,15 +14,15 @@ RETINANET_FAMILIES: dict[str, Branches] = {  # FSAF, Table 2
     "retinanet-fsaf": "joint",
 }
 
-
 JITTERED_SCALES = tuple((short, 1333) for short in (640, 672, 704, 736, 768, 800))  # FSAF §4.2
 
 
 def retinanet_optim(branches: Branches, epochs: int, steps: tuple[int, ...]) -> OptimConfig:
-    """FSAF §3.4: a batch of 16 and 90k iterations, which are 12.2 epochs of trainval35k, a tenth of the rate from 60k and 80k.
+    """The optimizer of FSAF §3.4: a batch of 16 for 90k iterations, which are 12.2 epochs of trainval35k.
 
-    The warm-up is Detectron's 500 iterations from a third. The paper clips no gradient; that of the anchor-free branch's
-    logarithm has no bound, and mmdetection found the limit necessary.
+    The rate is divided by 10 after 60k and after 80k iterations. The warm-up is Detectron's: 500 iterations from a
+    third of the rate. The paper does not clip gradients; the gradient of the anchor-free branch's logarithm has no
+    bound, and mmdetection found a limit necessary.
     """
     return OptimConfig(
         lr=0.01,
@@ -37,13 +37,13 @@ def retinanet_optim(branches: Branches, epochs: int, steps: tuple[int, ...]) -> 
 
 
 def retinanet_coco(name: str, model: RetinaNetConfig, augment: ScaleJitterConfig = ScaleJitterConfig()) -> Preset:
-    """RetinaNet or FSAF as it was trained and measured on MS COCO (FSAF §3.4, §4.1)."""
+    """RetinaNet or FSAF as trained and evaluated on MS COCO (FSAF §3.4, §4.1)."""
     optim = retinanet_optim(model.branches, epochs=12, steps=(8, 11))
     return Preset(name, model, optim, augment, evaluate_every=1, init="imagenet", nms="hard", nms_iou=0.5)
 
 
 def retinanet_multiscale(preset: Preset) -> Preset:
-    """The same with scale jitter and the schedule one and a half times as long (FSAF §4.2)."""
+    """The preset with scale jitter and a schedule one and a half times as long (FSAF §4.2)."""
     return dataclasses.replace(
         preset,
         name=f"{preset.name}-multiscale",
@@ -53,16 +53,19 @@ def retinanet_multiscale(preset: Preset) -> Preset:
 
 
 def retinanet_small(name: str, branches: Branches, size: int) -> Preset:
-    """The same network on letterboxed pictures of 320 or 512 pixels, which a CPU can serve; jitter has the paper's range."""
+    """The network on letterboxed images of 320 or 512 pixels, which a CPU can serve.
+
+    The jitter has the paper's range, in proportion.
+    """
     scales = tuple((round(size * short / 800),) * 2 for short, _ in JITTERED_SCALES)
     return retinanet_coco(name, RetinaNetConfig("resnet50", size, branches), ScaleJitterConfig(scales))
 
 
 def retinanet_mobilenet(name: str, branches: Branches) -> Preset:
-    """A network of a tenth of the multiply-adds, from scratch as PASSD_320_MOBILENET_BCCD.
+    """A network with a tenth of the multiply-adds, trained from scratch like PASSD_320_MOBILENET_BCCD.
 
-    Without pretraining the norms must learn, and so must all stages. The towers have no norm: a quarter of that recipe's
-    rate, reached slowly, keeps their first steps from overshooting.
+    Without pretraining the norms and all stages must be trained. The towers have no norms: a quarter of that recipe's
+    learning rate and a longer warm-up prevent their first steps from overshooting.
     """
     model = RetinaNetConfig("mobilenet", 320, branches, backbone_norm="batch", channels=128, num_frozen_stages=0)
     optim = dataclasses.replace(PASSD_320_MOBILENET_BCCD.optim, lr=5e-4, warmup_epochs=2.0)
@@ -82,7 +85,6 @@ def retinanet_family(family: str, branches: Branches) -> list[Preset]:
 RETINANETS = [
     preset for family, branches in RETINANET_FAMILIES.items() for preset in retinanet_family(family, branches)
 ]
-
 
 MULTISCALE = [
     retinanet_multiscale(preset)

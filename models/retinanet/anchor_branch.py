@@ -1,4 +1,4 @@
-"""RetinaNet's anchor-based branch (Lin et al. 2017, §4): scores and deltas for nine anchors a cell."""
+"""RetinaNet's anchor-based branch (Lin et al. 2017, §4): scores and deltas for nine anchors in each cell."""
 
 import math
 from collections.abc import Sequence
@@ -14,18 +14,18 @@ from models.detector import Targets
 from models.layers.convolution import initialise_new
 from models.losses import box_regression, focal, positives_per_process
 
-BOX_SIZE = 4.0  # side of an anchor over its level's stride: 32 to 512 pixels on P3 to P7, RetinaNet §4
+BOX_SIZE = 4.0  # side of an anchor divided by its level's stride: 32 to 512 pixels on P3 to P7, RetinaNet §4
 SCALES = (1.0, 2 ** (1 / 3), 2 ** (2 / 3))  # RetinaNet §4
 ASPECT_RATIOS = (0.5, 1.0, 2.0)  # RetinaNet §4
 POSITIVE_IOU = 0.5  # RetinaNet §4
 NEGATIVE_IOU = 0.4  # RetinaNet §4
 PRIOR_SCORE = 0.01  # RetinaNet §4.1, pi
-BETA = 1 / 9  # of smooth L1, as in Detectron; the paper gives none
+BETA = 1 / 9  # of smooth L1, as in Detectron; the paper gives no value
 
 
 @dataclass(frozen=True)
 class AnchorPredictions:
-    """Raw heads over the N anchors of all levels: logits (B, N, K), deltas (B, N, 4), and the anchors (N, 4) cxcywh."""
+    """Predictions for the N anchors of all levels: logits (B, N, K); deltas (B, N, 4); anchors (N, 4) cxcywh."""
 
     logits: Tensor
     deltas: Tensor
@@ -33,7 +33,7 @@ class AnchorPredictions:
 
 
 class AnchorBranch(nn.Module):
-    """K scores and 4 deltas for each anchor; parameters are shared by the levels."""
+    """K scores and 4 deltas for each anchor; all levels share the parameters."""
 
     def __init__(self, channels: int, num_classes: int, strides: Sequence[int], force_best_match: bool) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class AnchorBranch(nn.Module):
         nn.init.constant_(self.scores.bias, -math.log((1 - PRIOR_SCORE) / PRIOR_SCORE))
 
     def forward(self, class_maps: Sequence[Tensor], box_maps: Sequence[Tensor]) -> AnchorPredictions:
-        """The towers' outputs, (B, channels, H_l, W_l) a level."""
+        """The outputs of the towers, each one (B, channels, H_l, W_l) for each level -> predictions of all levels."""
         logits = torch.cat([self.per_anchor(self.scores(x)) for x in class_maps], dim=1).float()
         deltas = torch.cat([self.per_anchor(self.deltas(x)) for x in box_maps], dim=1).float()
         map_sizes = [(x.shape[2], x.shape[3]) for x in class_maps]
@@ -59,7 +59,7 @@ class AnchorBranch(nn.Module):
         return anchors(map_sizes, self.strides, BOX_SIZE, SCALES, ASPECT_RATIOS)
 
     def per_anchor(self, output: Tensor) -> Tensor:
-        """A head's (B, A*C, H, W) -> (B, H*W*A, C), in the order of the anchors."""
+        """The output of a head (B, A*C, H, W) -> (B, H*W*A, C), in the order of the anchors."""
         channels = output.shape[1] // self.anchors_per_cell
         return output.permute(0, 2, 3, 1).reshape(output.shape[0], -1, channels)
 
@@ -68,7 +68,10 @@ class AnchorBranch(nn.Module):
         return cxcywh_to_xyxy(decode(predictions.deltas, predictions.anchors)), predictions.logits.sigmoid()
 
     def loss(self, predictions: AnchorPredictions, targets: list[Targets]) -> dict[str, Tensor]:
-        """Focal loss over all anchors but the ignored and smooth L1 over positives, both over the batch's positives."""
+        """Focal loss of all anchors that are not ignored, and smooth L1 of the positives.
+
+        Both are divided by the number of positives in the batch.
+        """
         classes, deltas, is_positive, is_ignored = self.assign(predictions.anchors, targets)
         class_losses = focal(predictions.logits, classes).masked_fill(is_ignored[..., None], 0)
         return {

@@ -1,4 +1,4 @@
-"""The feature selective anchor-free module (Zhu et al. 2019): one 3x3 convolution on each tower, and how it learns."""
+"""The feature selective anchor-free module (Zhu et al. 2019): one 3x3 convolution on each tower, and its loss."""
 
 import math
 from collections.abc import Sequence
@@ -29,8 +29,11 @@ LevelSelection = Literal["online", "heuristic"]
 
 @dataclass(frozen=True)
 class AnchorFreePredictions:
-    """Raw heads over the N cells of all levels: logits (B, N, K); offsets (B, N, 4), distances to the left, top, right and
-    bottom side in cells over S, never negative; and the cells themselves."""
+    """Predictions for the N cells of all levels.
+
+    logits (B, N, K); offsets (B, N, 4): distances to the left, top, right and bottom side in cells divided by S, never
+    negative; and the cells.
+    """
 
     logits: Tensor
     offsets: Tensor
@@ -38,7 +41,7 @@ class AnchorFreePredictions:
 
 
 class AnchorFreeBranch(nn.Module):
-    """A class and a box prediction at each cell of each level; parameters are shared by the levels.  # FSAF §3.1"""
+    """K scores and one box at each cell of each level; all levels share the parameters.  # FSAF §3.1"""
 
     def __init__(
         self, channels: int, num_classes: int, strides: Sequence[int], level_selection: LevelSelection, weight: float
@@ -56,7 +59,7 @@ class AnchorFreeBranch(nn.Module):
             nn.init.constant_(layer.bias, bias)
 
     def forward(self, class_maps: Sequence[Tensor], box_maps: Sequence[Tensor]) -> AnchorFreePredictions:
-        """The towers' outputs, (B, channels, H_l, W_l) a level."""
+        """The outputs of the towers, each one (B, channels, H_l, W_l) for each level -> predictions of all levels."""
         logits = torch.cat([self.scores(x).flatten(2) for x in class_maps], dim=2)  # (B, K, N)
         offsets = torch.cat([F.relu(self.offsets(x)).flatten(2) for x in box_maps], dim=2)
         map_sizes = [(x.shape[2], x.shape[3]) for x in class_maps]
@@ -70,16 +73,17 @@ class AnchorFreeBranch(nn.Module):
         return torch.cat([centres - distances[..., :2], centres + distances[..., 2:]], dim=2)
 
     def decode(self, predictions: AnchorFreePredictions) -> tuple[Tensor, Tensor]:
-        """Boxes (B, N, 4) xyxy and scores (B, N, K), of which a cell's best class alone is above 0.  # FSAF §3.2"""
+        """Boxes (B, N, 4) xyxy and scores (B, N, K); only the best class of a cell has a score above 0.  # FSAF §3.2"""
         best = predictions.logits.argmax(dim=2, keepdim=True)
         is_best = torch.arange(self.num_classes, device=best.device) == best
         return self.boxes(predictions), torch.where(is_best, predictions.logits.sigmoid(), 0.0)
 
     def loss(self, predictions: AnchorFreePredictions, targets: list[Targets]) -> dict[str, Tensor]:
-        """Focal loss over all that is not ignored and IoU loss over positive cells, both over the number of positive cells.
+        """Focal loss of all scores that are not ignored, and IoU loss of the positive cells.
 
-        The sums and the number are those of the mini-batch, as for anchors in Detectron, so that an image with a single
-        positive cell weighs no more than its share; the paper speaks of one image.
+        Both are divided by the number of positive cells. The sums and this number are those of the mini-batch, as for
+        anchors in Detectron, so that an image with a single positive cell has no more than its share of the loss; the
+        paper defines them for one image.
         """
         boxes = self.boxes(predictions)
         class_loss, box_loss = predictions.logits.new_zeros(()), predictions.logits.new_zeros(())
@@ -95,7 +99,7 @@ class AnchorFreeBranch(nn.Module):
         return {"cell_scores": class_loss * scale, "cell_boxes": box_loss * scale}
 
     def select_levels(self, logits: Tensor, boxes: Tensor, target: Targets, cells: Cells) -> Tensor:
-        """The level of each of the M instances of one image: logits (N, K), boxes (N, 4) -> (M) int64, 0 is the finest."""
+        """The level of each of an image's M instances: logits (N, K), boxes (N, 4) -> (M) int64; 0 is the finest."""
         if len(target.boxes) == 0:
             return torch.zeros(0, dtype=torch.int64, device=logits.device)
         if self.level_selection == "heuristic":

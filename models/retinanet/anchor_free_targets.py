@@ -1,4 +1,4 @@
-"""What the anchor-free branch learns in one image: cells of the levels, level selection and supervision (FSAF §3.2-3.3)."""
+"""Targets of the anchor-free branch in one image: cells, level selection and supervision (FSAF §3.2-3.3)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from models.losses import focal, iou_loss
 
 EFFECTIVE_SHARE = 0.2  # FSAF §3.2, epsilon_e
 IGNORING_SHARE = 0.5  # FSAF §3.2, epsilon_i
-CANONICAL_SIZE = 224.0  # FSAF §3.3, eq. 3: the size of ImageNet's pictures ...
-CANONICAL_LEVEL = 5  # ... and the level that takes objects of it, l_0
+CANONICAL_SIZE = 224.0  # FSAF §3.3, eq. 3: the size of ImageNet's images ...
+CANONICAL_LEVEL = 5  # ... and the level of objects of this size, l_0
 
 
 @dataclass(frozen=True)
 class Cells:
-    """The cells of all levels in the order level, row, column; N of them, L levels.
+    """The N cells of all L levels, in the order level, row, column.
 
-    row, column, level (N) int64, where level 0 is the finest; stride (N) in pixels; map_sizes and strides by level.
+    row, column, level (N) int64; level 0 is the finest. stride (N) in pixels. map_sizes and strides: one a level.
     """
 
     row: Tensor
@@ -33,7 +33,7 @@ class Cells:
 
     @property
     def centres(self) -> Tensor:
-        """(N, 2) as (x, y) in input pixels: the middle of the cell, where the paper writes its index."""
+        """(N, 2) as (x, y) in input pixels: the middle of each cell; the paper writes the cell's index instead."""
         return (torch.stack([self.column, self.row], dim=1) + 0.5) * self.stride[:, None]
 
     def __len__(self) -> int:
@@ -41,7 +41,7 @@ class Cells:
 
 
 def cells_of(map_sizes: Sequence[Size], strides: Sequence[int], device: torch.device | None = None) -> Cells:
-    """The cells of levels of `map_sizes` (height, width)."""
+    """The cells of all levels; `map_sizes` (height, width) and `strides` of each level."""
     rows, columns, levels = [], [], []
     for level, (height, width) in enumerate(map_sizes):
         row, column = torch.meshgrid(
@@ -56,10 +56,10 @@ def cells_of(map_sizes: Sequence[Size], strides: Sequence[int], device: torch.de
 
 
 def raster(boxes: Tensor, share: float, cells: Cells) -> Tensor:
-    """The cells that the middle `share` of each box touches, at each level: boxes (M, 4) xyxy -> (M, L, 4) int64.
+    """The cells that overlap the middle `share` of each box, at each level: boxes (M, 4) xyxy -> (M, L, 4) int64.
 
-    Half-open (column, row, column, row) inside the map, at least one cell however small the box is: each instance must
-    have a loss at each level.
+    A raster is a half-open range (column, row, column, row) inside the map. It has at least one cell, however small the
+    box is, because each instance needs a loss at each level.
     """
     centre_size = xyxy_to_cxcywh(boxes)
     scaled = cxcywh_to_xyxy(torch.cat([centre_size[:, :2], centre_size[:, 2:] * share], dim=1))
@@ -72,17 +72,17 @@ def raster(boxes: Tensor, share: float, cells: Cells) -> Tensor:
 
 
 def inside(rasters: Tensor, cells: Cells) -> Tensor:
-    """Which cells lie in the rasters of their own level: rasters (M, L, 4) -> (M, N) bool."""
+    """Whether each cell is in the raster of its own level: rasters (M, L, 4) -> (M, N) bool."""
     left, top, right, bottom = rasters[:, cells.level].unbind(dim=2)  # (M, N) each
     return (cells.column >= left) & (cells.column < right) & (cells.row >= top) & (cells.row < bottom)
 
 
 @torch.no_grad()
 def instance_losses(logits: Tensor, boxes: Tensor, target: Targets, cells: Cells) -> Tensor:
-    """The mean of focal and IoU loss over each instance's effective box, had it that level.  # FSAF §3.3, eq. 1
+    """Each instance's loss at each level: mean focal + mean IoU loss in its effective box.  # FSAF §3.3, eq. 1
 
-    logits (N, K) and decoded boxes (N, 4) xyxy of one image; target of M instances -> (M, L). The focal loss at a cell
-    is that of all K scores.
+    logits (N, K) and decoded boxes (N, 4) xyxy of one image; target with M instances -> (M, L). The focal loss of a
+    cell is the sum over all K scores.
     """
     num_instances, num_levels = len(target.boxes), len(cells.strides)
     instance, cell = inside(raster(target.boxes, EFFECTIVE_SHARE, cells), cells).nonzero(as_tuple=True)  # (P,) each
@@ -95,22 +95,22 @@ def instance_losses(logits: Tensor, boxes: Tensor, target: Targets, cells: Cells
 
 
 def online_levels(losses: Tensor) -> Tensor:
-    """The level with the smallest loss, the finest of equals: losses (M, L) -> (M) int64.  # FSAF §3.3, eq. 2"""
+    """The level with the smallest loss, or the finest of several: losses (M, L) -> (M) int64.  # FSAF §3.3, eq. 2"""
     return losses.argmin(dim=1)
 
 
 def heuristic_levels(boxes: Tensor, finest: int, num_levels: int) -> Tensor:
-    """The level by the size of the box alone: boxes (M, 4) xyxy -> (M) int64, 0 for P_finest.  # FSAF §3.3, eq. 3"""
+    """The level that fits the size of the box: boxes (M, 4) xyxy -> (M) int64, 0 for P_finest.  # FSAF §3.3, eq. 3"""
     level = (CANONICAL_LEVEL + torch.log2(area(boxes).sqrt() / CANONICAL_SIZE)).floor()
     return (level - finest).clamp(0, num_levels - 1).long()
 
 
 @dataclass(frozen=True)
 class Supervision:
-    """What the N cells of an image learn.
+    """Targets of the N cells of an image.
 
-    classes (N, K) float, 1 inside effective boxes and 0 elsewhere; is_ignored (N, K) bool; is_positive (N) bool; instance
-    (N) int64, the object that a positive cell regresses to.
+    classes (N, K) float: 1 inside effective boxes, 0 elsewhere. is_ignored (N, K) bool. is_positive (N) bool. instance
+    (N) int64: the object of a positive cell.
     """
 
     classes: Tensor
@@ -121,11 +121,11 @@ class Supervision:
 
 @torch.no_grad()
 def supervise(target: Targets, levels: Tensor, cells: Cells, num_classes: int) -> Supervision:
-    """The supervision of one image whose M instances have the `levels` (M).  # FSAF §3.2
+    """The supervision of one image with M instances on the `levels` (M).  # FSAF §3.2
 
-    Where effective boxes overlap the smaller instance has the cell, the first of equals; the other's class is ignored
-    there. In the map of its class an ignoring box counts at its own level and at those beside it, except where a cell is
-    positive.
+    If effective boxes overlap, the smallest instance gets the cell, or the first of several equally small ones; the
+    classes of the other instances are ignored in that cell. An ignoring box applies to its own class, at its own level
+    and the two adjacent levels, except in cells that are positive for this class.
     """
     classes = torch.zeros(len(cells), num_classes, device=cells.stride.device)
     is_ignored = torch.zeros_like(classes, dtype=torch.bool)

@@ -7,10 +7,10 @@ from torch import Tensor, nn
 
 
 class RetinaNetFPN(nn.Module):
-    """Levels P3 to P7 of `channels` channels from C3 to C5; P6 and P7 come from C5 by strides of 2.  # RetinaNet §4
+    """From C3 to C5 to levels P3 to P7 of `channels` channels.  # RetinaNet §4
 
-    Every level of the top-down path has its 3x3 convolution, and nothing here is followed by a non-linearity but P6 on its
-    way to P7. Weights start uniform in ±sqrt(3 / fan-in), as in Detectron.
+    P6 is a convolution of stride 2 on C5, P7 one on P6. Every level of the top-down path ends in a 3x3 convolution. The
+    only non-linearity is a ReLU between P6 and P7. Initial weights are uniform in ±sqrt(3 / fan-in), as in Detectron.
     """
 
     strides = (8, 16, 32, 64, 128)

@@ -1,4 +1,4 @@
-"""RetinaNet (Lin et al. 2017) with anchor-based branches, the anchor-free ones of FSAF (Zhu et al. 2019), or both."""
+"""RetinaNet (Lin et al. 2017) with the anchor-based branch, the anchor-free one of FSAF (Zhu et al. 2019), or both."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -16,45 +16,49 @@ from models.retinanet.anchor_free_branch import AnchorFreeBranch, AnchorFreePred
 from models.retinanet.fpn import RetinaNetFPN
 from service.bundle import InputSpec
 
-TOP_DOWN_STRIDE = 32  # of C5, from which the pyramid doubles; P6 and P7 may round their sizes up
+TOP_DOWN_STRIDE = 32  # of C5, where the top-down path starts; P6 and P7 may round their sizes up
 
 Branches = Literal["anchor-based", "anchor-free", "joint"]
 
 
 @dataclass(frozen=True)
 class RetinaNetConfig:
-    """What defines the network and its criterion; the defaults are the paper's, or what its lineage does where it is silent."""
+    """Settings of the network and its loss.
+
+    The defaults are the paper's. If the paper does not give a value, the default is that of its predecessors.
+    """
 
     backbone: BackboneName
-    input_size: int  # side of the square into which a picture is letterboxed to be served; training takes any size
+    input_size: int  # side of the square into which the server letterboxes images; training takes any size
     branches: Branches = "joint"
     level_selection: LevelSelection = "online"  # FSAF §3.3: eq. 2, or eq. 3
     anchor_free_weight: float = 0.5  # FSAF §3.4, lambda
-    force_best_match: bool = True  # Detectron's step: each object has at least one anchor
-    backbone_norm: Literal["frozen", "batch"] = (
-        "frozen"  # Detectron keeps ImageNet's statistics; "batch" is for no pretraining
-    )
+    force_best_match: bool = True  # as in Detectron: each object has at least one anchor
+    backbone_norm: Literal["frozen", "batch"] = "frozen"  # as in Detectron; "batch" if there is no pretraining
     channels: int = 256  # of the pyramid and the towers, RetinaNet §4
     tower_depth: int = 4  # RetinaNet §4
-    max_candidates: int = 1000  # FSAF §3.4, of each level; here of all
+    max_candidates: int = 1000  # FSAF §3.4: of each level; here: of all levels
     num_frozen_stages: int = 2  # Detectron does not train the stem and the first stage of a pretrained ResNet
 
     @property
     def input_spec(self) -> InputSpec:
-        """RetinaNet keeps the aspect ratio."""
+        """RetinaNet letterboxes its input, which keeps the aspect ratio."""
         return InputSpec(height=self.input_size, width=self.input_size, resize="letterbox")
 
 
 @dataclass(frozen=True)
 class RetinaNetPredictions:
-    """Raw heads of the branches that there are."""
+    """The predictions of each branch; None if the network does not have that branch."""
 
     anchor_based: AnchorPredictions | None
     anchor_free: AnchorFreePredictions | None
 
 
 class RetinaNet(nn.Module):
-    """Backbone, pyramid, a tower for classes and one for boxes, and on their tops the branches."""
+    """Backbone, pyramid, one tower for classes and one for boxes, and the branches on top of both towers."""
+
+    anchor_based: AnchorBranch | None
+    anchor_free: AnchorFreeBranch | None
 
     def __init__(self, config: RetinaNetConfig, classes: tuple[str, ...]) -> None:
         super().__init__()
@@ -80,9 +84,6 @@ class RetinaNet(nn.Module):
                 config.channels, len(classes), strides, config.level_selection, config.anchor_free_weight
             )
 
-    anchor_based: AnchorBranch | None
-    anchor_free: AnchorFreeBranch | None
-
     def forward(self, images: Tensor) -> RetinaNetPredictions:
         """images float (B, 3, H, W), normalised; H and W are multiples of 32."""
         levels = self.fpn(self.backbone(images))
@@ -94,7 +95,7 @@ class RetinaNet(nn.Module):
         )
 
     def loss(self, predictions: RetinaNetPredictions, targets: list[Targets]) -> dict[str, Tensor]:
-        """The terms of L = L_ab + lambda (L_cls + L_reg), those of the anchor-free branch times lambda.  # FSAF §3.4"""
+        """The terms of L = L_ab + lambda (L_cls + L_reg); anchor-free terms include the factor lambda.  # FSAF §3.4"""
         losses: dict[str, Tensor] = {}
         if self.anchor_based and predictions.anchor_based:
             losses |= self.anchor_based.loss(predictions.anchor_based, targets)
@@ -103,10 +104,10 @@ class RetinaNet(nn.Module):
         return losses
 
     def decode(self, predictions: RetinaNetPredictions) -> tuple[Tensor, Tensor]:
-        """Boxes (B, N, 4) xyxy in input pixels and scores (B, N, K) of both branches, the anchors' first.  # FSAF §3.4
+        """Boxes (B, N, 4) xyxy in input pixels and scores (B, N, K) of both branches, anchors first.  # FSAF §3.4
 
-        The paper merges the best 1000 of each level. The best T of all lie among those for any T up to 1000, so that the
-        cut is left to the choice of candidates.
+        The paper merges the best 1000 of each level. These include the best T of all levels for any T up to 1000, so
+        that only the choice of candidates has to limit their number.
         """
         found = []
         if self.anchor_based and predictions.anchor_based:
@@ -118,7 +119,7 @@ class RetinaNet(nn.Module):
 
 
 def tower(channels: int, depth: int) -> nn.Sequential:
-    """3x3 convolutions, each with ReLU, shared by the levels.  # RetinaNet §4"""
+    """3x3 convolutions, each with ReLU; all levels share them.  # RetinaNet §4"""
     layers: list[nn.Module] = []
     for _ in range(depth):
         layers += [nn.Conv2d(channels, channels, 3, padding=1), nn.ReLU(inplace=True)]
@@ -128,7 +129,7 @@ def tower(channels: int, depth: int) -> nn.Sequential:
 
 
 def freeze_stages(backbone: nn.Module, count: int) -> None:
-    """Keep the first `count` stages of a ResNet, of which the stem is one, from learning."""
+    """Exclude the first `count` stages of a ResNet from training; the stem is the first stage."""
     if count and isinstance(backbone, ResNet):
         stem = nn.ModuleList([backbone.conv1, backbone.bn1])
         stages = [stem, backbone.layer1, backbone.layer2, backbone.layer3, backbone.layer4]

@@ -1,1 +1,1 @@
-"""The training loop, its runs and checkpoints."""
+"""The training loop, the state of a run, its checkpoints and its plot."""

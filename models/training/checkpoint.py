@@ -1,4 +1,4 @@
-"""Checkpoints: tensors, numbers and strings only, written as a whole or not at all."""
+"""Checkpoints: files with tensors, numbers and strings only; a checkpoint is written completely or not at all."""
 
 import os
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ FORMAT = 1
 
 
 class CheckpointError(Exception):
-    """A file that is no checkpoint of ours; the message names it and the remedy."""
+    """A file that is not a checkpoint of this package; the message names it and the remedy."""
 
 
 def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
-    """Write beside `path` first and rename, so that a killed run leaves the previous checkpoint whole.
+    """Write a temporary file next to `path` and rename it, so that a killed run leaves the previous checkpoint intact.
 
-    What a kill leaves of the new one has a fixed name, which the next write takes over.
+    The temporary file has a fixed name: if a killed run leaves one, the next write replaces it.
     """
     staging = path.with_name(f".{path.name}.partial")
     try:
@@ -41,9 +41,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         )
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises whatever the unpickler or the zip reader met
+    except Exception as error:  # torch.load passes on any error of the unpickler or the zip reader
         raise CheckpointError(
-            f"{path}: not a checkpoint that can be read ({type(error).__name__}); train again or copy it again"
+            f"{path}: not a readable checkpoint ({type(error).__name__}); train again or copy it again"
         ) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise CheckpointError(f"{path}: not a checkpoint of this version; train again with `python -m models train`")
@@ -52,38 +52,33 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A model in evaluation mode and where it came from."""
+    """A model in evaluation mode, and its origin."""
 
     model: Any
     preset: Preset
     classes: tuple[str, ...]
     data_set: str
     golden: torch.Tensor
-    """The first picture of the validation set, or of the training set where there was none.
+    """The first image of the validation set, or of the training set if there was no validation set.
 
-    uint8 (H, W, 3) RGB at the input's size.
+    uint8 (H, W, 3) RGB at the input size.
     """
     path: Path
-    """The checkpoint's file."""
+    """The file of the checkpoint."""
 
 
 def load_model(path: Path) -> TrainedModel:
-    """The model of a checkpoint, with its averaged weights where it has them."""
+    """The model of a checkpoint, with averaged weights if the checkpoint has them."""
     content = read_checkpoint(path)
     try:
         preset = preset_from_json(content["preset"])
         classes = tuple(content["classes"])
         model = preset.build(classes)
         model.load_state_dict(content.get("averaged") or content["model"])
-    except (
-        KeyError,
-        TypeError,
-        ValueError,
-        RuntimeError,
-    ) as error:  # a field or a tensor that this version does not know
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:  # a field or a tensor unknown to this version
         reason = " ".join(str(error).split())[:200]
         raise CheckpointError(
-            f"{path}: written by another version of this package ({reason}); use that or train again"
+            f"{path}: written by another version of this package ({reason}); use that version or train again"
         ) from error
     detector: Detector = model.eval()
     return TrainedModel(detector, preset, classes, content["data_set"], content["golden"], path)

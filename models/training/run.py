@@ -1,4 +1,4 @@
-"""A training run: all that changes while a model is trained, started, saved and restored."""
+"""The state of a training run: how it is created, saved and restored."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +20,12 @@ from models.training.checkpoint import write_checkpoint
 
 
 class TrainingError(Exception):
-    """A run that cannot start or go on; the message names the remedy."""
+    """A run that cannot start or continue; the message names the remedy."""
 
 
 @dataclass
 class Run:
-    """All that changes while a model is trained; saved after each epoch, it goes on as if it had never stopped."""
+    """The state that training changes. It is saved after each epoch; a restored run continues as if uninterrupted."""
 
     model: PASSD | RetinaNet
     optimizer: torch.optim.Optimizer
@@ -35,22 +35,12 @@ class Run:
 
     @property
     def weights(self) -> dict[str, Tensor]:
-        """What is evaluated and exported: the averaged weights where there are any."""
+        """The weights to evaluate and export: the averaged ones if there are any."""
         return self.average.state if self.average else self.model.state_dict()
 
 
-def check_batch(optim: OptimConfig, num_images: int) -> None:
-    """Refuse a batch that has no image for each process and part."""
-    parts = num_processes() * optim.accumulate
-    if min(optim.batch_size, num_images) < parts:
-        raise TrainingError(
-            f"{num_images} images in batches of {optim.batch_size} cannot be shared by {num_processes()} processes in "
-            f"{optim.accumulate} parts; lower optim.accumulate or start fewer processes"
-        )
-
-
 def new_run(preset: Preset, classes: tuple[str, ...], device: str, pretrained: bool) -> Run:
-    """A run before its first step; `pretrained` loads the base network's first weights."""
+    """A run before its first step; `pretrained` loads the initial weights of the base network."""
     torch.manual_seed(preset.seed)
     model = preset.build(classes)
     if pretrained:
@@ -63,13 +53,8 @@ def new_run(preset: Preset, classes: tuple[str, ...], device: str, pretrained: b
     return Run(model, make_optimizer(preset.optim, model), average)
 
 
-def parallel(model: nn.Module) -> nn.Module:
-    """The model as each process calls it; it starts from the first one's weights, and gradients become their mean."""
-    return DistributedDataParallel(model, broadcast_buffers=False) if num_processes() > 1 else model
-
-
 def save(run: Run, origin: dict[str, Any], last: Path, best: Path | None) -> None:
-    """Write the run to `last`, and its weights to `best` where they are the best so far."""
+    """Write the run to `last`, and its weights also to `best` if that is given."""
     content = origin | {"epoch": run.epoch, "best_ap": run.best_ap, "model": run.model.state_dict()}
     if run.average:
         content |= {"averaged": run.average.state, "num_updates": run.average.num_updates}
@@ -79,24 +64,39 @@ def save(run: Run, origin: dict[str, Any], last: Path, best: Path | None) -> Non
 
 
 def restore(run: Run, content: dict[str, Any], path: Path, preset: Preset) -> None:
-    """Load the state of an interrupted run, the content of the checkpoint at `path`, into a new one."""
-    then = preset_from_json(content["preset"])
-    if then.model != preset.model:
+    """Load the state of an interrupted run, the content of the checkpoint at `path`, into a new run."""
+    saved = preset_from_json(content["preset"])
+    if saved.model != preset.model:
         raise TrainingError(
-            f"{path}: that run's model is another one; resume it with the preset and --set model.* of its start"
+            f"{path}: the model of that run differs; resume it with its original preset and --set model.* options"
         )
     if content["classes"] != list(run.model.classes):
         raise TrainingError(
-            f"{path}: that run learns {', '.join(content['classes'])}; these data have {', '.join(run.model.classes)}"
+            f"{path}: the classes of that run are {', '.join(content['classes'])}; "
+            f"the classes of these data are {', '.join(run.model.classes)}; resume it with its own data"
         )
-    if then.optim.optimizer != preset.optim.optimizer:
-        raise TrainingError(
-            f"{path}: that run's optimizer is {then.optim.optimizer}; add --set optim.optimizer={then.optim.optimizer}"
-        )
+    if saved.optim.optimizer != preset.optim.optimizer:
+        name = saved.optim.optimizer
+        raise TrainingError(f"{path}: the optimizer of that run is {name}; add --set optim.optimizer={name}")
     if run.average and "averaged" not in content:
-        raise TrainingError(f"{path}: that run kept no average of the weights; resume it with --set optim.ema=0")
+        raise TrainingError(f"{path}: that run has no weight average; resume it with --set optim.ema=0")
     run.model.load_state_dict(content["model"])
     run.optimizer.load_state_dict(content["optimizer"])
     if run.average:
         run.average.restore(content["averaged"], content["num_updates"])
     run.epoch, run.best_ap = content["epoch"], content["best_ap"]
+
+
+def check_batch(optim: OptimConfig, num_images: int) -> None:
+    """Refuse batches that do not have at least one image for each process and part."""
+    parts = num_processes() * optim.accumulate
+    if min(optim.batch_size, num_images) < parts:
+        raise TrainingError(
+            f"{num_images} images in batches of {optim.batch_size} cannot be shared by {num_processes()} processes in "
+            f"{optim.accumulate} parts; lower optim.accumulate or start fewer processes"
+        )
+
+
+def parallel(model: nn.Module) -> nn.Module:
+    """The model for the forward pass of each process: it broadcasts the first one's weights and averages gradients."""
+    return DistributedDataParallel(model, broadcast_buffers=False) if num_processes() > 1 else model

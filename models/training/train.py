@@ -1,4 +1,4 @@
-"""The training loop."""
+"""The training loop, from the first epoch to the last checkpoint."""
 
 import json
 import math
@@ -43,14 +43,15 @@ def train(
 ) -> None:
     """Train `preset` on `train_set`; write checkpoints, log.jsonl and plot.png into `out`.
 
-    Every epoch ends in last.pt; the epochs that are evaluated on `val_set` also update best.pt. A run that is resumed from
-    last.pt goes on as if it had not been interrupted. Of several processes the first one alone evaluates and writes.
+    Every epoch writes last.pt; epochs with an evaluation on `val_set` also update best.pt. A run that is resumed from
+    last.pt continues as if it had not been interrupted. If there are several processes, only the first one evaluates
+    and writes.
     """
     last, best, log = out / "last.pt", out / "best.pt", out / "log.jsonl"
     if is_first():
         out.mkdir(parents=True, exist_ok=True)
         if last.exists() and not resume:
-            raise TrainingError(f"{last} exists: add --resume to go on with that run, or choose another --out")
+            raise TrainingError(f"{last} exists: add --resume to continue that run, or choose another --out")
     check_batch(preset.optim, len(train_set.samples))
     run = new_run(preset, train_set.classes, device, pretrained=is_first() and not resume)
     if resume:
@@ -90,7 +91,7 @@ def train(
 def train_epoch(
     run: Run, forward: nn.Module, preset: Preset, train_set: DataSet, num_workers: int, device: str, out: Path
 ) -> dict[str, Any]:
-    """One pass over the training set -> the epoch's line of the log."""
+    """One pass over the training set -> the line of this epoch in the log."""
     forward.train()
     optim = preset.optim
     images_of_epoch = TrainingImages(train_set, preset.model.input_spec, preset.augment, preset.seed, run.epoch)
@@ -114,8 +115,9 @@ def train_epoch(
         losses = add_gradients(forward, run.model, batch, optim, device)
         if not all(map(math.isfinite, losses.values())):
             raise TrainingError(
-                f"the loss is not finite in epoch {run.epoch + 1}, step {step + 1} ({format_losses(losses)}); its batch is in "
-                f"{save_batch(out, batch)}: try a smaller rate (--set optim.lr={optim.lr / 2:g}) or a longer warm-up"
+                f"the loss is not finite in epoch {run.epoch + 1}, step {step + 1} ({format_losses(losses)}); "
+                f"the batch is in {save_batch(out, batch)}: "
+                f"try a smaller rate (--set optim.lr={optim.lr / 2:g}) or a longer warm-up"
             )
         if optim.clip_grad_norm:
             nn.utils.clip_grad_norm_(run.model.parameters(), optim.clip_grad_norm)
@@ -134,9 +136,10 @@ def train_epoch(
 def add_gradients(
     forward: nn.Module, model: PASSD | RetinaNet, batch: Batch, optim: OptimConfig, device: str
 ) -> dict[str, float]:
-    """Add the gradients of a batch to the parameters', part by part -> its losses, which are means over parts and processes.
+    """Add the gradients of a batch to those of the parameters -> its losses, as means over parts and processes.
 
-    Positives are counted, and batch norm takes its statistics, within each part over all processes.
+    The batch is processed in `optim.accumulate` parts. The number of positives and the statistics of batch norm are
+    those of one part over all processes.
     """
     images, targets = batch
     sums: dict[str, Tensor] = {}
@@ -155,7 +158,7 @@ def add_gradients(
 
 
 def save_batch(out: Path, batch: Batch) -> Path:
-    """Write this process's share of a batch beside the checkpoints, to look at."""
+    """Write this process's share of a batch next to the checkpoints, for inspection."""
     path = out / f"bad_batch_{rank()}.pt"
     images, targets = batch
     out.mkdir(parents=True, exist_ok=True)
@@ -166,7 +169,7 @@ def save_batch(out: Path, batch: Batch) -> Path:
 
 
 def keep_lines(log: Path, num_lines: int) -> None:
-    """Cut the log back to the epochs that the checkpoint has seen."""
+    """Remove the log's lines after the last epoch of the checkpoint."""
     lines = log.read_text().splitlines(keepends=True) if log.exists() else []
     log.write_text("".join(lines[:num_lines]))
 

@@ -1,4 +1,4 @@
-"""Fixtures of the models' tests: one thread, so that sums have one order, and a small data set to train on."""
+"""Fixtures of the models' tests: one thread, so that the order of sums is fixed, and a small data set to train on."""
 
 from pathlib import Path
 
@@ -15,5 +15,5 @@ def one_thread() -> None:
 
 @pytest.fixture
 def voc_tree(tmp_path: Path) -> Path:
-    """A Pascal VOC tree of 6 training and 3 test pictures of red and green rectangles."""
+    """A Pascal VOC tree of 6 training and 3 test images of red and green rectangles."""
     return write_voc(tmp_path / "voc", {"train": 6, "test": 3})

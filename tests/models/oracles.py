@@ -1,4 +1,4 @@
-"""Slow, obvious forms of what the models compute, written from the papers: plain loops over Python numbers."""
+"""Slow and simple versions of the computations in models, written from the papers: plain loops over Python numbers."""
 
 import math
 
@@ -6,7 +6,7 @@ Box = tuple[float, float, float, float]
 
 
 def iou(a: Box, b: Box) -> float:
-    """Overlap of two boxes xyxy; 0 where both are empty."""
+    """IoU of two boxes xyxy; 0 if both are empty."""
     width = min(a[2], b[2]) - max(a[0], b[0])
     height = min(a[3], b[3]) - max(a[1], b[1])
     intersection = max(width, 0.0) * max(height, 0.0)
@@ -23,7 +23,7 @@ def encode(target: Box, reference: Box) -> Box:
 
 
 def match(boxes: list[Box], ground_truth: list[Box], iou_threshold: float, force_best: bool) -> list[int | None]:
-    """For each box the object that it belongs to: the one it overlaps most, above the threshold.  # PASSD §5, SSD §2.2"""
+    """For each box the object with the highest IoU, if it is above the threshold.  # PASSD §5, SSD §2.2"""
     matched: list[int | None] = []
     for box in boxes:
         overlaps = [iou(box, other) for other in ground_truth]
@@ -39,7 +39,7 @@ def match(boxes: list[Box], ground_truth: list[Box], iou_threshold: float, force
 def match_anchors(
     boxes: list[Box], ground_truth: list[Box], positive_iou: float, negative_iou: float, force_best: bool
 ) -> list[tuple[str, int]]:
-    """For each box positive, negative or ignored, and the object it overlaps most.  # RetinaNet §4, Detectron"""
+    """For each box positive, negative or ignored, and the object with the highest IoU.  # RetinaNet §4, Detectron"""
     table = [[iou(box, other) for other in ground_truth] for box in boxes]
     matched = []
     for row in table:
@@ -64,7 +64,7 @@ def bilinear(plane: list[list[float]], y: float, x: float) -> float:
 
 def offset_conv(
     features: list[list[list[float]]],
-    filters: list[list[list[list[float]]]],
+    filters: list[list[list[float]]],
     bias: float,
     geometry: Box,
     position: tuple[int, int],
@@ -98,9 +98,9 @@ def average_precision(
 ) -> tuple[float, float]:
     """(all-point, eleven-point) AP of one class.  # Everingham et al. 2010, §4.2; VOC 2010 development kit
 
-    detections (image, score, box) and objects (image, box, is_difficult). Each detection, best first, claims the object of
-    its image that it overlaps most; a second claim is an error; a claim on a difficult object counts for nothing. What is
-    out of the range of areas is difficult as an object, and as a detection that claims nothing counts for nothing.
+    detections (image, score, box) and objects (image, box, is_difficult). Each detection, best first, claims the object
+    of its image with the highest IoU. A second claim on an object is an error; a claim on a difficult object is not
+    counted. An object outside the range of areas is difficult; a detection outside it without a claim is not counted.
     """
     low, high = area_range
     objects = [(image, box, difficult or not low <= area(box) < high) for image, box, difficult in objects]

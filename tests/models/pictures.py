@@ -1,4 +1,4 @@
-"""Pictures whose objects can be told from their pixels: red and green rectangles on grey."""
+"""Generated images whose objects are plain to see: red and green rectangles on grey."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,9 +39,10 @@ def draw(seed: int, height: int = 96, width: int = 128) -> Picture:
 def annotation(
     width: int, height: int, objects: list[tuple[str, tuple[float, float, float, float]]], extra: str = ""
 ) -> str:
-    """A Pascal VOC annotation; boxes as in the file, which counts pixels from 1 and includes the last."""
+    """A Pascal VOC annotation. Boxes are as in the file, which counts pixels from 1 and includes the last."""
     parts = [
-        f"<object><name>{name}</name>{extra}<bndbox><xmin>{x1}</xmin><ymin>{y1}</ymin><xmax>{x2}</xmax><ymax>{y2}</ymax></bndbox></object>"
+        f"<object><name>{name}</name>{extra}"
+        f"<bndbox><xmin>{x1}</xmin><ymin>{y1}</ymin><xmax>{x2}</xmax><ymax>{y2}</ymax></bndbox></object>"
         for name, (x1, y1, x2, y2) in objects
     ]
     size = f"<size><width>{width}</width><height>{height}</height><depth>3</depth></size>"
@@ -49,7 +50,7 @@ def annotation(
 
 
 def write_voc(root: Path, splits: dict[str, int]) -> Path:
-    """A Pascal VOC tree with so many pictures in each split."""
+    """A Pascal VOC tree; `splits` gives the number of images in each split."""
     for folder in ("Annotations", "JPEGImages", "ImageSets/Main"):
         (root / folder).mkdir(parents=True)
     seed = 0

@@ -1,4 +1,4 @@
-"""Normalisation, and the step from dense predictions to candidates."""
+"""Normalisation, and the choice of candidates."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from models.detector import IMAGE_MEAN, IMAGE_STD, best_candidates, normalise
 
 
 def full_sort(boxes: Tensor, scores: Tensor, count: int) -> tuple[list[list[float]], list[float], list[int]]:
-    """The best (box, class) pairs of one image by sorting all of them."""
+    """The best (box, class) pairs of one image, found by sorting all of them."""
     pairs = [
         (scores[n, k].item(), boxes[n].tolist(), k) for n in range(scores.shape[0]) for k in range(scores.shape[1])
     ]
@@ -18,7 +18,7 @@ def full_sort(boxes: Tensor, scores: Tensor, count: int) -> tuple[list[list[floa
 
 
 @pytest.mark.parametrize(("num_boxes", "num_classes", "count"), [(60, 5, 20), (60, 1, 20), (8, 30, 20), (200, 3, 199)])
-def test_candidates_are_those_of_a_full_sort(num_boxes: int, num_classes: int, count: int) -> None:
+def test_candidates_equal_those_of_a_full_sort(num_boxes: int, num_classes: int, count: int) -> None:
     generator = torch.Generator().manual_seed(num_boxes)
     boxes = torch.rand(3, num_boxes, 4, generator=generator)
     scores = torch.rand(3, num_boxes, num_classes, generator=generator)
@@ -29,7 +29,7 @@ def test_candidates_are_those_of_a_full_sort(num_boxes: int, num_classes: int, c
     assert found[2].dtype == torch.int32
 
 
-def test_one_box_may_give_all_candidates() -> None:
+def test_all_candidates_may_belong_to_one_box() -> None:
     scores = torch.tensor([[[0.1, 0.1, 0.1], [0.9, 0.8, 0.7], [0.2, 0.1, 0.1]]])
     boxes = torch.arange(12.0).view(1, 3, 4)
     found, _, labels = best_candidates(boxes, scores, 3)
@@ -37,7 +37,7 @@ def test_one_box_may_give_all_candidates() -> None:
     assert found.tolist() == [[[4, 5, 6, 7]] * 3]
 
 
-def test_rows_of_score_0_pad_what_is_missing() -> None:
+def test_missing_candidates_are_padded_with_score_0() -> None:
     boxes, scores, labels = best_candidates(torch.ones(2, 2, 4), torch.full((2, 2, 3), 0.5), 10)
     assert boxes.shape == (2, 10, 4)
     assert labels.shape == (2, 10)

@@ -1,4 +1,4 @@
-"""The losses of RetinaNet and FSAF: the worked numbers, and gradients that stay finite."""
+"""The losses of RetinaNet and FSAF: examples, and finite gradients."""
 
 import math
 
@@ -8,24 +8,24 @@ import torch
 from models.boxes.geometry import paired_iou
 from models.losses import box_regression, focal, iou_loss
 from tests.models import oracles
-from tests.models.boxes.test_geometry import random_boxes
+from tests.models.random_boxes import random_boxes
 
 
 @pytest.mark.parametrize(
     ("score", "of_object", "of_background"),
     [(0.01, 1.1283818, 7.5377519e-7), (0.5, 0.0433217, 0.1299651), (0.9, 2.634013e-4, 1.3988204)],
 )
-def test_focal_loss_of_worked_scores(score: float, of_object: float, of_background: float) -> None:
+def test_focal_loss_of_example_scores_is_the_expected_one(score: float, of_object: float, of_background: float) -> None:
     logits = torch.tensor(math.log(score / (1 - score)), dtype=torch.float64)
     assert focal(logits, torch.ones_like(logits)).item() == pytest.approx(of_object, rel=1e-6)
     assert focal(logits, torch.zeros_like(logits)).item() == pytest.approx(of_background, rel=1e-6)
 
 
 @pytest.mark.parametrize("target", [0.0, 1.0])
-def test_focal_loss_and_its_gradient_stay_finite(target: float) -> None:
+def test_focal_loss_and_its_gradient_are_finite(target: float) -> None:
     logits = torch.tensor([-200.0, -20, 0, 20, 200], requires_grad=True)
     losses = focal(logits, torch.full_like(logits, target))
-    losses.sum().backward()
+    torch.autograd.backward(losses.sum())
     assert logits.grad is not None
     assert losses.isfinite().all()
     assert logits.grad.isfinite().all()
@@ -37,27 +37,29 @@ def box_around(ltrb: tuple[float, float, float, float]) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(
-    ("ltrb", "overlap", "loss"),
+    ("ltrb", "expected_iou", "loss"),
     [((4, 2, 4, 2), 0.64, 0.4462871), ((0.4, 0.4, 0.4, 0.4), 0.0128, 4.3583101), ((5.25, 2.75, 4.75, 2.25), 1.0, 0.0)],
 )
-def test_iou_loss_of_worked_boxes(ltrb: tuple[float, float, float, float], overlap: float, loss: float) -> None:
+def test_iou_loss_of_example_boxes_is_the_expected_one(
+    ltrb: tuple[float, float, float, float], expected_iou: float, loss: float
+) -> None:
     boxes, target = box_around(ltrb), box_around((5.25, 2.75, 4.75, 2.25))
-    assert paired_iou(boxes, target).item() == pytest.approx(overlap, rel=1e-5)
+    assert paired_iou(boxes, target).item() == pytest.approx(expected_iou, rel=1e-5)
     assert iou_loss(boxes, target).item() == pytest.approx(loss, abs=1e-5)
 
 
-def test_iou_of_pairs_is_that_of_plain_loops() -> None:
+def test_iou_of_pairs_equals_that_of_plain_loops() -> None:
     boxes, others = random_boxes(50, 0), random_boxes(50, 1)
     pairs = zip(boxes.tolist(), others.tolist(), strict=True)
     expected = [oracles.iou(tuple(a), tuple(b)) for a, b in pairs]
     assert paired_iou(boxes, others).tolist() == pytest.approx(expected, abs=1e-6)
 
 
-def test_iou_loss_of_boxes_that_do_not_meet_or_are_empty_is_finite() -> None:
+def test_iou_loss_of_boxes_without_overlap_or_area_is_finite() -> None:
     boxes = torch.tensor([[0.0, 0, 1, 1], [5, 5, 5, 5], [3, 3, 3, 3]], requires_grad=True)
     targets = torch.tensor([[2.0, 2, 3, 3], [0, 0, 9, 9], [3, 3, 3, 3]])
     losses = iou_loss(boxes, targets)
-    losses.sum().backward()
+    torch.autograd.backward(losses.sum())
     assert losses.tolist() == pytest.approx([-math.log(1e-6)] * 3)
     assert boxes.grad is not None
     assert boxes.grad.isfinite().all()

@@ -1,4 +1,4 @@
-"""The loss of one stage: PASSD §6.1."""
+"""The losses of one stage of PASSD: §6.1."""
 
 import math
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from models.losses import box_regression, mined_cross_entropy
 
 
-def test_cross_entropy_sums_positives_and_their_hard_negatives_over_positives() -> None:
+def test_cross_entropy_of_positives_and_hard_negatives_is_divided_by_the_positives() -> None:
     logits = torch.tensor([[[0.0, 1.0], [2.0, 0.0], [0.0, 3.0], [0.0, 1.0], [0.0, 2.0], [5.0, 0.0]]])
     labels = torch.tensor([[1, 0, 0, 0, 0, 0]])
 
@@ -20,7 +20,7 @@ def test_cross_entropy_sums_positives_and_their_hard_negatives_over_positives() 
     assert mined_cross_entropy(logits, labels).item() == pytest.approx(loss(1, 0) + worst_three, rel=1e-6)
 
 
-def test_positives_are_counted_over_the_batch_and_negatives_by_image() -> None:
+def test_positives_are_counted_in_the_batch_and_negatives_in_each_image() -> None:
     logits = torch.zeros(2, 10, 3)
     labels = torch.zeros(2, 10, dtype=torch.int64)
     labels[0, :2] = 1
@@ -29,14 +29,14 @@ def test_positives_are_counted_over_the_batch_and_negatives_by_image() -> None:
 
 
 @pytest.mark.parametrize("difference", [0.3, -2.5])
-def test_box_regression_is_smooth_l1_over_positives(difference: float) -> None:
+def test_box_regression_is_the_mean_smooth_l1_of_positives(difference: float) -> None:
     deltas = torch.full((1, 5, 4), difference)
     is_positive = torch.tensor([[True, False, True, False, False]])
     expected = 0.5 * difference**2 if abs(difference) < 1 else abs(difference) - 0.5
     assert box_regression(deltas, torch.zeros(1, 5, 4), is_positive).item() == pytest.approx(4 * expected, rel=1e-6)
 
 
-def test_without_positives_both_losses_are_zero_and_so_are_their_gradients() -> None:
+def test_without_positives_both_losses_and_their_gradients_are_zero() -> None:
     """PASSD §6.1: "If Npos=0, we set the loss of the process to 0"."""
     logits = torch.randn(2, 8, 3, requires_grad=True)
     deltas = torch.randn(2, 8, 4, requires_grad=True)
@@ -45,7 +45,7 @@ def test_without_positives_both_losses_are_zero_and_so_are_their_gradients() -> 
         mined_cross_entropy(logits, no_labels),
         box_regression(deltas, torch.full((2, 8, 4), torch.inf), no_labels > 0),
     ]
-    torch.stack(losses).sum().backward()
+    torch.autograd.backward(torch.stack(losses).sum())
     assert [loss.item() for loss in losses] == [0, 0]
     for raw in (logits, deltas):
         assert raw.grad is not None

@@ -1,105 +1,72 @@
-"""The command line: what it prints, and how it fails."""
+"""The command line: its output and its errors."""
 
 from pathlib import Path
 
 import pytest
 
 from models.__main__ import main
+from tests.models.untrained_checkpoint import write_untrained
+
+SMALL_JOINT = ["model.input_size=64", "model.channels=16", "model.tower_depth=1"]
+TRAIN = "train passd-320-mobilenet --data {voc} --split train --out {tmp}/run"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("command", "message"),
     [
-        (["describe", "passd-9000"], "no preset 'passd-9000'; there are: "),
-        (["describe", "passd-320-mobilenet", "--set", "model.wings=2"], "no setting 'wings'"),
-        (["train", "passd-320-mobilenet", "--data", "{tmp}", "--out", "{tmp}/run"], "{tmp}: not a data set"),
+        ("describe passd-9000", "no preset 'passd-9000'; there are: "),
+        ("describe passd-320-mobilenet --set model.wings=2", "no setting 'wings'"),
+        ("train passd-320-mobilenet --data {tmp} --out {tmp}/run", "{tmp}: not a data set"),
         (
-            ["train", "passd-320-mobilenet", "--data", "{voc}", "--out", "{tmp}/run"],
+            "train passd-320-mobilenet --data {voc} --out {tmp}/run",
             "trainval.txt: no such split; there are: test, train",
         ),
-        (
-            ["train", "passd-320-mobilenet", "--data", "{voc}", "--split", "train", "--out", "{tmp}/run", "--resume"],
-            "last.pt: no such file",
-        ),
-        (
-            [
-                "train",
-                "passd-320-vgg16",
-                "--data",
-                "{voc}",
-                "--split",
-                "train",
-                "--out",
-                "{tmp}/run",
-                "--init",
-                "{tmp}/w",
-            ],
-            "{tmp}/w: no such file",
-        ),
-        (["evaluate", "{tmp}/best.pt", "--data", "{voc}"], "best.pt: no such file"),
-        (
-            ["train", "passd-320-mobilenet", "--data", "{voc}", "--split", "train", "--out", "/dev/null/run"],
-            "Not a directory",
-        ),
+        (f"{TRAIN} --resume", "last.pt: no such file"),
+        ("train passd-320-vgg16 --data {voc} --split train --out {tmp}/run --init {tmp}/w", "{tmp}/w: no such file"),
+        ("evaluate {tmp}/best.pt --data {voc}", "best.pt: no such file"),
+        ("train passd-320-mobilenet --data {voc} --split train --out /dev/null/run", "Not a directory"),
     ],
 )
 def test_an_error_is_one_line_and_status_1(
-    voc_tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+    voc_tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, message: str
 ) -> None:
     places = {"tmp": str(tmp_path), "voc": str(voc_tree)}
-    assert main([argument.format(**places) for argument in arguments]) == 1
+    assert main([argument.format(**places) for argument in command.split()]) == 1
     error = capsys.readouterr().err
     assert error.startswith("models: ")
     assert error.count("\n") == 1
     assert message.format(**places) in error
 
 
-def test_train_and_evaluate(voc_tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = [
-        "train",
-        "passd-320-mobilenet",
-        "--data",
-        str(voc_tree),
-        "--split",
-        "train",
-        "--val-split",
-        "test",
-        "--out",
-        str(tmp_path / "run"),
-    ]
-    short = [
-        "--epochs",
-        "1",
-        "--workers",
-        "0",
-        "--device",
-        "cpu",
-        "--set",
-        "model.input_size=64",
-        "--set",
-        "optim.batch_size=2",
-    ]
-    assert main([*run, *short]) == 0
+def test_a_trained_checkpoint_is_evaluated(voc_tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    places = {"tmp": str(tmp_path), "voc": str(voc_tree)}
+    short = "--epochs 1 --workers 0 --device cpu --set model.input_size=64 --set optim.batch_size=2"
+    command = f"{TRAIN} --val-split test {short}"
+    assert main([argument.format(**places) for argument in command.split()]) == 0
     assert "voc/train: 6 images, 12 objects of 2 classes (green, red)" in capsys.readouterr().out
-    assert (
-        main(
-            [
-                "evaluate",
-                str(tmp_path / "run" / "best.pt"),
-                "--data",
-                str(voc_tree),
-                "--split",
-                "test",
-                "--device",
-                "cpu",
-            ]
-        )
-        == 0
-    )
+    best = str(tmp_path / "run" / "best.pt")
+    assert main(["evaluate", best, "--data", str(voc_tree), "--split", "test", "--device", "cpu"]) == 0
     table = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in table[1:]] == ["class", "green", "red", "mean", "mean", "mean"]
     assert len(table[-2].split(": ")[1].split()) == 4  # IoU .5 .6 .7 .8
     assert len(table[-1].split(": ")[1].split()) == 3  # small, medium, large
+
+
+@pytest.mark.parametrize("scales", ["served", "single", "multi"])
+def test_a_checkpoint_is_evaluated_at_each_choice_of_scales(
+    voc_tree: Path, tmp_path: Path, scales: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint = write_untrained(tmp_path / "best.pt", "retinanet-fsaf-320-mobilenet", SMALL_JOINT)
+    assert main(["evaluate", str(checkpoint), "--data", str(voc_tree), "--scales", scales]) == 0
+    assert "mean" in capsys.readouterr().out
+
+
+def test_passd_is_not_evaluated_at_other_scales(
+    voc_tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_untrained(tmp_path / "best.pt", "passd-320-mobilenet", ["model.input_size=64"])
+    assert main(["evaluate", str(path), "--data", str(voc_tree), "--scales", "multi"]) == 1
+    assert "takes images of one size" in capsys.readouterr().err
 
 
 def test_describe_shows_a_changed_setting(capsys: pytest.CaptureFixture[str]) -> None:

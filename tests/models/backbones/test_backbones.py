@@ -1,11 +1,11 @@
-"""Base networks: the maps they give, and the names of their weights, which are torchvision's."""
+"""Base networks: the shapes of their feature maps, and the keys of their weights, which are torchvision's."""
 
 import pytest
 import torch
 from torch import nn
 
 from models.backbones.build import BackboneName, build_backbone
-from models.backbones.resnet import ResNet
+from models.backbones.resnet import Bottleneck, ResNet
 from models.backbones.vgg import VGG16, L2Norm
 
 MAPS_OF_320 = {
@@ -19,7 +19,7 @@ MAPS_OF_320 = {
 
 
 @pytest.mark.parametrize("name", MAPS_OF_320)
-def test_maps_of_320_pixels(name: BackboneName) -> None:
+def test_an_input_of_320_pixels_has_four_maps(name: BackboneName) -> None:
     with torch.device("meta"):
         backbone = build_backbone(name, 4, "bn").eval()
         maps = backbone(torch.zeros(2, 3, 320, 320))
@@ -28,14 +28,14 @@ def test_maps_of_320_pixels(name: BackboneName) -> None:
     assert [320 // x.shape[2] for x in maps] == list(backbone.strides)
 
 
-def test_768_pixels_have_a_fifth_map() -> None:
+def test_an_input_of_768_pixels_has_a_fifth_map() -> None:
     with torch.device("meta"):
         maps = build_backbone("resnet101", 5, "bn").eval()(torch.zeros(1, 3, 768, 768))
     assert tuple(maps[-1].shape[1:]) == (512, 6, 6)
 
 
 @pytest.mark.parametrize(("name", "num_levels"), [("vgg16", 5), ("mobilenet", 5), ("resnet101", 6), ("resnet50", 2)])
-def test_levels_that_a_network_does_not_have_are_refused(name: BackboneName, num_levels: int) -> None:
+def test_a_number_of_levels_that_a_network_does_not_have_is_refused(name: BackboneName, num_levels: int) -> None:
     with torch.device("meta"), pytest.raises(ValueError, match=f"num_levels is {num_levels}"):
         build_backbone(name, num_levels, "bn")
 
@@ -80,12 +80,15 @@ def test_resnext_has_64_groups_of_4_channels() -> None:
     with torch.device("meta"):
         backbone = build_backbone("resnext101", 3, "bn")
     assert isinstance(backbone, ResNet)
-    assert tuple(backbone.layer1[0].conv2.weight.shape) == (256, 4, 3, 3)
-    assert tuple(backbone.layer4[0].conv2.weight.shape) == (2048, 32, 3, 3)
+    first, last = backbone.layer1[0], backbone.layer4[0]
+    assert isinstance(first, Bottleneck)
+    assert isinstance(last, Bottleneck)
+    assert tuple(first.conv2.weight.shape) == (256, 4, 3, 3)
+    assert tuple(last.conv2.weight.shape) == (2048, 32, 3, 3)
 
 
 def test_fc6_is_dilated_and_pool5_keeps_the_size() -> None:
-    """SSD §3: pool5 from 2x2-s2 to 3x3-s1, and the holes of fc6."""
+    """SSD §3: pool5 changes from 2x2-s2 to 3x3-s1, and fc6 is dilated."""
     with torch.device("meta"):
         vgg = VGG16(False, "bn")
     assert (vgg.fc6.dilation, vgg.fc6.padding) == ((6, 6), (6, 6))
@@ -99,7 +102,7 @@ def test_fc6_is_dilated_and_pool5_keeps_the_size() -> None:
     ]
 
 
-def test_stride_8_of_vgg_is_conv4_3_after_its_relu_scaled_to_20() -> None:
+def test_stride_8_of_vgg_is_conv4_3_after_its_relu_scaled_to_length_20() -> None:
     torch.manual_seed(0)
     vgg = VGG16(False, "bn").eval()
     images = torch.randn(1, 3, 64, 64)
@@ -112,7 +115,7 @@ def test_stride_8_of_vgg_is_conv4_3_after_its_relu_scaled_to_20() -> None:
     assert (stride_8 >= 0).all()
 
 
-def test_l2norm_leaves_a_dead_cell_dead() -> None:
+def test_l2norm_leaves_a_cell_of_zeros_unchanged() -> None:
     layer = L2Norm(4)
     features = torch.zeros(1, 4, 1, 2)
     features[0, :, 0, 0] = torch.tensor([3.0, 0, 4, 0])
@@ -122,7 +125,7 @@ def test_l2norm_leaves_a_dead_cell_dead() -> None:
     assert sum(p.numel() for p in layer.parameters()) == 4
 
 
-def test_extra_blocks_start_gaussian() -> None:
+def test_extra_blocks_have_gaussian_initial_weights() -> None:
     """PASSD §6.1: all new convolutions, sigma 0.01."""
     torch.manual_seed(0)
     for convs in (

@@ -1,4 +1,4 @@
-"""Weights of ImageNet and of files: where they come from, how they are checked, and where they go."""
+"""Weights of ImageNet and of files: downloading, checking and loading."""
 
 import hashlib
 import re
@@ -31,7 +31,7 @@ PREFIX = hashlib.sha256(CONTENT).hexdigest()[:8]
 
 @pytest.fixture
 def server() -> Iterator[str]:
-    """A server that has CONTENT under every name but /missing."""
+    """A server that serves CONTENT under every name except /missing."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -40,7 +40,7 @@ def server() -> Iterator[str]:
             self.wfile.write(CONTENT)
 
         def log_message(self, *_: object) -> None:
-            """Quiet."""
+            """Logs nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
         thread = threading.Thread(target=listening.serve_forever, args=(0.01,))
@@ -50,36 +50,36 @@ def server() -> Iterator[str]:
         thread.join()
 
 
-def test_a_download_is_whole_and_checked(server: str, tmp_path: Path) -> None:
+def test_a_complete_download_is_checked_and_kept(server: str, tmp_path: Path) -> None:
     path = tmp_path / "cache" / f"x-{PREFIX}.pth"
     download(f"{server}{path.name}", path, PREFIX)
     assert path.read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize(("name", "prefix"), [("x.pth", "00000000"), ("missing", PREFIX)])
-def test_a_download_that_fails_leaves_nothing_and_says_what_to_do(
+def test_a_failed_download_leaves_no_file_and_names_the_remedy(
     server: str, tmp_path: Path, name: str, prefix: str
 ) -> None:
     path = tmp_path / "x.pth"
     with pytest.raises(
-        PretrainedError, match=f"{server}{name} cannot be downloaded .*put that file at {re.escape(str(path))}"
+        PretrainedError, match=f"cannot download {server}{name} .*put that file at {re.escape(str(path))}"
     ):
         download(server + name, path, prefix)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", TORCHVISION_FILES)
-def test_without_a_network_the_error_says_which_file_to_put_where(tmp_path: Path, name: BackboneName) -> None:
+def test_without_a_network_the_error_names_the_file_and_its_place(tmp_path: Path, name: BackboneName) -> None:
     path = tmp_path / TORCHVISION_FILES[name]
-    message = f"{NOWHERE}{path.name} cannot be downloaded .*; put that file at {path}, or train with --init none"
+    message = f"cannot download {NOWHERE}{path.name} .*; put that file at {path}, or train with --init none"
     with pytest.raises(PretrainedError, match=message):
         imagenet_file(name, tmp_path, NOWHERE)
 
 
-def test_a_file_in_the_cache_is_taken_if_its_hash_is_right(tmp_path: Path) -> None:
+def test_a_cached_file_with_a_wrong_hash_is_refused(tmp_path: Path) -> None:
     path = tmp_path / TORCHVISION_FILES["resnet101"]
     path.write_bytes(CONTENT)
-    with pytest.raises(PretrainedError, match=rf"resnet101-63fe2227\.pth: SHA-256 is {PREFIX}…, it must be 63fe2227…"):
+    with pytest.raises(PretrainedError, match=rf"resnet101-63fe2227\.pth: SHA-256 is {PREFIX}…, expected 63fe2227…"):
         imagenet_file("resnet101", tmp_path, NOWHERE)
 
 
@@ -89,7 +89,7 @@ def test_mobilenet_has_no_imagenet_weights_in_torchvision(tmp_path: Path) -> Non
 
 
 def torchvision_like(backbone: Backbone) -> dict[str, Tensor]:
-    """A state dict with torchvision's keys and shapes, each tensor of one value, as a file of a few kilobytes."""
+    """A state dict with torchvision's keys and shapes; each tensor has one value, so that its file is small."""
     extra = ("extras.", "conv8.", "conv9.", "l2norm.", "fc6.", "fc7.")
     shapes = {key: tensor.shape for key, tensor in backbone.state_dict().items() if not key.startswith(extra)}
     if isinstance(backbone, VGG16):
@@ -106,7 +106,7 @@ def torchvision_like(backbone: Backbone) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("name", ["vgg16", "vgg16bn", "resnet50"])
-def test_a_file_of_torchvision_fills_the_trunk_and_leaves_the_extra_blocks(tmp_path: Path, name: BackboneName) -> None:
+def test_a_torchvision_file_sets_the_trunk_but_not_the_extra_blocks(tmp_path: Path, name: BackboneName) -> None:
     backbone = build_backbone(name, 4, "bn")
     weights = torchvision_like(backbone)
     torch.save(weights, tmp_path / "weights.pth")
@@ -158,7 +158,7 @@ def test_none_changes_nothing() -> None:
     assert all(torch.equal(before[key], tensor) for key, tensor in backbone.state_dict().items())
 
 
-def test_a_checkpoint_of_ours_gives_its_whole_base_network(tmp_path: Path) -> None:
+def test_a_checkpoint_of_this_package_sets_the_whole_base_network(tmp_path: Path) -> None:
     model = find_preset("passd-320-mobilenet").build(("a",))
     for parameter in model.parameters():
         nn.init.constant_(parameter, 7)
@@ -168,20 +168,20 @@ def test_a_checkpoint_of_ours_gives_its_whole_base_network(tmp_path: Path) -> No
     assert all((parameter == 7).all() for parameter in backbone.parameters())
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_the_error_names_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(
-        PretrainedError, match=r"nope\.pth: no such file of weights; --init takes imagenet, none or a file"
+        PretrainedError, match=r"nope\.pth: no such file; --init takes imagenet, none or the path of a file"
     ):
         initialise(build_backbone("mobilenet", 4, "bn"), "mobilenet", str(tmp_path / "nope.pth"))
 
 
-def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
+def test_a_file_without_weights_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "odd.pth"
     path.write_bytes(CONTENT)
     with pytest.raises(PretrainedError, match=r"odd\.pth: not a file of weights"):
         initialise(build_backbone("mobilenet", 4, "bn"), "mobilenet", str(path))
     torch.save(torch.zeros(3), path)
-    with pytest.raises(PretrainedError, match=r"odd\.pth: not a file of weights: it holds a Tensor"):
+    with pytest.raises(PretrainedError, match=r"odd\.pth: not a file of weights: it contains a Tensor"):
         initialise(build_backbone("mobilenet", 4, "bn"), "mobilenet", str(path))
 
 
@@ -190,9 +190,9 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     with torch.device("meta"):
         resnet, vgg = build_backbone("resnet50", 4, "bn"), build_backbone("vgg16", 4, "bn")
     torch.save(torchvision_like(resnet), path)
-    with pytest.raises(PretrainedError, match=r"resnet\.pth: has no classifier of VGG-16"):
+    with pytest.raises(PretrainedError, match=r"resnet\.pth: the classifier of VGG-16 is missing"):
         initialise(vgg, "vgg16", str(path))
-    with pytest.raises(PretrainedError, match=r"resnet\.pth: no weights of resnet101: layer3\.10\."):
+    with pytest.raises(PretrainedError, match=r"resnet\.pth: not the weights of resnet101: layer3\.10\."):
         initialise(build_backbone("resnet101", 4, "bn"), "resnet101", str(path))
 
 
@@ -200,5 +200,7 @@ def test_weights_of_other_shapes_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "wide.pth"
     backbone = build_backbone("resnet50", 4, "bn")
     torch.save(torchvision_like(backbone) | {"conv1.weight": torch.zeros(64, 3, 3, 3)}, path)
-    with pytest.raises(PretrainedError, match=r"wide\.pth: no weights of resnet50: .*size mismatch for conv1\.weight"):
+    with pytest.raises(
+        PretrainedError, match=r"wide\.pth: not the weights of resnet50: .*size mismatch for conv1\.weight"
+    ):
         initialise(backbone, "resnet50", str(path))

@@ -1,24 +1,15 @@
-"""Box geometry against plain loops, and its laws."""
+"""Box geometry: equality with plain loops, inverse functions and degenerate boxes."""
 
-import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from models.boxes.geometry import MAX_LOG_SCALE, area, cxcywh_to_xyxy, decode, encode, iou, xyxy_to_cxcywh
 from tests.models import oracles
-
-
-def random_boxes(count: int, seed: int) -> Tensor:
-    """(count, 4) xyxy float64 with sides of 0 to 60 pixels, some of them on whole pixels so that edges touch."""
-    rng = np.random.default_rng(seed)
-    low = rng.integers(0, 50, (count, 2)).astype(float)
-    size = np.where(rng.random((count, 2)) < 0.3, rng.integers(0, 60, (count, 2)), rng.uniform(0, 60, (count, 2)))
-    return torch.from_numpy(np.concatenate([low, low + size], axis=1))
+from tests.models.random_boxes import random_boxes
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_iou_is_that_of_plain_loops(seed: int) -> None:
+def test_iou_equals_that_of_plain_loops(seed: int) -> None:
     boxes, others = random_boxes(12, seed), random_boxes(9, seed + 100)
     expected = [[oracles.iou(tuple(a), tuple(b)) for b in others.tolist()] for a in boxes.tolist()]
     torch.testing.assert_close(iou(boxes, others), torch.tensor(expected, dtype=torch.float64), rtol=0, atol=1e-12)
@@ -26,10 +17,10 @@ def test_iou_is_that_of_plain_loops(seed: int) -> None:
 
 def test_iou_of_empty_boxes_is_zero_and_not_nan() -> None:
     point = torch.tensor([[5.0, 5, 5, 5]])
-    inside_out = torch.tensor([[9.0, 9, 2, 2]])
+    inverted = torch.tensor([[9.0, 9, 2, 2]])
     whole = torch.tensor([[0.0, 0, 10, 10]])
-    for degenerate in (point, inside_out):
-        for other in (point, inside_out, whole):
+    for degenerate in (point, inverted):
+        for other in (point, inverted, whole):
             assert iou(degenerate, other).item() == 0
 
 
@@ -42,7 +33,7 @@ def test_touching_boxes_do_not_overlap() -> None:
     assert iou(torch.tensor([[0.0, 0, 10, 10]]), torch.tensor([[10.0, 0, 20, 10]])).item() == 0
 
 
-def test_area_of_a_box_turned_inside_out_is_zero() -> None:
+def test_area_of_an_inverted_box_is_zero() -> None:
     assert area(torch.tensor([[0.0, 0, 4, 5], [4, 0, 0, 5], [4, 5, 0, 0]])).tolist() == [20, 0, 0]
 
 
@@ -62,7 +53,7 @@ def test_decode_inverts_encode() -> None:
     torch.testing.assert_close(decode(encode(targets, references), references), targets)
 
 
-def test_decode_keeps_wild_sizes_finite() -> None:
+def test_decode_limits_sizes_to_a_finite_factor() -> None:
     reference = torch.tensor([10.0, 10, 32, 32])
     huge = decode(torch.tensor([0.0, 0, 1e9, -1e9]), reference)
     assert huge[2].item() == pytest.approx(32 * 1000 / 16, rel=1e-5)

@@ -1,17 +1,19 @@
-"""Matching and hard negatives against plain loops, and their edges."""
+"""Matching and hard negatives: equality with plain loops, and the limiting cases."""
 
 import numpy as np
 import pytest
 import torch
 
-from models.boxes.matching import hard_negatives, match
+from models.boxes.anchors import anchors
+from models.boxes.geometry import cxcywh_to_xyxy
+from models.boxes.matching import hard_negatives, match, match_anchors
 from tests.models import oracles
-from tests.models.boxes.test_geometry import random_boxes
+from tests.models.random_boxes import random_boxes
 
 
 @pytest.mark.parametrize("force_best", [True, False])
 @pytest.mark.parametrize("seed", range(5))
-def test_matches_are_those_of_plain_loops(seed: int, force_best: bool) -> None:
+def test_matches_equal_those_of_plain_loops(seed: int, force_best: bool) -> None:
     boxes, ground_truth = random_boxes(40, seed), random_boxes(6, seed + 50)
     matches = match(boxes, ground_truth, 0.3, force_best)
     found = [
@@ -24,7 +26,7 @@ def test_matches_are_those_of_plain_loops(seed: int, force_best: bool) -> None:
     assert found == expected
 
 
-def test_an_overlap_of_exactly_the_threshold_is_negative() -> None:
+def test_a_box_with_an_iou_of_exactly_the_threshold_is_negative() -> None:
     """PASSD §5: "higher than 0.5"."""
     boxes = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 9]])
     ground_truth = torch.tensor([[0.0, 0, 10, 5]])
@@ -38,7 +40,7 @@ def test_without_ground_truth_nothing_is_positive() -> None:
 
 
 def test_a_long_object_gets_its_best_box_only_when_forced() -> None:
-    """A square box overlaps an object of aspect ratio 3 by 1 / (2 sqrt(3) - 1) = 0.406 at most."""
+    """The IoU of a square box and an object of aspect ratio 3 is at most 1 / (2 sqrt(3) - 1) = 0.406."""
     sizes = torch.arange(10.0, 100)
     boxes = torch.stack([50 - sizes / 2, 50 - sizes / 2, 50 + sizes / 2, 50 + sizes / 2], dim=1)
     long = torch.tensor([[20.0, 40, 80, 60]])
@@ -46,7 +48,7 @@ def test_a_long_object_gets_its_best_box_only_when_forced() -> None:
     assert match(boxes, long, 0.5, force_best=True).is_positive.sum() == 1
 
 
-def test_of_two_objects_with_one_best_box_the_later_gets_it() -> None:
+def test_the_later_of_two_objects_gets_their_common_best_box() -> None:
     boxes = torch.tensor([[0.0, 0, 10, 10], [100, 100, 110, 110]])
     ground_truth = torch.tensor([[0.0, 0, 10, 9], [0, 0, 10, 4]])
     matches = match(boxes, ground_truth, 0.5, force_best=True)
@@ -54,8 +56,52 @@ def test_of_two_objects_with_one_best_box_the_later_gets_it() -> None:
     assert matches.index[0] == 1
 
 
+@pytest.mark.parametrize("force_best", [True, False])
 @pytest.mark.parametrize("seed", range(5))
-def test_hard_negatives_are_the_worst_of_each_image(seed: int) -> None:
+def test_anchor_matches_equal_those_of_plain_loops(seed: int, force_best: bool) -> None:
+    boxes, ground_truth = random_boxes(60, seed), random_boxes(5, seed + 90)
+    found = match_anchors(boxes, ground_truth, 0.3, 0.2, force_best)
+    expected = oracles.match_anchors(
+        [tuple(b) for b in boxes.tolist()], [tuple(b) for b in ground_truth.tolist()], 0.3, 0.2, force_best
+    )
+    states = [
+        "positive" if p else "ignored" if i else "negative"
+        for p, i in zip(found.is_positive, found.is_ignored, strict=True)
+    ]
+    assert states == [state for state, _ in expected]
+    for n, (state, index) in enumerate(expected):
+        if state == "positive":
+            assert found.index[n] == index
+
+
+def test_anchors_are_positive_from_the_upper_threshold_and_negative_below_the_lower() -> None:
+    boxes = torch.tensor([[0.0, 0, 10, 10]] * 3)
+    for height, positive, ignored in ((5.0, True, False), (4.5, False, True), (4.0, False, True), (3.9, False, False)):
+        found = match_anchors(boxes[:1], torch.tensor([[0, 0, 10, height]]), 0.5, 0.4, force_best=False)
+        assert (found.is_positive.item(), found.is_ignored.item()) == (positive, ignored)
+
+
+def test_without_objects_all_anchors_are_negative() -> None:
+    found = match_anchors(random_boxes(7, 0), torch.zeros(0, 4), 0.5, 0.4, force_best=True)
+    assert not found.is_positive.any()
+    assert not found.is_ignored.any()
+
+
+def test_an_object_that_overlaps_no_anchor_makes_none_positive() -> None:
+    boxes = torch.tensor([[0.0, 0, 10, 10], [20, 20, 30, 30]])
+    assert not match_anchors(boxes, torch.tensor([[100.0, 100, 110, 110]]), 0.5, 0.4, force_best=True).is_positive.any()
+
+
+@pytest.mark.parametrize("box", [[101.0, 101, 102, 102], [-500, -500, 1500, 1500]])
+def test_a_tiny_and_a_huge_object_have_anchors_only_when_forced(box: list[float]) -> None:
+    sizes = [(16 // 2**level, 16 // 2**level) for level in range(5)]
+    boxes = cxcywh_to_xyxy(anchors(sizes, (8, 16, 32, 64, 128), 4, (1.0, 2 ** (1 / 3), 2 ** (2 / 3)), (0.5, 1.0, 2.0)))
+    assert match_anchors(boxes, torch.tensor([box]), 0.5, 0.4, force_best=True).is_positive.any()
+    assert not match_anchors(boxes, torch.tensor([box]), 0.5, 0.4, force_best=False).is_positive.any()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_hard_negatives_are_those_with_the_largest_loss_in_each_image(seed: int) -> None:
     rng = np.random.default_rng(seed)
     losses = torch.from_numpy(rng.random((4, 50)))
     is_positive = torch.from_numpy(rng.random((4, 50)) < 0.1)
@@ -72,6 +118,6 @@ def test_an_image_without_positives_contributes_no_negatives() -> None:
     assert not hard_negatives(torch.rand(2, 30), torch.zeros(2, 30, dtype=torch.bool), 3).any()
 
 
-def test_hard_negatives_run_out_before_the_quota() -> None:
+def test_fewer_negatives_than_the_quota_are_all_kept() -> None:
     is_positive = torch.tensor([[True, True, True, False]])
     assert hard_negatives(torch.rand(1, 4), is_positive, 3).tolist() == [[False, False, False, True]]

@@ -1,4 +1,4 @@
-"""Batches are the same for the same seed and epoch, whoever prepares them."""
+"""Batches depend on the seed and the epoch, but not on the number of workers or shares."""
 
 from pathlib import Path
 
@@ -7,13 +7,12 @@ import torch
 
 from models.data.annotations import DataError
 from models.data.loader import Example, TrainingImages, training_batches
-from models.data.open import open_data_sets
 from models.data.ssd_augmentation import AugmentConfig
 from models.data.voc import read_voc
 from service.bundle import InputSpec
-from tests.models.pictures import write_voc
 
 SPEC = InputSpec(height=64, width=64, resize="stretch")
+NO_AUGMENTATION = AugmentConfig(photometric=False, expand_probability=0, crop_probability=0, flip=0)
 
 
 def images_of(tree: Path, epoch: int = 0, seed: int = 0, config: AugmentConfig | None = None) -> TrainingImages:
@@ -39,8 +38,8 @@ def same(a: list[torch.Tensor], b: list[torch.Tensor]) -> bool:
 
 
 def test_batches_do_not_depend_on_the_number_of_workers(voc_tree: Path) -> None:
-    alone, helped = flat(images_of(voc_tree), 2, 0), flat(images_of(voc_tree), 2, 1)
-    assert same(alone, helped)
+    without_worker, with_worker = flat(images_of(voc_tree), 2, 0), flat(images_of(voc_tree), 2, 1)
+    assert same(without_worker, with_worker)
 
 
 def test_another_epoch_or_seed_gives_other_batches(voc_tree: Path) -> None:
@@ -50,52 +49,38 @@ def test_another_epoch_or_seed_gives_other_batches(voc_tree: Path) -> None:
     assert not same(first, flat(images_of(voc_tree, seed=1), 2, 0))
 
 
-def test_shapes_and_types(voc_tree: Path) -> None:
+def test_batches_have_the_expected_shapes_and_types(voc_tree: Path) -> None:
     batch, targets = next(iter(training_batches(images_of(voc_tree), 4, 0)))
     assert (batch.shape, batch.dtype) == ((4, 64, 64, 3), torch.uint8)
     assert [target.boxes.dtype for target in targets] == [torch.float32] * 4
     assert [target.labels.dtype for target in targets] == [torch.int64] * 4
 
 
-def test_an_epoch_shows_each_picture_once(voc_tree: Path) -> None:
-    still = AugmentConfig(photometric=False, expand_probability=0, crop_probability=0, flip=0)
-    images = images_of(voc_tree, config=still)
-    shown = torch.cat([batch for batch, _ in training_batches(images, 2, 0)])
+def test_an_epoch_contains_each_image_once(voc_tree: Path) -> None:
+    images = images_of(voc_tree, config=NO_AUGMENTATION)
+    epoch = torch.cat([batch for batch, _ in training_batches(images, 2, 0)])
     originals = [example(images, i)[0] for i in range(6)]
-    assert sorted(next(i for i in range(6) if torch.equal(image, originals[i])) for image in shown) == list(range(6))
+    assert sorted(next(i for i in range(6) if torch.equal(image, originals[i])) for image in epoch) == list(range(6))
 
 
 @pytest.mark.parametrize(("batch_size", "sizes"), [(4, [4]), (6, [6]), (100, [6])])
-def test_batches_are_full_or_the_whole_set(voc_tree: Path, batch_size: int, sizes: list[int]) -> None:
+def test_batches_are_full_or_contain_the_whole_set(voc_tree: Path, batch_size: int, sizes: list[int]) -> None:
     assert [len(batch) for batch, _ in training_batches(images_of(voc_tree), batch_size, 0)] == sizes
 
 
 def test_difficult_objects_are_not_trained_on(voc_tree: Path) -> None:
     path = voc_tree / "Annotations" / "000000.xml"
     path.write_text(path.read_text().replace("<bndbox>", "<difficult>1</difficult><bndbox>"))
-    still = AugmentConfig(photometric=False, expand_probability=0, crop_probability=0, flip=0)
-    assert len(example(images_of(voc_tree, config=still), 0)[1].boxes) == 0
-    assert len(example(images_of(voc_tree, config=still), 1)[1].boxes) == 2
+    assert len(example(images_of(voc_tree, config=NO_AUGMENTATION), 0)[1].boxes) == 0
+    assert len(example(images_of(voc_tree, config=NO_AUGMENTATION), 1)[1].boxes) == 2
 
 
 @pytest.mark.parametrize("num_workers", [0, 1])
-def test_a_broken_picture_is_one_line_that_names_it(voc_tree: Path, num_workers: int) -> None:
+def test_the_error_about_a_broken_image_is_one_line_with_its_name(voc_tree: Path, num_workers: int) -> None:
     (voc_tree / "JPEGImages" / "000004.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(DataError, match=r"000004\.png: .*replace the file") as caught:
         list(training_batches(images_of(voc_tree), 2, num_workers))
     assert "\n" not in str(caught.value)
-
-
-def test_several_trees_are_one_set_with_the_classes_of_all(tmp_path: Path) -> None:
-    roots = [write_voc(tmp_path / name, {"train": 2}) for name in ("first", "second")]
-    for path in (roots[1] / "Annotations").iterdir():
-        path.write_text(path.read_text().replace("red", "blue").replace("green", "blue"))
-    joined = open_data_sets(roots, "train")
-    assert (joined.name, joined.split, joined.classes) == ("first+second", "train", ("blue", "green", "red"))
-    assert [sample.image_path.parent.parent.name for sample in joined.samples] == ["first"] * 2 + ["second"] * 2
-    assert {label for sample in joined.samples[2:] for label in sample.labels.tolist()} == {0}
-    assert {label for sample in joined.samples[:2] for label in sample.labels.tolist()} <= {1, 2}
-    assert open_data_sets(roots[:1], "train").classes == read_voc(roots[0], "train").classes
 
 
 @pytest.mark.parametrize("batch_size", [4, 5])

@@ -1,4 +1,4 @@
-"""Pictures keep their shape at every scale, boxes stay on their objects, and batches are padded."""
+"""Scale jitter keeps the aspect ratio, moves boxes with their objects, and pads images."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from models.data.scale_jitter import Scale, ScaleJitterConfig, jitter, pad_to_to
 from models.data.voc import read_voc
 from service.bundle import InputSpec
 from service.detection.preprocess import LETTERBOX_GREY
-from tests.models.data.test_ssd_augmentation import assert_on_objects, scene
+from tests.models.data.scenes import assert_on_objects, scene
 
 
 @pytest.mark.parametrize(
@@ -19,21 +19,21 @@ from tests.models.data.test_ssd_augmentation import assert_on_objects, scene
         ((480, 640), (800, 1333), (800, 1067)),
         ((640, 480), (800, 1333), (1067, 800)),
         ((375, 500), (600, 1333), (600, 800)),
-        ((300, 1000), (800, 1333), (400, 1333)),  # the long side binds
+        ((300, 1000), (800, 1333), (400, 1333)),  # limited by the long side
         ((1600, 1600), (800, 1333), (800, 800)),
         ((480, 640), (512, 512), (384, 512)),  # a letterbox
         ((1, 1), (40, 60), (40, 40)),
         ((1, 500), (40, 60), (1, 60)),
     ],
 )
-def test_the_short_side_is_as_wanted_unless_the_long_side_binds(
+def test_the_short_side_has_its_scale_unless_the_long_side_is_too_long(
     size: tuple[int, int], scale: Scale, expected: tuple[int, int]
 ) -> None:
     assert rescale(np.zeros((*size, 3), np.uint8), scale).shape == (*expected, 3)
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_boxes_stay_on_their_objects(seed: int) -> None:
+def test_jitter_keeps_boxes_on_their_objects(seed: int) -> None:
     image, boxes, labels = scene(seed)
     config = ScaleJitterConfig(scales=((150, 400), (240, 400), (300, 330)), vertical_flip=0.5)
     resized, moved = jitter(image, boxes, config, np.random.default_rng(seed))
@@ -51,7 +51,7 @@ def test_every_scale_and_both_flips_are_drawn() -> None:
     assert drawn == {(0.5, True), (0.5, False), (1, True), (1, False)}
 
 
-def test_a_picture_without_objects_is_jittered_too() -> None:
+def test_an_image_without_objects_is_jittered_too() -> None:
     resized, moved = jitter(
         scene(0)[0], np.zeros((0, 4), np.float32), ScaleJitterConfig(((60, 200),)), np.random.default_rng(0)
     )
@@ -71,8 +71,8 @@ def test_padding_is_grey_at_the_right_and_the_bottom(size: tuple[int, int], expe
     assert (padded[:, width:] == LETTERBOX_GREY).all()
 
 
-def test_training_batches_are_padded_to_their_largest_picture(voc_tree: Path) -> None:
-    config = ScaleJitterConfig(scales=((64, 300), (150, 300)))  # pictures of 96 x 128: 64 x 85 or 150 x 200
+def test_training_batches_are_padded_to_their_largest_image(voc_tree: Path) -> None:
+    config = ScaleJitterConfig(scales=((64, 300), (150, 300)))  # images of 96 x 128 become 64 x 85 or 150 x 200
     images = TrainingImages(
         read_voc(voc_tree, "train"), InputSpec(height=128, width=128, resize="letterbox"), config, 3, 0
     )

@@ -1,65 +1,15 @@
-"""Boxes stay on their objects: rectangles are found again in the pixels by their colours."""
+"""SSD's augmentation moves boxes with their objects: the pixels show where the rectangles are."""
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from models.data.ssd_augmentation import (
-    AugmentConfig,
-    Boxes,
-    Image,
-    augment,
-    crop,
-    distort,
-    expand,
-    flip,
-    overlap,
-    resize,
-    vertical_flip,
-)
+from models.data.ssd_augmentation import AugmentConfig, augment, crop, distort, expand, overlap, resize
 from service.bundle import InputSpec
 from tests.models import oracles
+from tests.models.data.scenes import assert_on_objects, scene
 
-RED, GREEN = 1, 0
-COLOURS = {RED: (255, 0, 0), GREEN: (0, 255, 0)}
 SPEC = InputSpec(height=200, width=160, resize="stretch")
-STILL = AugmentConfig(photometric=False, expand_probability=0, crop_probability=0, flip=0)
-
-
-def scene(seed: int) -> tuple[Image, Boxes, NDArray[np.int64]]:
-    """A 120 x 160 picture with a red rectangle on the left and a green one on the right."""
-    rng = np.random.default_rng(seed)
-    image = np.full((120, 160, 3), 90, np.uint8)
-    boxes = []
-    for side, colour in ((0, RED), (1, GREEN)):
-        w, h = rng.integers(20, 60, 2)
-        x1, y1 = side * 80 + rng.integers(81 - w), rng.integers(121 - h)
-        image[y1 : y1 + h, x1 : x1 + w] = COLOURS[colour]
-        boxes.append((x1, y1, x1 + w, y1 + h))
-    return image, np.array(boxes, np.float32), np.array([RED, GREEN])
-
-
-def visible(image: Image, label: int) -> list[float] | None:
-    """The box of the pixels of one colour; None where there are none."""
-    distance = np.abs(image.astype(int) - COLOURS[label]).max(axis=2)
-    rows, columns = np.nonzero(distance < 100)
-    return [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1] if len(rows) else None
-
-
-def assert_on_objects(image: Image, boxes: Boxes, labels: NDArray[np.int64], tolerance: float) -> None:
-    for box, label in zip(boxes, labels, strict=True):
-        assert visible(image, label) == pytest.approx(box.tolist(), abs=tolerance)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_flips_keep_boxes_on_their_objects(seed: int) -> None:
-    image, boxes, labels = scene(seed)
-    for turn in (flip, vertical_flip):
-        turned, moved = turn(image, boxes)
-        assert_on_objects(turned, moved, labels, 0)
-        again, back = turn(turned, moved)
-        np.testing.assert_array_equal(again, image)
-        np.testing.assert_array_equal(back, boxes)
+NO_AUGMENTATION = AugmentConfig(photometric=False, expand_probability=0, crop_probability=0, flip=0)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -93,7 +43,7 @@ def test_zooming_in_drops_objects_whose_centre_is_outside() -> None:
     assert counts == {1, 2}
 
 
-def test_zooming_in_without_objects_still_cuts() -> None:
+def test_zooming_in_also_works_without_objects() -> None:
     image, boxes, labels = scene(0)
     cut, kept, kept_labels = crop(image, boxes[:0], labels[:0], 0.3, np.random.default_rng(0))
     assert kept.shape == (0, 4)
@@ -101,7 +51,7 @@ def test_zooming_in_without_objects_still_cuts() -> None:
     assert cut.size < image.size
 
 
-def test_a_picture_of_one_pixel_survives() -> None:
+def test_an_image_of_one_pixel_is_augmented() -> None:
     image = np.zeros((1, 1, 3), np.uint8)
     box = np.array([[0, 0, 1, 1]], np.float32)
     for seed in range(10):
@@ -119,33 +69,33 @@ def test_resizing_keeps_boxes_on_their_objects(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_all_of_it_together_keeps_boxes_on_their_objects(seed: int) -> None:
+def test_the_whole_augmentation_keeps_boxes_on_their_objects(seed: int) -> None:
     image, boxes, labels = scene(seed)
     config = AugmentConfig(photometric=False, vertical_flip=0.5)
     out, kept, kept_labels = augment(image, boxes, labels, SPEC, config, np.random.default_rng(seed))
     assert out.shape == (200, 160, 3)
-    assert_on_objects(out, kept, kept_labels, 4)  # a crop's window, 48 px wide, is enlarged more than threefold
+    assert_on_objects(out, kept, kept_labels, 4)  # a window of 48 px is enlarged more than three times
 
 
-def test_without_augmentation_the_picture_is_only_resized() -> None:
+def test_without_augmentation_the_image_is_only_resized() -> None:
     image, boxes, labels = scene(1)
-    out, kept, kept_labels = augment(image, boxes, labels, SPEC, STILL, np.random.default_rng(0))
+    out, kept, kept_labels = augment(image, boxes, labels, SPEC, NO_AUGMENTATION, np.random.default_rng(0))
     expected, moved = resize(image, boxes, SPEC)
     np.testing.assert_array_equal(out, expected)
     np.testing.assert_array_equal(kept, moved)
     np.testing.assert_array_equal(kept_labels, labels)
 
 
-def test_what_is_below_a_hundredth_of_the_side_is_dropped() -> None:
+def test_boxes_below_a_hundredth_of_the_side_are_dropped() -> None:
     image = np.zeros((1000, 1000, 3), np.uint8)
     boxes = np.array([[0, 0, 9, 500], [0, 0, 500, 9], [0, 0, 11, 11]], np.float32)
-    out, kept, labels = augment(image, boxes, np.arange(3), SPEC, STILL, np.random.default_rng(0))
+    out, kept, labels = augment(image, boxes, np.arange(3), SPEC, NO_AUGMENTATION, np.random.default_rng(0))
     assert labels.tolist() == [2]
     assert len(kept) == 1
     assert out.shape == (200, 160, 3)
 
 
-def test_the_input_is_not_written_to() -> None:
+def test_augmentation_does_not_change_its_input() -> None:
     image, boxes, labels = scene(2)
     before = image.copy(), boxes.copy(), labels.copy()
     for seed in range(10):
@@ -154,22 +104,22 @@ def test_the_input_is_not_written_to() -> None:
         np.testing.assert_array_equal(now, then)
 
 
-def test_distortion_moves_colours_and_keeps_the_range() -> None:
+def test_distortion_changes_colours_and_keeps_type_and_shape() -> None:
     image, _, _ = scene(3)
     changed = [distort(image, np.random.default_rng(seed)) for seed in range(20)]
     assert all(out.dtype == np.uint8 and out.shape == image.shape for out in changed)
     assert sum(not np.array_equal(out, image) for out in changed) >= 15
 
 
-def test_a_grey_picture_stays_grey_under_distortion() -> None:
-    """Hue and saturation do not move what has none."""
+def test_a_grey_image_stays_grey_under_distortion() -> None:
+    """Grey has no hue and no saturation to change."""
     grey = np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, axis=2)
     for seed in range(20):
         out = distort(grey, np.random.default_rng(seed)).astype(int)
         assert (out.max(axis=2) - out.min(axis=2)).max() <= 1
 
 
-def test_overlap_is_the_iou_of_plain_loops() -> None:
+def test_overlap_equals_the_iou_of_plain_loops() -> None:
     rng = np.random.default_rng(0)
     boxes = (rng.uniform(0, 50, (20, 4)) + np.array([0, 0, 50, 50])).astype(np.float32)
     window = np.array([20, 20, 70, 80], np.float32)
@@ -177,10 +127,10 @@ def test_overlap_is_the_iou_of_plain_loops() -> None:
     np.testing.assert_allclose(overlap(boxes, window), expected, rtol=1e-5)
 
 
-def test_a_letterboxed_input_keeps_the_pictures_shape() -> None:
+def test_a_letterboxed_input_keeps_the_aspect_ratio() -> None:
     image, boxes, labels = scene(1)
     letterbox = InputSpec(height=240, width=240, resize="letterbox")
-    out, kept, kept_labels = augment(image, boxes, labels, letterbox, STILL, np.random.default_rng(0))
+    out, kept, kept_labels = augment(image, boxes, labels, letterbox, NO_AUGMENTATION, np.random.default_rng(0))
     assert out.shape == (240, 240, 3)
     assert (out[180:] == 114).all()
     np.testing.assert_allclose(kept, boxes * 1.5, rtol=1e-6)

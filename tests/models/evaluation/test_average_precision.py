@@ -1,4 +1,4 @@
-"""Average precision against plain loops and on cases made by hand."""
+"""Average precision: equality with plain loops, and hand-made cases."""
 
 import math
 
@@ -25,7 +25,7 @@ def result(
     difficult: list[bool] | None = None,
     found_labels: list[int] | None = None,
 ) -> ImageResult:
-    """One image: detections (score, box) and objects, all of class 0 unless it is said."""
+    """One image: detections (score, box) and objects; the default class is 0."""
     return ImageResult(
         boxes=np.array([box for _, box in detections], np.float32).reshape(-1, 4),
         scores=np.array([score for score, _ in detections], np.float32),
@@ -40,7 +40,7 @@ A, B, FAR = [0.0, 0, 10, 10], [50.0, 50, 70, 70], [200.0, 200, 210, 210]
 
 
 def random_results(seed: int) -> list[ImageResult]:
-    """Images of two classes with noisy detections of their objects, false ones and difficult objects."""
+    """Images of two classes with noisy detections of their objects, false detections and difficult objects."""
     rng = np.random.default_rng(seed)
     results = []
     for _ in range(6):
@@ -70,7 +70,7 @@ def tuples(boxes: NDArray[np.floating]) -> list[oracles.Box]:
 @pytest.mark.parametrize("area_range", [(0, math.inf), (0, 400), (400, 900)])
 @pytest.mark.parametrize("iou_threshold", [0.5, 0.7])
 @pytest.mark.parametrize("seed", range(6))
-def test_ap_is_that_of_plain_loops(seed: int, iou_threshold: float, area_range: tuple[float, float]) -> None:
+def test_ap_equals_that_of_plain_loops(seed: int, iou_threshold: float, area_range: tuple[float, float]) -> None:
     results = random_results(seed)
     for label, found in enumerate(average_precision(results, 2, iou_threshold, area_range)):
         detections = [
@@ -92,17 +92,17 @@ def test_ap_is_that_of_plain_loops(seed: int, iou_threshold: float, area_range: 
         assert (found.all_points, found.eleven_points) == pytest.approx(expected, abs=1e-12)
 
 
-def test_all_found_and_nothing_else_is_1() -> None:
+def test_ap_is_1_if_all_objects_are_found_without_errors() -> None:
     [found] = average_precision([result([(0.9, A), (0.8, B)], [A, B])], 1)
     assert (found.all_points, found.eleven_points, found.num_objects) == (1, 1, 2)
 
 
-def test_nothing_found_is_0() -> None:
+def test_ap_is_0_without_detections() -> None:
     [found] = average_precision([result([], [A, B])], 1)
     assert (found.all_points, found.eleven_points) == (0, 0)
 
 
-def test_a_class_without_objects_has_no_ap_and_the_mean_leaves_it_out() -> None:
+def test_a_class_without_objects_has_no_ap_and_is_not_in_the_mean() -> None:
     found = average_precision([result([(0.9, A), (0.5, B)], [A], found_labels=[0, 1])], 2)
     assert math.isnan(found[1].all_points)
     assert mean_ap(found) == 1
@@ -114,7 +114,7 @@ def test_a_second_detection_of_an_object_is_an_error() -> None:
     assert found.all_points == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)
 
 
-def test_a_detection_claims_the_object_that_it_overlaps_most_even_if_that_is_taken() -> None:
+def test_a_detection_claims_the_object_with_the_highest_iou_even_if_it_is_claimed() -> None:
     near = [0.0, 0, 10, 9]
     [found] = average_precision([result([(0.9, A), (0.8, A)], [A, near])], 1)
     assert found.all_points == pytest.approx(0.5)
@@ -132,20 +132,20 @@ def test_detections_in_an_image_without_objects_are_errors() -> None:
     assert found.all_points == pytest.approx(0.5)
 
 
-def test_an_overlap_of_exactly_the_threshold_counts() -> None:
+def test_an_iou_of_exactly_the_threshold_counts() -> None:
     half = [0.0, 0, 10, 5]
     assert average_precision([result([(0.9, half)], [A])], 1, 0.5)[0].all_points == 1
     assert average_precision([result([(0.9, half)], [A])], 1, 0.51)[0].all_points == 0
 
 
 @pytest.mark.parametrize("tenths", range(11))
-def test_a_recall_of_exactly_some_tenths_reaches_that_point(tenths: int) -> None:
-    """In floating point 3 * 0.1 is above 3 / 10; a recall of 3 / 10 reaches the point all the same."""
+def test_a_recall_of_exactly_n_tenths_reaches_that_point(tenths: int) -> None:
+    """In floating point 3 * 0.1 is above 3 / 10; a recall of 3 / 10 must still reach the point."""
     recall = np.array([found / 10 for found in range(1, tenths + 1)])
     assert eleven_point_area(recall, np.ones(tenths)) == pytest.approx((tenths + 1) / 11 if tenths else 0)
 
 
-def test_pairwise_iou_is_that_of_plain_loops() -> None:
+def test_pairwise_iou_equals_that_of_plain_loops() -> None:
     rng = np.random.default_rng(0)
     boxes, others = (rng.uniform(0, 50, (n, 4)) + np.array([0, 0, 20, 20]) for n in (7, 5))
     boxes[0, 2:] = boxes[0, :2]
@@ -164,7 +164,7 @@ def test_sizes_are_split_at_64_and_192_pixels() -> None:
     }
 
 
-def test_finding_a_large_object_is_no_error_among_small_ones() -> None:
+def test_detecting_a_large_object_is_not_an_error_in_the_ap_of_small_ones() -> None:
     small, large = [0.0, 0, 10, 10], [0.0, 0, 300, 300]
     image = result([(0.9, large), (0.8, small)], [small, large])
     assert [

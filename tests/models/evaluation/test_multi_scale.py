@@ -1,4 +1,4 @@
-"""Views of a picture give boxes in its own pixels, whatever their scale, and one NMS joins them."""
+"""Evaluation at several scales: boxes are in pixels of the original image, and one NMS joins all views."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ from tests.models.pictures import COLOURS, draw
 
 
 class ColourFinder(FakeEngine):
-    """An engine that finds the one box of each colour's pixels, and remembers the sizes of its inputs."""
+    """An engine that finds the box around the pixels of each colour, and records the shapes of its inputs."""
 
     def __init__(self) -> None:
         self.sizes: list[tuple[int, ...]] = []
@@ -36,14 +36,14 @@ PICTURE = next(picture for picture in map(draw, range(50)) if set(picture.labels
 
 @pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("scale", [(60, 200), (96, 128), (300, 500), (300, 330)])
-def test_boxes_of_a_view_are_in_the_pictures_own_pixels(scale: tuple[int, int], mirrored: bool) -> None:
+def test_boxes_of_a_view_are_in_pixels_of_the_original_image(scale: tuple[int, int], mirrored: bool) -> None:
     boxes, scores, labels = view(ColourFinder(), PICTURE.pixels, scale, mirrored)
     for box, label in zip(PICTURE.boxes, PICTURE.labels, strict=True):
         np.testing.assert_allclose(boxes[labels == label][0], box, atol=1.7)
     assert (scores > 0).all()
 
 
-def test_views_are_joined_by_one_nms_and_padded_to_whole_cells() -> None:
+def test_views_are_padded_to_whole_cells_and_joined_by_one_nms() -> None:
     engine = ColourFinder()
     found = detect(engine, PICTURE.pixels, [(60, 200), (96, 128), (300, 500)], flip=True)
     assert engine.sizes == [(1, 128, 128, 3)] * 4 + [(1, 384, 512, 3)] * 2
@@ -52,11 +52,11 @@ def test_views_are_joined_by_one_nms_and_padded_to_whole_cells() -> None:
         np.testing.assert_allclose(found.boxes[found.labels == label][0], box, atol=1.7)
 
 
-def test_a_picture_in_which_nothing_is_found_has_no_detections() -> None:
+def test_an_image_without_objects_has_no_detections() -> None:
     assert len(detect(ColourFinder(), np.full((50, 70, 3), 90, np.uint8), [(60, 200)], flip=True)) == 0
 
 
-def test_scales_are_the_papers() -> None:
+def test_scales_are_those_of_the_paper() -> None:
     """FSAF §4.1 and §4.2."""
     preset = find_preset("retinanet-fsaf-resnet101-multiscale")
     assert single_scale(preset) == ((800, 1333),)
@@ -68,5 +68,5 @@ def test_scales_of_a_small_model_are_in_proportion() -> None:
     preset = find_preset("retinanet-fsaf-512-resnet50")
     assert single_scale(preset) == ((512, 512),)
     assert multi_scale(preset)[::7] == ((256, 256), (768, 768))
-    scratch = replace(find_preset("fsaf-320-mobilenet"), model=RetinaNetConfig("mobilenet", 384))
-    assert single_scale(scratch) == ((384, 384),)
+    from_scratch = replace(find_preset("fsaf-320-mobilenet"), model=RetinaNetConfig("mobilenet", 384))
+    assert single_scale(from_scratch) == ((384, 384),)

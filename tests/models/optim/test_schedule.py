@@ -1,4 +1,4 @@
-"""The learning rate over a run: PASSD §6.1, §7.1."""
+"""The learning rate over a training run: PASSD §6.1, §7.1."""
 
 import pytest
 
@@ -30,13 +30,13 @@ COSINE = OptimConfig(lr=1e-3, epochs=10, warmup_epochs=2, schedule="cosine")
         (COSINE, 10, 0),
     ],
 )
-def test_the_rate_at_an_epoch(optim: OptimConfig, epoch: float, rate: float) -> None:
+def test_the_rate_at_an_epoch_is_the_expected_one(optim: OptimConfig, epoch: float, rate: float) -> None:
     assert learning_rate(optim, epoch) == pytest.approx(rate, rel=1e-9, abs=1e-15)
 
 
-def test_without_a_warm_up_the_rate_is_full_at_once() -> None:
+def test_without_a_warm_up_the_initial_rate_is_the_full_one() -> None:
     assert learning_rate(OptimConfig(warmup_epochs=0), 0) == 4e-3
 
 
-def test_a_run_that_is_all_warm_up_has_a_finite_rate() -> None:
+def test_a_run_that_ends_with_the_warm_up_has_a_finite_rate() -> None:
     assert learning_rate(OptimConfig(epochs=2, warmup_epochs=2, schedule="cosine"), 2) == 4e-3

@@ -1,4 +1,4 @@
-"""The levels of Figure 8: of anchors by overlap, of detections by the cell that found them, and their colours."""
+"""FSAF's Figure 8: the levels of anchors and of detections, and the colours of boxes."""
 
 from pathlib import Path
 
@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from models.data.voc import read_voc
-from models.papers.levels import AGREES, DIFFERS, FigureError, Found, anchor_levels, draw, find, write_figures
+from models.papers.errors import FigureError
+from models.papers.levels import AGREES, DIFFERS, Found, anchor_levels, draw, find, write_figures
 from models.retinanet.retinanet import RetinaNet, RetinaNetConfig
 
 STRIDES = (8, 16, 32, 64, 128)
@@ -40,7 +41,7 @@ def model() -> RetinaNet:
     torch.manual_seed(0)
     model = RetinaNet(SMALL, ("green", "red")).eval()
     assert model.anchor_free is not None
-    with torch.no_grad():  # every cell sees a box of 2 x 2 cells of its level, of class 1
+    with torch.no_grad():  # every cell predicts a box of 2 x 2 cells of its level, with class 1
         model.anchor_free.scores.weight.zero_()
         model.anchor_free.offsets.weight.zero_()
         assert model.anchor_free.scores.bias is not None
@@ -50,7 +51,7 @@ def model() -> RetinaNet:
     return model
 
 
-def test_detections_carry_the_level_of_their_cell(model: RetinaNet) -> None:
+def test_detections_have_the_level_of_their_cell(model: RetinaNet) -> None:
     found = find(model, np.zeros((128, 128, 3), np.uint8), 0.3)
     assert set(found.labels.tolist()) == {1}
     assert set(found.levels.tolist()) <= {3, 4, 5, 6, 7}
@@ -60,7 +61,7 @@ def test_detections_carry_the_level_of_their_cell(model: RetinaNet) -> None:
     assert len(find(model, np.zeros((128, 128, 3), np.uint8), 0.6).levels) == 0
 
 
-def test_boxes_are_green_where_the_levels_agree_and_red_where_they_differ() -> None:
+def test_boxes_are_green_if_the_levels_agree_and_red_if_they_differ() -> None:
     boxes = np.array([[10, 40, 60, 90], [100, 40, 160, 90]], np.float32)
     found = Found(boxes, np.ones(2, np.float32), np.array([0, 1], np.int32), np.array([3, 4]), np.array([3, 3]))
     canvas = draw(np.full((120, 200, 3), 255, np.uint8), found, ("a", "b"))
@@ -73,7 +74,9 @@ def test_figures_are_written_with_a_table(model: RetinaNet, voc_tree: Path, tmp_
     table = write_figures(model, samples[:2], tmp_path / "levels", 0.3)
     drawn = sorted(path.name for path in (tmp_path / "levels").iterdir())
     assert drawn == sorted(f"{sample.image_path.stem}.png" for sample in samples[:2])
-    assert cv2.imread(str(tmp_path / "levels" / drawn[0])).shape == (96, 128, 3)
+    image = cv2.imread(str(tmp_path / "levels" / drawn[0]))
+    assert image is not None
+    assert image.shape == (96, 128, 3)
     assert [line.split()[0] for line in table.splitlines()[1:]] == ["P3", "P4", "P5", "P6", "P7", "all"]
 
 

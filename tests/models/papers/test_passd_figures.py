@@ -1,4 +1,4 @@
-"""The figures of matched boxes and of sampling positions: their numbers, and that they are drawn."""
+"""PASSD's Figures 1 and 2: the numbers of matched boxes, the sampling positions, and the drawn images."""
 
 from pathlib import Path
 
@@ -15,30 +15,25 @@ from models.papers.sampling import best_boxes, tap_positions
 from models.passd.passd import PASSD
 from models.presets.catalogue import find_preset
 from models.presets.overrides import override
-from models.training.checkpoint import write_checkpoint
 from tests.models import oracles
-from tests.models.boxes.test_geometry import random_boxes
 from tests.models.pictures import CLASSES, draw
+from tests.models.random_boxes import random_boxes
+from tests.models.untrained_checkpoint import write_untrained
+
+SMALL = ["model.input_size=64"]
 
 
 @pytest.fixture(scope="module")
 def passd() -> PASSD:
     torch.manual_seed(0)
-    return override(find_preset("passd-320-mobilenet"), ["model.input_size=64"]).build(CLASSES).eval()
+    model = override(find_preset("passd-320-mobilenet"), SMALL).build(CLASSES).eval()
+    assert isinstance(model, PASSD)
+    return model
 
 
 @pytest.fixture
-def checkpoint(passd: PASSD, tmp_path: Path) -> Path:
-    path = tmp_path / "best.pt"
-    preset = override(find_preset("passd-320-mobilenet"), ["model.input_size=64"])
-    content = {
-        "preset": preset.to_json(),
-        "classes": list(CLASSES),
-        "data_set": "voc/train",
-        "model": passd.state_dict(),
-    }
-    write_checkpoint(path, content | {"golden": torch.zeros(64, 64, 3, dtype=torch.uint8)})
-    return path
+def checkpoint(tmp_path: Path) -> Path:
+    return write_untrained(tmp_path / "best.pt", "passd-320-mobilenet", SMALL)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -54,7 +49,7 @@ def test_matches_are_those_of_the_default_and_the_adjusted_boxes(passd: PASSD, v
     data_set = open_data_set(voc_tree, "train")
     matches = match_objects(passd, data_set)
     assert len(matches.scales) == len(matches.before) == len(matches.after) == 12
-    scale = np.array([64 / 128, 64 / 96] * 2)  # from the pictures' 128 x 96 pixels
+    scale = np.array([64 / 128, 64 / 96] * 2)  # from images of 128 x 96 pixels
     first = torch.from_numpy(data_set.samples[0].boxes * scale.astype(np.float32))
     expected = num_matched(cxcywh_to_xyxy(passd.default), first, 0.5)
     assert matches.before[:2].tolist() == expected.tolist()
@@ -70,7 +65,7 @@ def test_objects_are_averaged_by_scale() -> None:
     assert after[[0, 7, 15]].tolist() == [0, 1, 3]
 
 
-def test_taps_stand_on_thirds_of_the_adjusted_box_around_its_centre(passd: PASSD) -> None:
+def test_taps_are_on_thirds_of_the_adjusted_box_around_its_centre(passd: PASSD) -> None:
     adjusted = passd.default + torch.tensor([1.0, -2, 3, 6])
     taps = tap_positions(passd, adjusted[None])
     assert taps.shape == (len(adjusted), 9, 2)
@@ -80,7 +75,7 @@ def test_taps_stand_on_thirds_of_the_adjusted_box_around_its_centre(passd: PASSD
         torch.testing.assert_close(taps[n], torch.tensor(expected), rtol=0, atol=1e-3)
 
 
-def test_chosen_boxes_are_the_best_and_apart(passd: PASSD) -> None:
+def test_chosen_boxes_have_the_best_scores_and_overlap_little(passd: PASSD) -> None:
     image = np.array(Image.fromarray(draw(0).pixels).resize((64, 64)))
     boxes = best_boxes(passd, image, 4)
     assert 1 <= len(boxes) <= 4
@@ -97,19 +92,17 @@ def test_both_figures_are_drawn(
     data = ["--data", str(voc_tree), "--split", "test", "--out", str(tmp_path / "matching.png")]
     assert main(["analyse", "matching", str(checkpoint), *data]) == 0
     assert "6 objects are matched by" in capsys.readouterr().out
-    picture = str(voc_tree / "JPEGImages" / "000000.png")
-    assert (
-        main(["analyse", "sampling", str(checkpoint), picture, "--boxes", "2", "--out", str(tmp_path / "sampling.png")])
-        == 0
-    )
+    image, out = str(voc_tree / "JPEGImages" / "000000.png"), str(tmp_path / "sampling.png")
+    assert main(["analyse", "sampling", str(checkpoint), image, "--boxes", "2", "--out", out]) == 0
     for name in ("matching.png", "sampling.png"):
         with Image.open(tmp_path / name) as drawn:
             assert np.asarray(drawn.convert("RGB")).std() > 10
 
 
-def test_a_picture_that_is_none_is_named(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "x.jpg").write_text("no picture")
-    assert (
-        main(["analyse", "sampling", str(checkpoint), str(tmp_path / "x.jpg"), "--out", str(tmp_path / "x.png")]) == 1
-    )
+def test_the_error_names_a_file_that_is_not_an_image(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = tmp_path / "x.jpg"
+    image.write_text("not an image")
+    assert main(["analyse", "sampling", str(checkpoint), str(image), "--out", str(tmp_path / "x.png")]) == 1
     assert "x.jpg: not an image" in capsys.readouterr().err

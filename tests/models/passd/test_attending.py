@@ -1,6 +1,7 @@
-"""The rivals of the offset convolution in PASSD's Tables 1 to 3."""
+"""The alternatives to the offset convolution in PASSD's Tables 1 to 3."""
 
 from dataclasses import replace
+from typing import TypeVar
 
 import pytest
 import torch
@@ -13,10 +14,11 @@ from models.passd.offset_conv import OffsetConv
 from models.passd.passd import PASSD, PASSDConfig
 
 A, SCORES, CHANNELS = 2, 3, 4
+Module = TypeVar("Module", bound=nn.Module)
 
 
-def shaken(module: nn.Module) -> nn.Module:
-    """Weights and biases large enough to tell apart."""
+def randomised(module: Module) -> Module:
+    """The module in float64, with weights and biases that differ clearly."""
     generator = torch.Generator().manual_seed(0)
     for parameter in module.parameters():
         torch.nn.init.normal_(parameter, generator=generator)
@@ -35,44 +37,44 @@ def geometry_of(size: float) -> Tensor:
 
 
 @pytest.mark.parametrize("dilation", [1, 2, 3])
-def test_a_fixed_convolution_is_the_offset_convolution_on_boxes_of_that_dilation(
+def test_a_fixed_convolution_equals_the_offset_convolution_on_boxes_of_its_dilation(
     features: Tensor, dilation: int
 ) -> None:
-    fixed, offset = (
-        shaken(module)
-        for module in (FixedConv(CHANNELS, A, SCORES, dilation, "conv", 0), OffsetConv(CHANNELS, A, SCORES))
-    )
+    fixed = randomised(FixedConv(CHANNELS, A, SCORES, dilation, "conv", 0))
+    offset = randomised(OffsetConv(CHANNELS, A, SCORES))
     geometry = geometry_of(3.0 * dilation)
     torch.testing.assert_close(fixed(features, geometry), offset(features, geometry))
 
 
-def test_a_fixed_convolution_does_not_look_at_the_boxes(features: Tensor) -> None:
-    fixed = shaken(FixedConv(CHANNELS, A, SCORES, 1, "conv", 0))
+def test_a_fixed_convolution_ignores_the_boxes(features: Tensor) -> None:
+    fixed = randomised(FixedConv(CHANNELS, A, SCORES, 1, "conv", 0))
     assert torch.equal(fixed(features, geometry_of(3)), fixed(features, geometry_of(9)))
 
 
-def test_a_deformable_convolution_without_offsets_is_a_plain_one(features: Tensor) -> None:
-    deformable, fixed = (
-        shaken(module) for module in (DeformableConv(CHANNELS, A, SCORES), FixedConv(CHANNELS, A, SCORES, 1, "conv", 0))
-    )
+def test_a_deformable_convolution_with_zero_offsets_equals_a_plain_one(features: Tensor) -> None:
+    deformable = randomised(DeformableConv(CHANNELS, A, SCORES))
+    fixed = randomised(FixedConv(CHANNELS, A, SCORES, 1, "conv", 0))
     for name in ("scores", "deltas"):
         getattr(deformable, name).load_state_dict(getattr(fixed, name).state_dict())
+    assert deformable.offsets.bias is not None
     nn.init.zeros_(deformable.offsets.weight)
     nn.init.zeros_(deformable.offsets.bias)
     torch.testing.assert_close(deformable(features, geometry_of(1)), fixed(features, geometry_of(1)))
 
 
 def test_a_deformable_convolution_moves_each_tap_by_its_own_offset(features: Tensor) -> None:
-    """Offsets (y, x) of tap 0, 1, …: moving tap 5 alone down by two cells moves what that tap sees, and nothing else."""
-    deformable = shaken(DeformableConv(CHANNELS, A, SCORES))
-    nn.init.zeros_(deformable.offsets.weight)
-    nn.init.zeros_(deformable.offsets.bias)
+    """Offsets are (y, x) of tap 0, 1, …: an offset of two cells down for tap 5 changes only the input of that tap."""
+    deformable = randomised(DeformableConv(CHANNELS, A, SCORES))
+    offsets = deformable.offsets
+    assert offsets.bias is not None
+    nn.init.zeros_(offsets.weight)
+    nn.init.zeros_(offsets.bias)
     with torch.no_grad():
         still = deformable(features, geometry_of(1))
-        deformable.offsets.bias[2 * 5] = 2
+        offsets.bias[2 * 5] = 2
         moved = deformable(features, geometry_of(1))
-    seen = F.pad(features, (1, 1, 1, 3))  # one cell around, and two more below
-    before, after = seen[:, :, 1:7, 2:9], seen[:, :, 3:9, 2:9]  # tap 5 is in the middle row, right column
+    padded = F.pad(features, (1, 1, 1, 3))  # one cell on each side, and two more below
+    before, after = padded[:, :, 1:7, 2:9], padded[:, :, 3:9, 2:9]  # tap 5 is in the middle row, right column
     for a in range(A):
         weights = torch.cat(
             [conv.weight.view(A, -1, CHANNELS, 3, 3)[a, :, :, 1, 2] for conv in (deformable.scores, deformable.deltas)]
@@ -81,7 +83,7 @@ def test_a_deformable_convolution_moves_each_tap_by_its_own_offset(features: Ten
         torch.testing.assert_close((moved - still)[:, a], expected)
 
 
-def test_a_residual_block_without_weights_is_a_relu(features: Tensor) -> None:
+def test_a_residual_block_with_zero_weights_is_a_relu(features: Tensor) -> None:
     block = ResBlock(CHANNELS).double()
     for parameter in block.parameters():
         nn.init.zeros_(parameter)
@@ -90,7 +92,7 @@ def test_a_residual_block_without_weights_is_a_relu(features: Tensor) -> None:
 
 def test_score_and_delta_towers_are_independent(features: Tensor) -> None:
     """PASSD §7.1.1: "their parameters are independent for classification and box regression"."""
-    fixed = shaken(FixedConv(CHANNELS, A, SCORES, 1, "conv", 2))
+    fixed = randomised(FixedConv(CHANNELS, A, SCORES, 1, "conv", 2))
     before = fixed(features, geometry_of(1))
     for parameter in fixed.score_tower.parameters():
         nn.init.zeros_(parameter)
@@ -112,7 +114,7 @@ SMALL = PASSDConfig("mobilenet", 64)
         replace(SMALL, new_conv_norm="none"),
     ],
 )
-def test_each_module_trains_all_its_parameters(config: PASSDConfig) -> None:
+def test_all_parameters_of_each_variant_have_a_gradient(config: PASSDConfig) -> None:
     torch.manual_seed(0)
     model = PASSD(config, ("a", "b"))
     predictions = model(torch.randn(2, 3, 64, 64))
@@ -120,21 +122,21 @@ def test_each_module_trains_all_its_parameters(config: PASSDConfig) -> None:
     assert set(losses) == {"scores", "boxes"} | (set() if config.proposing == "none" else {"objectness", "proposals"})
     assert torch.stack(list(losses.values())).isfinite().all()
     raw = (predictions.objectness, predictions.proposals, predictions.logits, predictions.deltas)
-    torch.stack([output.sum() for output in raw if output is not None]).sum().backward()
-    still = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()]
-    assert still == []
+    torch.autograd.backward(torch.stack([output.sum() for output in raw if output is not None]).sum())
+    without_gradient = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    assert without_gradient == []
     boxes, scores = model.decode(predictions)
     assert boxes.shape == (2, 255, 4)
     assert scores.shape == (2, 255, 2)
 
 
-def test_without_proposing_the_adjusted_boxes_are_the_default_ones() -> None:
+def test_without_proposing_the_adjusted_boxes_are_the_default_boxes() -> None:
     model = PASSD(replace(SMALL, proposing="none", attending="conv"), ("a",)).eval()
     predictions = model(torch.randn(2, 3, 64, 64))
     assert torch.equal(predictions.adjusted, model.default.expand(2, -1, -1))
     assert predictions.objectness is None
 
 
-def test_a_tower_on_the_offset_convolution_is_refused() -> None:
+def test_a_tower_before_the_offset_convolution_is_refused() -> None:
     with pytest.raises(ValueError, match="only attending 'conv' has towers"):
         PASSD(replace(SMALL, tower_depth=1), ("a",))

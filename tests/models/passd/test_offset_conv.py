@@ -1,4 +1,4 @@
-"""The offset convolution against plain loops in float64, its gradients, and the paper's worked positions."""
+"""The offset convolution: equality with plain loops in float64, gradients, and positions computed from the paper."""
 
 import math
 
@@ -14,7 +14,7 @@ A, SCORES, CHANNELS, HEIGHT, WIDTH = 2, 3, 4, 5, 6
 
 
 def layer(seed: int = 0) -> OffsetConv:
-    """A layer whose weights and biases are large enough to tell apart."""
+    """A layer in float64 with weights and biases that differ clearly."""
     generator = torch.Generator().manual_seed(seed)
     module = OffsetConv(CHANNELS, A, SCORES).double()
     for parameter in module.parameters():
@@ -23,7 +23,7 @@ def layer(seed: int = 0) -> OffsetConv:
 
 
 def inputs(seed: int, spread: float = 1.0) -> tuple[Tensor, Tensor]:
-    """features (2, C, H, W) and geometry (2, A, 4, H, W): shifts of `spread` cells, sizes of 0.5 to 8 cells."""
+    """features (2, C, H, W) and geometry (2, A, 4, H, W): shifts of sigma `spread` cells, sizes of 0.5 to 8 cells."""
     generator = torch.Generator().manual_seed(seed)
     features = torch.randn(2, CHANNELS, HEIGHT, WIDTH, dtype=torch.float64, generator=generator)
     shift = torch.randn(2, A, 2, HEIGHT, WIDTH, dtype=torch.float64, generator=generator) * spread
@@ -39,16 +39,17 @@ def uniform_geometry(size: float, height: int = HEIGHT, width: int = WIDTH, boxe
 
 
 def filters(module: OffsetConv, box: int) -> tuple[Tensor, Tensor]:
-    """The (O, C, 3, 3) filters and (O,) biases of one box: its scores' and then its deltas'."""
-    scores, deltas = (
-        (conv.weight.view(A, -1, CHANNELS, 3, 3)[box], conv.bias.view(A, -1)[box])
-        for conv in (module.scores, module.deltas)
-    )
-    return torch.cat([scores[0], deltas[0]]), torch.cat([scores[1], deltas[1]])
+    """The (O, C, 3, 3) filters and (O,) biases of one box: of its scores, then of its deltas."""
+    weights, biases = [], []
+    for conv in (module.scores, module.deltas):
+        assert conv.bias is not None
+        weights.append(conv.weight.view(A, -1, CHANNELS, 3, 3)[box])
+        biases.append(conv.bias.view(A, -1)[box])
+    return torch.cat(weights), torch.cat(biases)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_outputs_are_those_of_plain_loops(seed: int) -> None:
+def test_outputs_equal_those_of_plain_loops(seed: int) -> None:
     module, (features, geometry) = layer(seed), inputs(seed)
     output = module(features, geometry)
     assert output.shape == (2, A, SCORES + 4, HEIGHT, WIDTH)
@@ -67,7 +68,7 @@ def test_outputs_are_those_of_plain_loops(seed: int) -> None:
                     assert output[1, box, o, row, column].item() == pytest.approx(expected, abs=1e-9)
 
 
-def test_a_batch_is_its_images_one_by_one() -> None:
+def test_a_batch_gives_the_outputs_of_its_single_images() -> None:
     module, (features, geometry) = layer(), inputs(7)
     alone = torch.cat([module(features[i : i + 1], geometry[i : i + 1]) for i in range(2)])
     torch.testing.assert_close(module(features, geometry), alone)
@@ -120,13 +121,15 @@ def test_gradients_reach_features_geometry_and_weights() -> None:
 
     def run(features: Tensor, geometry: Tensor, *weights: Tensor) -> Tensor:
         names = [name for name, _ in module.named_parameters()]
-        return torch.func.functional_call(module, dict(zip(names, weights, strict=True)), (features, geometry))
+        output = torch.func.functional_call(module, dict(zip(names, weights, strict=True)), (features, geometry))
+        assert isinstance(output, Tensor)
+        return output
 
     assert torch.autograd.gradcheck(run, (features.requires_grad_(), geometry.requires_grad_(), *parameters))
 
 
 @pytest.mark.parametrize("far", [1e2, 1e6, 1e12, 1e30])
-def test_taps_far_outside_the_map_leave_the_bias(far: float) -> None:
+def test_the_output_is_the_bias_if_all_taps_are_far_outside_the_map(far: float) -> None:
     module, (features, geometry) = layer(), inputs(2)
     geometry[:, :, :2] = torch.tensor([far, -far]).view(1, 1, 2, 1, 1)
     geometry[:, :, 2:] = 1
@@ -135,14 +138,14 @@ def test_taps_far_outside_the_map_leave_the_bias(far: float) -> None:
         torch.testing.assert_close(output, module.bias().view(1, A, -1, 1, 1).expand_as(output))
 
 
-def test_a_giant_box_keeps_its_centre_tap_alone() -> None:
+def test_only_the_centre_tap_of_a_huge_box_is_inside_the_map() -> None:
     module, (features, _) = layer(), inputs(2)
     output = module(features, uniform_geometry(1e9).expand(2, -1, -1, -1, -1))
     weights, biases = filters(module, 0)
     torch.testing.assert_close(output[:, 0], F.conv2d(features, weights[:, :, 1:2, 1:2], biases))
 
 
-def test_a_map_of_one_cell() -> None:
+def test_outputs_on_a_map_of_one_cell_equal_those_of_plain_loops() -> None:
     module, (features, _) = layer(), inputs(4)
     output = module(features[:, :, :1, :1], uniform_geometry(1.5, 1, 1).expand(2, -1, -1, -1, -1))
     for box in range(A):
@@ -154,8 +157,8 @@ def test_a_map_of_one_cell() -> None:
             assert output[0, box, o, 0, 0].item() == pytest.approx(expected, abs=1e-9)
 
 
-def test_a_bfloat16_map_does_not_move_the_positions() -> None:
-    """Half a cell of position error would follow from bfloat16 positions at column 100 of a map."""
+def test_a_bfloat16_map_does_not_change_the_positions() -> None:
+    """bfloat16 positions would have an error of half a cell at column 100 of a map."""
     features = torch.zeros(1, 1, 1, 128)
     features[..., 100] = 1
     projected = features.repeat(1, 9, 1, 1).bfloat16()
@@ -166,7 +169,7 @@ def test_a_bfloat16_map_does_not_move_the_positions() -> None:
     assert output[99:101].tolist() == pytest.approx(expected, rel=1e-4)
 
 
-def test_filters_start_gaussian_and_biases_zero() -> None:
+def test_initial_filters_are_gaussian_and_initial_biases_zero() -> None:
     """PASSD §6.1: sigma 0.01, bias 0."""
     module = OffsetConv(256, 3, 21)
     for conv in (module.scores, module.deltas):

@@ -1,4 +1,4 @@
-"""PASSD: the paper's numbers, its laws, and that it learns."""
+"""PASSD: numbers from the paper, invariants, and training on two images."""
 
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ def names(count: int) -> tuple[str, ...]:
 
 
 def on_meta(config: PASSDConfig, num_classes: int) -> PASSD:
-    """A model without memory, for counting."""
+    """A model without memory, for counting parameters."""
     with torch.device("meta"):
         return PASSD(config, names(num_classes))
 
@@ -53,7 +53,7 @@ def test_proposing_costs_41490_parameters() -> None:
     assert num_parameters(model.objectness) + num_parameters(model.proposals) == 41_490
 
 
-def test_320_pixels_give_6375_boxes_on_maps_of_40_20_10_5() -> None:
+def test_an_input_of_320_pixels_has_6375_boxes_on_maps_of_40_20_10_5() -> None:
     model = on_meta(MOBILENET, 20)
     assert model.map_sizes == [(40, 40), (20, 20), (10, 10), (5, 5)]
     assert len(model.default) == 6375
@@ -90,7 +90,7 @@ def test_an_adjusted_centre_never_leaves_its_cell(passd: PASSD, spread: float) -
     assert (shift.abs() <= passd.stride / 2 * (1 + 1e-6)).all()
 
 
-def test_unclipped_proposals_are_the_raw_ones_times_the_variances() -> None:
+def test_unclipped_proposals_are_the_raw_outputs_times_the_variances() -> None:
     model = PASSD(replace(SMALL, proposing="unclipped"), names(1))
     raw = torch.randn(1, len(model.default), 4)
     torch.testing.assert_close(model.propose(raw), raw * torch.tensor([0.1, 0.1, 0.2, 0.2]))
@@ -107,8 +107,8 @@ def test_sampling_geometry_is_the_adjusted_box_in_cells(passd: PASSD) -> None:
             assert levels[level][0, a, :, -1, 0].tolist() == pytest.approx(expected, abs=1e-4)
 
 
-def test_predictions_stand_in_the_order_of_the_default_boxes(passd: PASSD) -> None:
-    """A head that answers with its row, column and box number finds each at its default box."""
+def test_predictions_have_the_order_of_the_default_boxes(passd: PASSD) -> None:
+    """If a head outputs row, column and box number, each default box receives its own."""
     side, stride = 16, 8
     output = torch.zeros(1, 3 * 3, side, side)
     for a in range(3):
@@ -133,7 +133,7 @@ def test_shapes_of_predictions_and_candidates(passd: PASSD, images: Tensor) -> N
     assert scores.shape == (2, count, 3)
 
 
-def test_scores_leave_out_the_background(passd: PASSD, images: Tensor) -> None:
+def test_scores_have_no_column_for_the_background(passd: PASSD, images: Tensor) -> None:
     predictions = passd(images)
     background = torch.zeros_like(predictions.logits)
     background[..., 0] = 20
@@ -147,11 +147,11 @@ def test_scores_leave_out_the_background(passd: PASSD, images: Tensor) -> None:
 def test_zero_deltas_decode_to_the_default_boxes(passd: PASSD, images: Tensor) -> None:
     predictions = passd(images)
     zero = torch.zeros_like(predictions.deltas)
-    still = replace(predictions, adjusted=passd.default.expand_as(zero), deltas=zero)
-    torch.testing.assert_close(passd.decode(still)[0][0], cxcywh_to_xyxy(passd.default))
+    unmoved = replace(predictions, adjusted=passd.default.expand_as(zero), deltas=zero)
+    torch.testing.assert_close(passd.decode(unmoved)[0][0], cxcywh_to_xyxy(passd.default))
 
 
-def test_a_batch_is_its_images_one_by_one(passd: PASSD, images: Tensor) -> None:
+def test_a_batch_gives_the_outputs_of_its_single_images(passd: PASSD, images: Tensor) -> None:
     together = passd.decode(passd(images))
     for i in range(2):
         alone = passd.decode(passd(images[i : i + 1]))
@@ -159,13 +159,13 @@ def test_a_batch_is_its_images_one_by_one(passd: PASSD, images: Tensor) -> None:
             torch.testing.assert_close(part[i : i + 1], own, rtol=1e-4, atol=1e-3)
 
 
-def test_targets_decode_to_the_objects_they_were_made_from(passd: PASSD, images: Tensor) -> None:
-    """Predicting the targets of both stages exactly finds every matched object, in its own place."""
+def test_targets_decode_to_their_objects(passd: PASSD, images: Tensor) -> None:
+    """If the predicted deltas equal the targets, each matched box decodes to its object."""
     targets = [Targets(torch.tensor([[20.0, 30, 70, 60], [64, 64, 120, 126]]), torch.tensor([2, 0]))] * 2
     predictions = passd(images)
     labels, deltas = passd.assign(predictions.adjusted, targets)
     boxes, _ = passd.decode(replace(predictions, deltas=deltas * passd.variances))
-    assert set(labels.unique().tolist()) == {0, 3, 1}
+    assert set(labels.flatten().tolist()) == {0, 3, 1}
     for m, label in enumerate((3, 1)):
         found = boxes[labels == label]
         torch.testing.assert_close(found, targets[0].boxes[m].expand_as(found), rtol=1e-4, atol=1e-2)
@@ -179,7 +179,7 @@ def test_without_objects_all_losses_are_zero(passd: PASSD, images: Tensor) -> No
     )
 
 
-def test_an_image_without_objects_does_not_change_the_others_targets(passd: PASSD, images: Tensor) -> None:
+def test_an_image_without_objects_does_not_change_the_targets_of_other_images(passd: PASSD, images: Tensor) -> None:
     target = Targets(torch.tensor([[20.0, 30, 70, 60]]), torch.tensor([1]))
     empty = Targets(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))
     adjusted = passd(images).adjusted
@@ -193,7 +193,7 @@ def test_offset_grad_is_the_share_of_the_gradient_that_reaches_the_proposals(pas
     def gradient(share: float) -> Tensor:
         model = PASSD(replace(SMALL, offset_grad=share), names(3))
         adjusted = (model.default + 1).requires_grad_()
-        torch.stack([level.square().sum() for level in model.geometry(adjusted[None])]).sum().backward()
+        torch.autograd.backward(torch.stack([level.square().sum() for level in model.geometry(adjusted[None])]).sum())
         return torch.zeros_like(adjusted) if adjusted.grad is None else adjusted.grad
 
     if share == 0:
@@ -208,8 +208,8 @@ def test_an_input_size_that_the_strides_do_not_divide_is_refused() -> None:
         PASSD(replace(MOBILENET, input_size=300), names(1))
 
 
-def test_it_overfits_two_images() -> None:
-    """Forty steps on two pictures: each loss falls below 0.4 of its start, and the rectangles are found in their colours."""
+def test_training_overfits_two_images() -> None:
+    """After 40 steps each loss is below 0.4 of its first value, and both rectangles are detected with their label."""
     torch.manual_seed(0)
     pictures = [draw(seed, 128, 128) for seed in (1, 4)]
     batch = torch.stack([torch.from_numpy(picture.pixels) for picture in pictures])
@@ -217,20 +217,20 @@ def test_it_overfits_two_images() -> None:
     model = PASSD(SMALL, CLASSES)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
-            module.momentum = 0.3  # so that the running statistics follow within forty steps
+            module.momentum = 0.3  # so that the running statistics converge within 40 steps
     optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
     history = []
     for _ in range(40):
         losses = model.loss(model(normalise(batch)), targets)
         history.append({name: value.item() for name, value in losses.items()})
         optimizer.zero_grad()
-        torch.stack(list(losses.values())).sum().backward()
+        torch.autograd.backward(torch.stack(list(losses.values())).sum())
         optimizer.step()
     for name, first in history[0].items():
         assert history[-1][name] < 0.4 * first, name
     found = TorchEngine(model)(batch.numpy())
     for image, target in enumerate(targets):
         for box, label in zip(target.boxes, target.labels, strict=True):
-            is_sure = torch.from_numpy((found.scores[image] > 0.5) & (found.labels[image] == label.item()))
-            overlaps = iou(torch.from_numpy(found.boxes[image])[is_sure], box[None])
+            is_confident = torch.from_numpy((found.scores[image] > 0.5) & (found.labels[image] == label.item()))
+            overlaps = iou(torch.from_numpy(found.boxes[image])[is_confident], box[None])
             assert overlaps.max() > 0.7

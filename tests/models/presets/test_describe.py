@@ -1,4 +1,4 @@
-"""What the presets' table and `describe` print: PASSD's numbers."""
+"""The table of presets and the text of `describe`: numbers of PASSD."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from models.presets.catalogue import PRESETS, find_preset
 from models.presets.describe import build_on_meta, describe, list_presets, size_of
 from models.presets.overrides import override
 
-SIZES = {  # parameters and boxes of the papers' models, and the multiply-adds of their convolutions in 10^9
+SIZES = {  # parameters and boxes of the paper's models, and 10^9 multiply-adds of their convolutions
     "passd-320-vgg16": (24_866_205, 6_375, 35.89),
     "passd-512-vgg16": (24_866_205, 16_320, 91.87),
     "passd-512-vgg16-coco": (25_281_105, 16_320, 94.13),
@@ -17,7 +17,7 @@ SIZES = {  # parameters and boxes of the papers' models, and the multiply-adds o
 
 
 @pytest.mark.parametrize("name", SIZES)
-def test_parameters_boxes_and_multiply_adds(name: str) -> None:
+def test_parameters_boxes_and_multiply_adds_are_the_expected_ones(name: str) -> None:
     preset = find_preset(name)
     size = size_of(build_on_meta(preset, 80 if name.endswith("-coco") else 20), preset)
     assert (size.num_parameters, size.num_boxes, round(size.multiply_adds / 1e9, 2)) == SIZES[name]
@@ -31,7 +31,7 @@ def test_the_table_has_a_line_for_each_preset() -> None:
     assert lines[1].split()[:4] == ["passd-320-mobilenet-coco", "80", "6,735,697", "6,375"]
 
 
-def test_describe_lists_parts_that_add_up_and_settings_that_set_takes() -> None:
+def test_described_parts_add_up_and_set_takes_the_described_settings() -> None:
     preset = find_preset("passd-320-mobilenet")
     text = describe(preset, 20)
     counts = {

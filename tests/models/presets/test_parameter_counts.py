@@ -1,6 +1,6 @@
 """The number of parameters of each model and prediction module: PASSD, Tables 1, 3, 5 and 6.
 
-The paper prints millions with two decimals; these are the exact numbers of the one reading that gives all of them.
+The paper gives millions with two decimals; these exact numbers are those of the only reading that agrees with all.
 """
 
 from dataclasses import replace
@@ -48,13 +48,13 @@ TABLE_1_AND_3 = {  # millions with VGG-16, as printed
 
 
 def count(config: PASSDConfig, num_classes: int) -> int:
-    """The parameters of a model, built without memory."""
+    """The number of parameters of a model, built without memory."""
     with torch.device("meta"):
         return num_parameters(PASSD(config, tuple(str(i) for i in range(num_classes))))
 
 
 @pytest.mark.parametrize("row", PASSD_ROWS)
-def test_each_prediction_module_of_tables_1_and_3(row: str) -> None:
+def test_prediction_modules_have_the_parameters_of_tables_1_and_3(row: str) -> None:
     bases = [find_preset(f"passd-320-{backbone}") for backbone in ("vgg16", "resnet101", "mobilenet")]
     assert (
         tuple(num_parameters(build_on_meta(variant(base, PASSD_ROWS[row], 0), 20)) for base in bases) == ROW_COUNTS[row]
@@ -70,27 +70,31 @@ def test_each_prediction_module_of_tables_1_and_3(row: str) -> None:
         (PASSDConfig("resnet101", 768, num_levels=5), 48_152_145, "184"),
     ],
 )
-def test_models_of_table_5_at_81_classes(config: PASSDConfig, expected: int, mebibytes: str) -> None:
+def test_models_have_the_parameters_of_table_5_at_81_classes(
+    config: PASSDConfig, expected: int, mebibytes: str
+) -> None:
     assert count(config, 80) == expected
     assert f"{expected * 4 / 2**20:.0f}" == mebibytes
 
 
-def test_mobilenet_of_table_6_at_81_classes() -> None:
+def test_mobilenet_has_the_parameters_of_table_6_at_81_classes() -> None:
     assert count(MOBILENET, 80) == 6_735_697
     assert f"{6_735_697 / 1e6:.1f}" == "6.7"
 
 
-def test_the_input_size_changes_no_parameters() -> None:
+def test_the_input_size_does_not_change_the_parameters() -> None:
     assert count(replace(VGG, input_size=512), 20) == count(VGG, 20)
 
 
 def test_vgg_with_batch_norm_has_no_l2norm() -> None:
-    """Batch norm after each of the 13 convolutions has 8,448 parameters, L2Norm had 512."""
+    """Batch norm after each of the 13 convolutions has 8,448 parameters; L2Norm has 512."""
     assert count(replace(VGG, backbone="vgg16bn"), 20) == 24_874_141
 
 
 @pytest.mark.parametrize(("config", "expected"), [(VGG, 25_278_161), (RESNET, 47_475_537), (MOBILENET, 6_733_905)])
-def test_new_convolutions_without_norm(config: PASSDConfig, expected: int) -> None:
+def test_models_without_norms_in_new_convolutions_have_the_expected_parameters(
+    config: PASSDConfig, expected: int
+) -> None:
     assert count(replace(config, new_conv_norm="none"), 80) == expected
 
 
@@ -106,11 +110,11 @@ def test_new_convolutions_without_norm(config: PASSDConfig, expected: int) -> No
         ("mobilenet", 4, 3_206_976 + 536_576),
     ],
 )
-def test_base_networks(name: BackboneName, num_levels: int, expected: int) -> None:
+def test_base_networks_have_the_expected_parameters(name: BackboneName, num_levels: int, expected: int) -> None:
     with torch.device("meta"):
         assert num_parameters(build_backbone(name, num_levels, "bn")) == expected
 
 
-def test_the_extra_block_of_resnet() -> None:
+def test_the_extra_block_of_resnet_has_the_expected_parameters() -> None:
     with torch.device("meta"):
         assert num_parameters(ResNet((3, 4, 23, 3), num_extras=1).extras) == 1_526_272

@@ -9,8 +9,8 @@ from tests.models.oracles import Box
 Cell = tuple[int, int, int]  # level, row, column; level 0 is the finest
 
 
-def touched(box: Box, share: float, map_size: tuple[int, int], stride: int) -> set[tuple[int, int]]:
-    """(row, column) of each cell that the middle `share` of a box touches; at least one.  # FSAF §3.2"""
+def overlapped(box: Box, share: float, map_size: tuple[int, int], stride: int) -> set[tuple[int, int]]:
+    """(row, column) of each cell that overlaps the middle `share` of a box; at least one cell.  # FSAF §3.2"""
     x, y = (box[0] + box[2]) / 2 / stride, (box[1] + box[3]) / 2 / stride
     w, h = (box[2] - box[0]) / stride, (box[3] - box[1]) / stride
     height, width = map_size
@@ -28,17 +28,17 @@ def supervise(
     map_sizes: Sequence[tuple[int, int]],
     strides: Sequence[int],
 ) -> tuple[dict[tuple[Cell, int], str], dict[Cell, int]]:
-    """The state, positive or ignored, of each (cell, class) that is not negative; the instance of each positive cell."""
+    """States of all (cell, class) that are not negative: positive or ignored; the instance of each positive cell."""
     states: dict[tuple[Cell, int], str] = {}
     owners: dict[Cell, int] = {}
     for box, label, own in zip(boxes, labels, levels, strict=True):
         for level in (own - 1, own, own + 1):
             if 0 <= level < len(strides):
-                for row, column in touched(box, 0.5, map_sizes[level], strides[level]):
+                for row, column in overlapped(box, 0.5, map_sizes[level], strides[level]):
                     states[(level, row, column), label] = "ignored"
     by_size = sorted(range(len(boxes)), key=lambda m: (boxes[m][2] - boxes[m][0]) * (boxes[m][3] - boxes[m][1]))
     for m in by_size:
-        for row, column in touched(boxes[m], 0.2, map_sizes[levels[m]], strides[levels[m]]):
+        for row, column in overlapped(boxes[m], 0.2, map_sizes[levels[m]], strides[levels[m]]):
             cell = (levels[m], row, column)
             if cell not in owners:
                 owners[cell] = m
@@ -53,7 +53,7 @@ def focal(logit: float, target: int) -> float:
 
 
 def iou_loss(box: Box, target: Box) -> float:
-    """UnitBox, with the IoU kept above 1e-6."""
+    """-ln IoU as in UnitBox; the IoU is at least 1e-6."""
     return -math.log(max(oracles.iou(box, target), 1e-6))
 
 
@@ -67,7 +67,7 @@ def instance_loss(
     strides: Sequence[int],
 ) -> float:
     """FSAF §3.3, eq. 1: the mean focal loss plus the mean IoU loss over the effective box."""
-    cells = touched(box, 0.2, map_sizes[level], strides[level])
+    cells = overlapped(box, 0.2, map_sizes[level], strides[level])
     total = 0.0
     for row, column in cells:
         cell = (level, row, column)
@@ -85,7 +85,7 @@ def losses(
     map_sizes: Sequence[tuple[int, int]],
     strides: Sequence[int],
 ) -> tuple[float, float, int]:
-    """Of one image: the sum of the focal loss over what is not ignored, of the IoU loss, and the number of positives."""
+    """Sums of one image: focal loss of all scores that are not ignored, IoU loss of positives, number of positives."""
     states, owners = supervise(boxes, labels, levels, map_sizes, strides)
     classes = 0.0
     for cell, scores in logits.items():

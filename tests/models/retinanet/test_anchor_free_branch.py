@@ -1,4 +1,4 @@
-"""The anchor-free branch: decoding, its loss against plain loops, and what its gradient touches."""
+"""The anchor-free branch: decoding, equality of its loss with plain loops, and its gradient."""
 
 import math
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from models.retinanet.anchor_free_branch import AnchorFreeBranch, AnchorFreePredictions, LevelSelection
 from models.retinanet.anchor_free_targets import Cells, cells_of, inside, raster
 from tests.models.retinanet import anchor_free_oracle as fsaf_oracle
-from tests.models.retinanet.test_anchor_free_targets import STRIDES, as_boxes, cells, key, random_targets, targets
+from tests.models.retinanet.anchor_free_inputs import STRIDES, as_boxes, cells, key, random_targets, targets
 
 
 def branch(
@@ -19,7 +19,7 @@ def branch(
 
 
 def predictions(grid: Cells, batch: int, num_classes: int = 3, seed: int = 0) -> AnchorFreePredictions:
-    """Random scores and distances, which a gradient can reach."""
+    """Random scores and distances that require a gradient."""
     generator = torch.Generator().manual_seed(seed)
     logits = torch.randn(batch, len(grid), num_classes, generator=generator)
     offsets = torch.rand(batch, len(grid), 4, generator=generator)
@@ -27,31 +27,31 @@ def predictions(grid: Cells, batch: int, num_classes: int = 3, seed: int = 0) ->
 
 
 def gradients(found: AnchorFreePredictions, losses: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    torch.stack(list(losses.values())).sum().backward()
+    torch.autograd.backward(torch.stack(list(losses.values())).sum())
     assert found.logits.grad is not None
     assert found.offsets.grad is not None
     return found.logits.grad, found.offsets.grad
 
 
-def test_it_starts_with_scores_of_a_hundredth_and_distances_of_a_tenth() -> None:
+def test_initial_scores_are_a_hundredth_and_initial_distances_a_tenth() -> None:
     """FSAF §3.4: pi = 0.01, b = 0.1, sigma = 0.01."""
     torch.manual_seed(0)
     module = AnchorFreeBranch(256, 80, STRIDES, "online", 0.5)
     assert module.scores.bias is not None
     assert module.offsets.bias is not None
-    assert module.scores.bias.unique().tolist() == pytest.approx([-4.59511985])
-    assert module.offsets.bias.unique().tolist() == pytest.approx([0.1])
+    assert sorted(set(module.scores.bias.tolist())) == pytest.approx([-4.59511985])
+    assert sorted(set(module.offsets.bias.tolist())) == pytest.approx([0.1])
     for layer in (module.scores, module.offsets):
         assert layer.weight.std().item() == pytest.approx(0.01, rel=0.05)
 
 
 @pytest.mark.parametrize(("num_classes", "count"), [(80, 193_620), (20, 55_320)])
-def test_it_costs_193620_parameters_for_80_classes(num_classes: int, count: int) -> None:
+def test_the_branch_has_193620_parameters_for_80_classes(num_classes: int, count: int) -> None:
     assert sum(p.numel() for p in AnchorFreeBranch(256, num_classes, STRIDES, "online", 0.5).parameters()) == count
 
 
-def test_a_worked_cell_decodes_to_its_box() -> None:
-    """P4's row 6, column 11 lies 5.25, 2.75, 4.75 and 2.25 cells from the sides of (100, 60, 260, 140); S = 4."""
+def test_a_cell_of_the_example_decodes_to_its_box() -> None:
+    """Row 6, column 11 of P4 is 5.25, 2.75, 4.75 and 2.25 cells from the sides of (100, 60, 260, 140); S = 4."""
     grid = cells()
     n = int(((grid.level == 1) & (grid.row == 6) & (grid.column == 11)).nonzero())
     offsets = torch.zeros(1, len(grid), 4)
@@ -61,7 +61,7 @@ def test_a_worked_cell_decodes_to_its_box() -> None:
     assert found[0, n + 1].tolist() == [200, 104, 200, 104]
 
 
-def test_each_cell_proposes_its_best_class_alone() -> None:
+def test_each_cell_has_a_score_only_for_its_best_class() -> None:
     grid = cells_of([(2, 2)], (8,))
     logits = torch.tensor([[-1.0, 2, 1], [3, 3, 0], [40, 50, 0], [-9, -8, -7]])[None]
     scores = branch(strides=(8,)).decode(AnchorFreePredictions(logits, torch.zeros(1, 4, 4), grid))[1][0]
@@ -70,8 +70,8 @@ def test_each_cell_proposes_its_best_class_alone() -> None:
     assert scores[0, 1].item() == pytest.approx(1 / (1 + math.exp(-2)))
 
 
-def test_predictions_stand_in_the_order_of_the_cells() -> None:
-    """A head that answers with its input finds each cell's row and column in its place."""
+def test_predictions_have_the_order_of_the_cells() -> None:
+    """If the heads copy their input, each cell receives its own row and column."""
     module = AnchorFreeBranch(2, 2, (8, 16), "online", 1.0)
     with torch.no_grad():
         for parameter in module.parameters():
@@ -91,7 +91,7 @@ def test_predictions_stand_in_the_order_of_the_cells() -> None:
 
 @pytest.mark.parametrize("level_selection", ["online", "heuristic"])
 @pytest.mark.parametrize("seed", range(3))
-def test_loss_is_that_of_plain_loops(seed: int, level_selection: LevelSelection) -> None:
+def test_the_loss_equals_that_of_plain_loops(seed: int, level_selection: LevelSelection) -> None:
     grid = cells(128, 128)
     module = branch(level_selection=level_selection)
     found = predictions(grid, 2, seed=seed)
@@ -111,18 +111,17 @@ def test_loss_is_that_of_plain_loops(seed: int, level_selection: LevelSelection)
     assert losses["cell_boxes"].item() == pytest.approx(regression / count, rel=1e-4)
 
 
-def test_with_one_level_both_selections_have_one_loss() -> None:
+def test_with_one_level_both_selections_have_the_same_loss() -> None:
     grid, target = cells_of([(16, 16)], (8,)), targets([[10.0, 10, 60, 90], [70, 20, 75, 100]], [0, 2])
     found = predictions(grid, 1)
-    online, heuristic = (
-        branch(level_selection=how, strides=(8,)).loss(found, [target]) for how in ("online", "heuristic")
-    )
+    online = branch(level_selection="online", strides=(8,)).loss(found, [target])
+    heuristic = branch(level_selection="heuristic", strides=(8,)).loss(found, [target])
     assert {name: value.item() for name, value in online.items()} == {
         name: value.item() for name, value in heuristic.items()
     }
 
 
-def test_weight_scales_both_terms() -> None:
+def test_the_weight_scales_both_terms() -> None:
     found, target = predictions(cells(), 1), random_targets(1)
     whole = branch().loss(found, [target])
     half = AnchorFreeBranch(16, 3, STRIDES, "online", 0.5).loss(found, [target])
@@ -130,7 +129,7 @@ def test_weight_scales_both_terms() -> None:
         assert half[name].item() == pytest.approx(value.item() / 2)
 
 
-def test_gradient_stays_out_of_ignored_cells_and_boxes_learn_in_effective_ones_only() -> None:
+def test_ignored_cells_have_no_gradient_and_only_effective_cells_train_boxes() -> None:
     grid, target = cells(), targets([[100.0, 60, 260, 140]], [1])
     found = predictions(grid, 1)
     module = branch(level_selection="heuristic")  # level 4
@@ -155,7 +154,7 @@ def test_level_selection_has_no_gradient() -> None:
 EMPTY = targets([], [])
 
 
-def test_a_batch_without_objects_learns_that_nothing_is_there() -> None:
+def test_a_batch_without_objects_trains_all_scores_towards_zero() -> None:
     found = predictions(cells(), 2)
     losses = branch().loss(found, [EMPTY, EMPTY])
     assert losses["cell_boxes"].item() == 0
@@ -170,7 +169,7 @@ def test_a_batch_without_objects_learns_that_nothing_is_there() -> None:
 @pytest.mark.parametrize(
     "boxes",
     [
-        [[51.0, 51, 52, 52]],  # a pixel in P3's cell of 48 to 56, beside its centre
+        [[51.0, 51, 52, 52]],  # one pixel in the cell of P3 from 48 to 56, next to its centre
         [[0, 0, 1, 1], [383, 255, 384, 256]],
         [[-500, -400, 900, 800]],
         [[0, 0, 384, 256]],
@@ -181,7 +180,7 @@ def test_a_batch_without_objects_learns_that_nothing_is_there() -> None:
     ids=["tiny", "corners", "larger than the image", "the image", "lines", "identical", "without area"],
 )
 @pytest.mark.parametrize("level_selection", ["online", "heuristic"])
-def test_odd_objects_have_finite_losses_and_gradients(
+def test_unusual_objects_have_finite_losses_and_gradients(
     boxes: list[list[float]], level_selection: LevelSelection
 ) -> None:
     module = branch(level_selection=level_selection)
@@ -193,8 +192,8 @@ def test_odd_objects_have_finite_losses_and_gradients(
     assert losses["cell_boxes"] > 0
 
 
-def test_a_pixel_learns_its_box_although_it_misses_the_cells_centre() -> None:
-    """The intersection with a target beside the centre is not empty, so the gradient of the IoU loss moves the sides."""
+def test_a_tiny_object_next_to_the_cell_centre_has_a_box_gradient() -> None:
+    """Box and target intersect even if the target does not contain the centre, so the IoU loss has a gradient."""
     grid, target = cells(), targets([[49.0, 49, 51, 51]], [0])
     found = predictions(grid, 1)
     _, by_offset = gradients(found, branch().loss(found, [target]))

@@ -1,6 +1,4 @@
-"""Rasters, level selection and supervision of the anchor-free branch: worked numbers, plain loops, and their edges."""
-
-import math
+"""Rasters, level selection and supervision of the anchor-free branch: examples, plain loops and limiting cases."""
 
 import numpy as np
 import pytest
@@ -20,39 +18,11 @@ from models.retinanet.anchor_free_targets import (
     raster,
     supervise,
 )
-from tests.models.oracles import Box
 from tests.models.retinanet import anchor_free_oracle as fsaf_oracle
+from tests.models.retinanet.anchor_free_inputs import STRIDES, as_boxes, cells, key, random_targets, targets
 from tests.models.retinanet.anchor_free_oracle import Cell
 
-STRIDES = (8, 16, 32, 64, 128)
-WORKED = torch.tensor([[100.0, 60, 260, 140]])
-
-
-def cells(height: int = 256, width: int = 384) -> Cells:
-    return cells_of([(height // stride, width // stride) for stride in STRIDES], STRIDES)
-
-
-def targets(boxes: list[list[float]], labels: list[int]) -> Targets:
-    return Targets(torch.tensor(boxes).reshape(-1, 4), torch.tensor(labels, dtype=torch.int64))
-
-
-def random_targets(seed: int, count: int = 8, num_classes: int = 3) -> Targets:
-    """Objects of 2 to 300 pixels on a 256 x 384 picture, some of them crowded together, some across its border."""
-    rng = np.random.default_rng(seed)
-    centres = rng.uniform((0, 0), (384, 256), (count, 2))
-    centres[: count // 2] = centres[0] + rng.normal(0, 20, (count // 2, 2))
-    sizes = np.exp(rng.uniform(math.log(2), math.log(300), (count, 2)))
-    boxes = np.concatenate([centres - sizes / 2, centres + sizes / 2], axis=1).clip(0, [384, 256, 384, 256])
-    kept = ((boxes[:, 2:] - boxes[:, :2]) > 0).all(axis=1)
-    return targets(boxes[kept].tolist(), rng.integers(0, num_classes, int(kept.sum())).tolist())
-
-
-def as_boxes(tensor: Tensor) -> list[Box]:
-    return [(x1, y1, x2, y2) for x1, y1, x2, y2 in tensor.tolist()]
-
-
-def key(grid: Cells, n: int) -> Cell:
-    return int(grid.level[n]), int(grid.row[n]), int(grid.column[n])
+EXAMPLE = torch.tensor([[100.0, 60, 260, 140]])
 
 
 @pytest.mark.parametrize(
@@ -62,18 +32,18 @@ def key(grid: Cells, n: int) -> Cell:
         (IGNORING_SHARE, [(17, 10, 28, 15), (8, 5, 14, 8), (4, 2, 7, 4), (2, 1, 4, 2), (1, 0, 2, 1)]),
     ],
 )
-def test_worked_rasters(share: float, expected: list[tuple[int, ...]]) -> None:
-    assert [tuple(cell) for cell in raster(WORKED, share, cells())[0].tolist()] == expected
+def test_rasters_of_an_example(share: float, expected: list[tuple[int, ...]]) -> None:
+    assert [tuple(cell) for cell in raster(EXAMPLE, share, cells())[0].tolist()] == expected
 
 
 @pytest.mark.parametrize("share", [EFFECTIVE_SHARE, IGNORING_SHARE])
 @pytest.mark.parametrize("seed", range(4))
-def test_rasters_are_the_cells_that_the_box_touches(seed: int, share: float) -> None:
+def test_rasters_are_the_cells_that_the_box_overlaps(seed: int, share: float) -> None:
     grid, boxes = cells(), random_targets(seed, 20).boxes
     found = inside(raster(boxes, share, grid), grid)
     for m, box in enumerate(as_boxes(boxes.double())):
         for level, stride in enumerate(STRIDES):
-            expected = fsaf_oracle.touched(box, share, grid.map_sizes[level], stride)
+            expected = fsaf_oracle.overlapped(box, share, grid.map_sizes[level], stride)
             own = (found[m] & (grid.level == level)).nonzero()[:, 0].tolist()
             assert {key(grid, n)[1:] for n in own} == expected
 
@@ -86,7 +56,7 @@ def test_rasters_are_the_cells_that_the_box_touches(seed: int, share: float) -> 
         [0, 0, 2, 2],
         [382, 254, 384, 256],
         [384, 256, 384, 256],
-        [-300, -300, 900, 900],  # larger than the picture
+        [-300, -300, 900, 900],  # larger than the image
         [0, 0, 384, 1],
     ],
 )
@@ -106,23 +76,23 @@ def test_every_instance_has_a_cell_inside_the_map_at_each_level(box: list[float]
 @pytest.mark.parametrize(
     ("size", "level"), [(111.9, 3), (112, 4), (224, 5), (447, 5), (448, 6), (900, 7), (2000, 7), (16, 3), (0, 3)]
 )
-def test_heuristic_level_is_eq_3(size: float, level: int) -> None:
+def test_the_heuristic_level_is_that_of_eq_3(size: float, level: int) -> None:
     box = torch.tensor([[10.0, 20, 10 + size, 20 + size]])
     assert 3 + heuristic_levels(box, 3, 5).item() == level
 
 
-def test_heuristic_level_of_the_worked_box_is_4() -> None:
+def test_the_heuristic_level_of_the_example_is_4() -> None:
     """sqrt(160 x 80) = 113.137."""
-    assert 3 + heuristic_levels(WORKED, 3, 5).item() == 4
+    assert 3 + heuristic_levels(EXAMPLE, 3, 5).item() == 4
 
 
-def test_online_level_has_the_smallest_loss_and_is_the_finest_of_equals() -> None:
+def test_the_online_level_is_the_finest_with_the_smallest_loss() -> None:
     losses = torch.tensor([[3.0, 1, 2, 4, 5], [2, 2, 1, 1, 9], [7, 7, 7, 7, 7], [5, 4, 3, 2, 1]])
     assert online_levels(losses).tolist() == [1, 2, 0, 4]
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_instance_losses_are_those_of_plain_loops(seed: int) -> None:
+def test_instance_losses_equal_those_of_plain_loops(seed: int) -> None:
     grid, target = cells(), random_targets(seed)
     generator = torch.Generator().manual_seed(seed)
     logits = torch.randn(len(grid), 3, generator=generator, dtype=torch.float64)
@@ -138,7 +108,7 @@ def test_instance_losses_are_those_of_plain_loops(seed: int) -> None:
 
 
 @pytest.mark.parametrize("level", range(5))
-def test_an_instance_goes_to_the_level_that_already_finds_it(level: int) -> None:
+def test_an_instance_gets_the_level_that_predicts_it_best(level: int) -> None:
     grid, target = cells(), targets([[100.0, 60, 260, 140]], [2])
     logits = torch.full((len(grid), 3), -4.6)
     boxes = torch.tensor([[90.0, 40, 280, 170]]).repeat(len(grid), 1)
@@ -159,7 +129,7 @@ def states(grid: Cells, classes: Tensor, is_ignored: Tensor) -> dict[tuple[Cell,
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_supervision_is_that_of_plain_loops(seed: int) -> None:
+def test_supervision_equals_that_of_plain_loops(seed: int) -> None:
     grid, target = cells(), random_targets(seed, 12)
     levels = torch.from_numpy(np.random.default_rng(seed).integers(0, 5, len(target.boxes)))
     found = supervise(target, levels, grid, 4)
@@ -171,20 +141,20 @@ def test_supervision_is_that_of_plain_loops(seed: int) -> None:
     assert {key(grid, n): int(found.instance[n]) for n in positive} == owners
 
 
-@pytest.mark.parametrize(("level", "beside"), [(0, [0, 1]), (2, [1, 2, 3]), (4, [3, 4])])
-def test_ignoring_boxes_count_at_the_level_and_at_those_beside_it(level: int, beside: list[int]) -> None:
+@pytest.mark.parametrize(("level", "adjacent"), [(0, [0, 1]), (2, [1, 2, 3]), (4, [3, 4])])
+def test_ignoring_boxes_apply_at_their_level_and_at_adjacent_levels(level: int, adjacent: list[int]) -> None:
     grid, target = cells(), targets([[100.0, 60, 260, 140]], [1])
     found = supervise(target, torch.tensor([level]), grid, 3)
     everywhere = inside(raster(target.boxes, IGNORING_SHARE, grid), grid)[0]
     for other in range(5):
         of_level = grid.level == other
         marked = found.is_ignored[:, 1] | found.is_positive
-        assert torch.equal(marked[of_level], everywhere[of_level] & (other in beside))
+        assert torch.equal(marked[of_level], everywhere[of_level] & (other in adjacent))
         assert found.is_positive[of_level].any() == (other == level)
     assert not found.is_ignored[:, [0, 2]].any()
 
 
-def test_of_overlapping_effective_boxes_the_smaller_has_the_cells() -> None:
+def test_the_smaller_of_overlapping_effective_boxes_gets_the_cells() -> None:
     grid = cells()
     large, small = [100.0, 60, 260, 140], [140.0, 80, 220, 120]
     for order, labels in (([large, small], [0, 1]), ([small, large], [1, 0])):
@@ -193,7 +163,7 @@ def test_of_overlapping_effective_boxes_the_smaller_has_the_cells() -> None:
         assert of_small.sum() < found.is_positive.sum()
         assert torch.equal(found.classes[:, 1] > 0, of_small)
         assert (found.instance[of_small] == order.index(small)).all()
-        assert found.is_ignored[of_small, 0].all()  # the larger one's class is neither there nor absent
+        assert found.is_ignored[of_small, 0].all()  # the class of the larger one is neither positive nor negative there
 
 
 def test_overlapping_instances_of_one_class_are_both_positive() -> None:
@@ -204,7 +174,7 @@ def test_overlapping_instances_of_one_class_are_both_positive() -> None:
     assert torch.equal(found.classes[:, 0] > 0, both)
 
 
-def test_of_two_identical_boxes_the_first_has_the_cells() -> None:
+def test_the_first_of_two_identical_boxes_gets_the_cells() -> None:
     grid, box = cells(), [100.0, 60, 260, 140]
     found = supervise(targets([box, box], [1, 0]), torch.tensor([1, 1]), grid, 2)
     assert (found.instance[found.is_positive] == 0).all()
@@ -221,7 +191,7 @@ def test_a_class_that_never_occurs_is_negative_everywhere() -> None:
     assert not found.is_ignored[:, 3:].any()
 
 
-def test_without_objects_all_is_negative() -> None:
+def test_without_objects_all_cells_are_negative() -> None:
     grid, target = cells(), targets([], [])
     found = supervise(target, torch.zeros(0, dtype=torch.int64), grid, 2)
     assert not found.classes.any()

@@ -1,4 +1,4 @@
-"""RetinaNet with and without FSAF: the papers' numbers, its laws, and that it learns."""
+"""RetinaNet with and without FSAF: numbers from the papers, invariants, and training on two images."""
 
 import math
 from dataclasses import replace
@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from models.backbones.build import BackboneName
+from models.backbones.resnet import ResNet
 from models.boxes.geometry import cxcywh_to_xyxy, iou
 from models.detector import Targets, best_candidates, normalise
 from models.evaluation.torch_engine import TorchEngine
@@ -25,7 +27,7 @@ def names(count: int) -> tuple[str, ...]:
 
 
 def on_meta(config: RetinaNetConfig, num_classes: int) -> RetinaNet:
-    """A model without memory, for counting."""
+    """A model without memory, for counting parameters."""
     with torch.device("meta"):
         return RetinaNet(config, names(num_classes))
 
@@ -36,7 +38,7 @@ def num_parameters(model: nn.Module) -> int:
 
 @pytest.fixture(scope="module")
 def joint() -> RetinaNet:
-    """A small untrained model with both branches, loud enough to give scores of all sizes."""
+    """A small untrained model with both branches; its weights are large enough for scores of all sizes."""
     torch.manual_seed(0)
     model = RetinaNet(SMALL, names(3))
     with torch.no_grad():
@@ -45,7 +47,7 @@ def joint() -> RetinaNet:
                 nn.init.kaiming_normal_(module.weight)
             if isinstance(module, nn.BatchNorm2d):
                 module.momentum = 1.0
-        model(torch.randn(2, 3, 128, 128))  # gives the norms their statistics
+        model(torch.randn(2, 3, 128, 128))  # sets the statistics of the norms
     return model.eval()
 
 
@@ -54,7 +56,7 @@ def images() -> Tensor:
     return torch.randn(2, 3, 128, 128, generator=torch.Generator().manual_seed(1))
 
 
-COUNTS = {  # anchor-based, anchor-free, joint
+COUNTS: dict[tuple[BackboneName, int], tuple[int, int, int]] = {  # anchor-based, anchor-free, joint
     ("resnet50", 80): (37_968_692, 36_419_732, 38_162_312),
     ("resnet101", 80): (56_960_820, 55_411_860, 57_154_440),
     ("resnext101", 80): (95_866_932, 94_317_972, 96_060_552),
@@ -65,16 +67,18 @@ COUNTS = {  # anchor-based, anchor-free, joint
 
 
 @pytest.mark.parametrize(("backbone", "num_classes"), COUNTS)
-def test_number_of_parameters(backbone: str, num_classes: int) -> None:
+def test_number_of_parameters_is_the_expected_one(backbone: BackboneName, num_classes: int) -> None:
     counts = []
     for branches in BRANCHES:
-        model = on_meta(RetinaNetConfig(backbone, 512, branches), num_classes)  # type: ignore[arg-type]
+        model = on_meta(RetinaNetConfig(backbone, 512, branches), num_classes)
         counts.append(num_parameters(model))
     assert tuple(counts) == COUNTS[backbone, num_classes]
 
 
 @pytest.mark.parametrize(("branches", "multiply_adds"), [*zip(BRANCHES, (238.54, 205.51, 242.66), strict=True)])
-def test_multiply_adds_of_resnet50_at_1280_by_800(branches: Branches, multiply_adds: float) -> None:
+def test_resnet50_at_1280_by_800_pixels_has_the_expected_multiply_adds(
+    branches: Branches, multiply_adds: float
+) -> None:
     """mmdetection counts 239.32 for RetinaNet, norms and ReLUs included."""
     model = on_meta(RetinaNetConfig("resnet50", 512, branches), 80)
     with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
@@ -82,44 +86,45 @@ def test_multiply_adds_of_resnet50_at_1280_by_800(branches: Branches, multiply_a
     assert counter.get_total_flops() / 2e9 == pytest.approx(multiply_adds, abs=0.005)
 
 
-def test_what_learns_is_what_detectron_trains() -> None:
-    """detectron2's RetinaNet R-50, which does not count frozen norms, has 37,915,572 parameters, 31,452,352 of them in
-    backbone and pyramid; mmdetection's, which trains the affine part of the norms, has 225,344 in the stem and stage 1."""
+def test_trained_parameters_are_those_of_detectron() -> None:
+    """Counts of two reference implementations of RetinaNet R-50.
+
+    detectron2, without frozen norms: 37,915,572 parameters, 31,452,352 of them in backbone and pyramid. mmdetection,
+    which trains the affine part of the norms: 225,344 parameters in the stem and stage 1.
+    """
     model = on_meta(RetinaNetConfig("resnet50", 512, "anchor-based"), 80)
     norms = sum(num_parameters(layer) for layer in model.modules() if isinstance(layer, FrozenBatchNorm2d))
     assert norms == 53_120
     assert num_parameters(model) - norms == 37_915_572
     assert num_parameters(model.backbone) + num_parameters(model.fpn) - norms == 31_452_352
-    early = (
-        num_parameters(model.backbone.conv1)
-        + num_parameters(model.backbone.bn1)
-        + num_parameters(model.backbone.layer1)
-    )
+    backbone = model.backbone
+    assert isinstance(backbone, ResNet)
+    early = num_parameters(backbone.conv1) + num_parameters(backbone.bn1) + num_parameters(backbone.layer1)
     assert early == 225_344
     early_norms = sum(
         num_parameters(layer)
-        for part in (nn.ModuleList([model.backbone.bn1]), model.backbone.layer1)
+        for part in (nn.ModuleList([backbone.bn1]), backbone.layer1)
         for layer in part.modules()
         if isinstance(layer, FrozenBatchNorm2d)
     )
-    learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    assert learning == 37_915_572 - (225_344 - early_norms)
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    assert trained == 37_915_572 - (225_344 - early_norms)
 
 
-def test_frozen_stages_and_norms_do_not_learn() -> None:
+def test_frozen_stages_and_norms_are_not_trained() -> None:
     model = on_meta(replace(SMALL, backbone="resnet50", backbone_norm="frozen", num_frozen_stages=3), 3)
-    still = {name.split(".")[1] for name, p in model.named_parameters() if not p.requires_grad and p.ndim > 1}
-    assert still == {"conv1", "layer1", "layer2"}
+    frozen = {name.split(".")[1] for name, p in model.named_parameters() if not p.requires_grad and p.ndim > 1}
+    assert frozen == {"conv1", "layer1", "layer2"}
     assert not any(isinstance(layer, nn.BatchNorm2d) for layer in model.modules())
     assert all(p.requires_grad for p in on_meta(replace(SMALL, num_frozen_stages=0), 3).parameters())
 
 
-def test_weights_start_as_in_the_papers() -> None:
+def test_initial_weights_are_those_of_the_papers() -> None:
     torch.manual_seed(0)
     model = RetinaNet(replace(SMALL, channels=128), names(20))
     assert model.anchor_based is not None
     assert model.anchor_based.scores.bias is not None
-    assert model.anchor_based.scores.bias.unique().tolist() == pytest.approx([-math.log(99)])
+    assert sorted(set(model.anchor_based.scores.bias.tolist())) == pytest.approx([-math.log(99)])
     for layer in (*model.class_tower, *model.box_tower, model.anchor_based.deltas):
         if isinstance(layer, nn.Conv2d):
             assert layer.bias is not None
@@ -133,7 +138,7 @@ def test_levels_are_p3_to_p7(joint: RetinaNet) -> None:
 
 
 @pytest.mark.parametrize("branches", BRANCHES)
-def test_shapes_of_candidates(images: Tensor, branches: Branches) -> None:
+def test_each_branch_has_its_number_of_candidates(images: Tensor, branches: Branches) -> None:
     model = RetinaNet(replace(SMALL, branches=branches), names(3)).eval()
     cells = 16**2 + 8**2 + 4**2 + 2**2 + 1
     count = {"anchor-based": 9 * cells, "anchor-free": cells, "joint": 10 * cells}[branches]
@@ -142,7 +147,7 @@ def test_shapes_of_candidates(images: Tensor, branches: Branches) -> None:
     assert scores.shape == (2, count, 3)
 
 
-def test_a_batch_is_its_images_one_by_one(joint: RetinaNet, images: Tensor) -> None:
+def test_a_batch_gives_the_outputs_of_its_single_images(joint: RetinaNet, images: Tensor) -> None:
     together = joint.decode(joint(images))
     for i in range(2):
         alone = joint.decode(joint(images[i : i + 1]))
@@ -151,7 +156,7 @@ def test_a_batch_is_its_images_one_by_one(joint: RetinaNet, images: Tensor) -> N
 
 
 def test_candidates_are_the_merged_best_of_each_level_and_branch(joint: RetinaNet, images: Tensor) -> None:
-    """FSAF §3.4's top 1k a level, here 50 a level: the best 50 of all are the best 50 of those."""
+    """FSAF §3.4 keeps the best 1000 of each level, here 50: the best 50 of all are the best 50 of those."""
     boxes, scores = joint.decode(joint(images))
     cells = [16**2, 8**2, 4**2, 2**2, 1]
     parts = torch.split(scores, [9 * n for n in cells] + cells, dim=1)
@@ -165,10 +170,10 @@ def test_candidates_are_the_merged_best_of_each_level_and_branch(joint: RetinaNe
             merged += sorted(pairs, reverse=True)[:50]
         merged = sorted(merged, reverse=True)[:50]
         found = best_candidates(boxes[image : image + 1], scores[image : image + 1], 50)
-        sure = int((found[1] > 0.05).sum())
-        assert sure == len(merged) > 10
-        assert found[1][0, :sure].tolist() == pytest.approx([score for score, _, _ in merged])
-        torch.testing.assert_close(found[0][0, :sure].sum(), boxes[image, [n for _, n, _ in merged]].sum())
+        count = int((found[1] > 0.05).sum())
+        assert count == len(merged) > 10
+        assert found[1][0, :count].tolist() == pytest.approx([score for score, _, _ in merged])
+        torch.testing.assert_close(found[0][0, :count].sum(), boxes[image, [n for _, n, _ in merged]].sum())
 
 
 def test_both_branches_have_candidates_and_a_cell_has_one_class(joint: RetinaNet, images: Tensor) -> None:
@@ -178,7 +183,7 @@ def test_both_branches_have_candidates_and_a_cell_has_one_class(joint: RetinaNet
     assert ((of_anchors > 0).sum(dim=2) == 3).all()
 
 
-def test_joint_loss_is_the_anchors_plus_half_the_cells(joint: RetinaNet, images: Tensor) -> None:
+def test_the_joint_loss_is_the_anchor_loss_plus_half_the_cell_loss(joint: RetinaNet, images: Tensor) -> None:
     """FSAF §3.4: L = L_ab + 0.5 (L_cls + L_reg)."""
     target = [Targets(torch.tensor([[20.0, 30, 70, 60]]), torch.tensor([1])), EMPTY]
     predictions = joint(images)
@@ -196,7 +201,7 @@ def test_joint_loss_is_the_anchors_plus_half_the_cells(joint: RetinaNet, images:
     )
 
 
-def test_anchor_targets_decode_to_the_objects_they_were_made_from(joint: RetinaNet, images: Tensor) -> None:
+def test_anchor_targets_decode_to_their_objects(joint: RetinaNet, images: Tensor) -> None:
     targets = [Targets(torch.tensor([[20.0, 30, 70, 60], [64, 64, 120, 126]]), torch.tensor([2, 0]))] * 2
     predictions = joint(images).anchor_based
     branch = joint.anchor_based
@@ -211,14 +216,14 @@ def test_anchor_targets_decode_to_the_objects_they_were_made_from(joint: RetinaN
         torch.testing.assert_close(found, targets[0].boxes[m].expand_as(found), rtol=1e-4, atol=1e-2)
 
 
-def test_still_anchors_decode_to_themselves(joint: RetinaNet, images: Tensor) -> None:
+def test_zero_deltas_decode_to_the_anchors(joint: RetinaNet, images: Tensor) -> None:
     predictions = joint(images).anchor_based
-    still = replace(predictions, deltas=torch.zeros_like(predictions.deltas))
+    unmoved = replace(predictions, deltas=torch.zeros_like(predictions.deltas))
     assert joint.anchor_based is not None
-    torch.testing.assert_close(joint.anchor_based.decode(still)[0][0], cxcywh_to_xyxy(predictions.anchors))
+    torch.testing.assert_close(joint.anchor_based.decode(unmoved)[0][0], cxcywh_to_xyxy(predictions.anchors))
 
 
-ODD = {
+UNUSUAL: dict[str, list[list[float]]] = {
     "none": [],
     "tiny": [[51.0, 51, 52, 52]],
     "corners": [[0.0, 0, 1, 1], [127, 127, 128, 128]],
@@ -228,19 +233,20 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("objects", UNUSUAL)
 @pytest.mark.parametrize("branches", BRANCHES)
-def test_odd_objects_have_finite_losses_and_gradients(images: Tensor, branches: Branches, odd: str) -> None:
-    """Class 2 never occurs."""
+def test_unusual_objects_have_finite_losses_and_gradients(images: Tensor, branches: Branches, objects: str) -> None:
+    """Class 2 has no objects."""
     torch.manual_seed(0)
     model = RetinaNet(replace(SMALL, branches=branches), names(3))
-    target = Targets(torch.tensor(ODD[odd]).reshape(-1, 4), torch.arange(len(ODD[odd])) % 2)
+    corners = UNUSUAL[objects]
+    target = Targets(torch.tensor(corners).reshape(-1, 4), torch.arange(len(corners)) % 2)
     losses = model.loss(model(images), [target, EMPTY])
-    torch.stack(list(losses.values())).sum().backward()
+    torch.autograd.backward(torch.stack(list(losses.values())).sum())
     assert all(value.isfinite() for value in losses.values())
     assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
     boxes = [value.item() for name, value in losses.items() if name.endswith("boxes")]
-    assert all(value > 0 for value in boxes) if ODD[odd] else boxes == [0] * len(boxes)
+    assert all(value > 0 for value in boxes) if corners else boxes == [0] * len(boxes)
 
 
 def test_an_input_size_that_c5_does_not_divide_is_refused() -> None:
@@ -249,7 +255,7 @@ def test_an_input_size_that_c5_does_not_divide_is_refused() -> None:
 
 
 def test_levels_above_c5_round_their_size_up(joint: RetinaNet) -> None:
-    """320 pixels: P6 and P7 have 5 and 3 cells a side, and the branches count the same."""
+    """At 320 pixels P6 and P7 have 5 and 3 cells a side, and both branches have the same cells."""
     predictions = joint(torch.zeros(1, 3, 320, 160))
     assert predictions.anchor_free.cells.map_sizes == ((40, 20), (20, 10), (10, 5), (5, 3), (3, 2))
     boxes, scores = joint.decode(predictions)
@@ -257,8 +263,8 @@ def test_levels_above_c5_round_their_size_up(joint: RetinaNet) -> None:
 
 
 @pytest.mark.parametrize("branches", BRANCHES)
-def test_it_overfits_two_images(branches: Branches) -> None:
-    """Each loss falls below 0.4 of its start, and the rectangles are found in their colours."""
+def test_training_overfits_two_images(branches: Branches) -> None:
+    """After 60 steps each loss is below 0.4 of its first value, and both rectangles are detected with their label."""
     torch.manual_seed(0)
     pictures = [draw(seed, 128, 128) for seed in (1, 4)]
     batch = torch.stack([torch.from_numpy(picture.pixels) for picture in pictures])
@@ -266,20 +272,20 @@ def test_it_overfits_two_images(branches: Branches) -> None:
     model = RetinaNet(replace(SMALL, branches=branches), CLASSES)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
-            module.momentum = 0.3  # so that the running statistics follow within sixty steps
+            module.momentum = 0.3  # so that the running statistics converge within 60 steps
     optimizer = torch.optim.AdamW(model.parameters(), 2e-3)
     history = []
     for _ in range(60):
         losses = model.loss(model(normalise(batch)), targets)
         history.append({name: value.item() for name, value in losses.items()})
         optimizer.zero_grad()
-        torch.stack(list(losses.values())).sum().backward()
+        torch.autograd.backward(torch.stack(list(losses.values())).sum())
         optimizer.step()
     found = TorchEngine(model)(batch.numpy())
     for image, target in enumerate(targets):
         for box, label in zip(target.boxes, target.labels, strict=True):
-            is_sure = torch.from_numpy((found.scores[image] > 0.3) & (found.labels[image] == label.item()))
-            overlaps = iou(torch.from_numpy(found.boxes[image])[is_sure], box[None])
+            is_confident = torch.from_numpy((found.scores[image] > 0.3) & (found.labels[image] == label.item()))
+            overlaps = iou(torch.from_numpy(found.boxes[image])[is_confident], box[None])
             assert len(overlaps)
             assert overlaps.max() > 0.7
     for name, first in history[0].items():

@@ -1,4 +1,4 @@
-"""Checkpoints are written as a whole or not at all, and refused when they are none."""
+"""Checkpoints are written completely or not at all; files that are not checkpoints are refused."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ from models.training.checkpoint import CheckpointError, load_model, read_checkpo
 
 
 def content(**changes: Any) -> dict[str, Any]:
-    """What a run writes, of an untrained model at 64 pixels."""
+    """The content of a checkpoint with an untrained model for 64 pixels."""
     preset = override(find_preset("passd-320-mobilenet"), ["model.input_size=64"])
     torch.manual_seed(3)
     return {
@@ -25,7 +25,7 @@ def content(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
+def test_a_checkpoint_is_read_back(tmp_path: Path) -> None:
     path = tmp_path / "last.pt"
     write_checkpoint(path, {"epoch": 3, "name": "x", "tensor": torch.arange(3)})
     read = read_checkpoint(path)
@@ -33,7 +33,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["last.pt"]
 
 
-def test_a_write_that_fails_leaves_the_previous_one_whole(tmp_path: Path) -> None:
+def test_a_failed_write_leaves_the_previous_checkpoint_intact(tmp_path: Path) -> None:
     path = tmp_path / "last.pt"
     write_checkpoint(path, {"epoch": 3})
     with pytest.raises(Exception, match="pickle"):
@@ -42,28 +42,28 @@ def test_a_write_that_fails_leaves_the_previous_one_whole(tmp_path: Path) -> Non
     assert [p.name for p in tmp_path.iterdir()] == ["last.pt"]
 
 
-def test_a_missing_file_says_where_checkpoints_come_from(tmp_path: Path) -> None:
+def test_the_error_about_a_missing_file_says_what_writes_checkpoints(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"best\.pt: no such file; .*--out folder"):
         read_checkpoint(tmp_path / "best.pt")
 
 
 @pytest.mark.parametrize("data", [b"", b"not a checkpoint", b"PK\x03\x04 but no zip"])
-def test_a_file_of_another_kind_is_refused(tmp_path: Path, data: bytes) -> None:
+def test_a_file_that_is_not_a_checkpoint_is_refused(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "odd.pt"
     path.write_bytes(data)
-    with pytest.raises(CheckpointError, match=r"odd\.pt: not a checkpoint that can be read"):
+    with pytest.raises(CheckpointError, match=r"odd\.pt: not a readable checkpoint"):
         read_checkpoint(path)
 
 
-def test_a_checkpoint_that_was_cut_short_is_refused(tmp_path: Path) -> None:
+def test_a_truncated_checkpoint_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "cut.pt"
     write_checkpoint(path, {"tensor": torch.rand(10_000)})
     path.write_bytes(path.read_bytes()[:20_000])
-    with pytest.raises(CheckpointError, match=r"cut\.pt: not a checkpoint that can be read"):
+    with pytest.raises(CheckpointError, match=r"cut\.pt: not a readable checkpoint"):
         read_checkpoint(path)
 
 
-def test_tensors_of_something_else_are_refused(tmp_path: Path) -> None:
+def test_files_with_other_tensors_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.pt"
     for other in ({"weights": torch.rand(3)}, torch.rand(3), {"format": 99}):
         torch.save(other, path)
@@ -82,7 +82,7 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_model_comes_back_with_its_weights_and_origin(tmp_path: Path) -> None:
+def test_a_loaded_model_has_its_weights_and_origin(tmp_path: Path) -> None:
     path, written = tmp_path / "best.pt", content()
     write_checkpoint(path, written)
     trained = load_model(path)

@@ -1,4 +1,4 @@
-"""Training runs on six small pictures: exact resumption, refusals, and what a kill leaves behind."""
+"""Training runs on six small images: exact resumption, refusals, several processes and killed runs."""
 
 import json
 import os
@@ -13,11 +13,10 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.data.open import open_data_set
 from models.detector import Targets
-from models.optim.weight_average import WeightAverage
 from models.presets.catalogue import find_preset
 from models.presets.overrides import override
 from models.presets.preset import Preset
@@ -39,7 +38,7 @@ SETTINGS = [
 
 
 def preset(epochs: int, *settings: str) -> Preset:
-    """A recipe of seconds. Its schedule has steps that depend on no number of epochs, so that runs of other lengths agree."""
+    """A recipe of seconds. Its schedule does not depend on the number of epochs, so that runs of all lengths agree."""
     return override(find_preset("passd-320-mobilenet"), [*SETTINGS, f"optim.epochs={epochs}", *settings])
 
 
@@ -51,7 +50,7 @@ def run(tree: Path, out: Path, recipe: Preset, *, resume: bool = False, val: boo
 
 @pytest.fixture(scope="module")
 def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of one epoch; its data lie beside it. Not to be written to."""
+    """A run of one epoch, next to its data; tests must not write to it."""
     root = tmp_path_factory.mktemp("finished")
     run(write_voc(root / "voc", {"train": 6, "test": 3}), root / "run", preset(1))
     return root
@@ -59,7 +58,7 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def finished(finished_run: Path, tmp_path: Path) -> Path:
-    """A copy of it for one test."""
+    """A copy of the finished run for one test."""
     return Path(shutil.copytree(finished_run, tmp_path / "finished"))
 
 
@@ -68,7 +67,7 @@ def log_of(out: Path) -> list[dict[str, Any]]:
 
 
 def assert_same(a: Any, b: Any, where: str = "checkpoint") -> None:
-    """Bit for bit."""
+    """Equality bit by bit."""
     if isinstance(a, Tensor):
         assert torch.equal(a, b), where
     elif isinstance(a, dict):
@@ -95,13 +94,13 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
     run(voc_tree, tmp_path / "whole", preset(2, *settings), val=True)
     run(voc_tree, tmp_path / "parts", preset(1, *settings), val=True)
     run(voc_tree, tmp_path / "parts", preset(2, *settings), val=True, resume=True)
-    assert_same(*(read_checkpoint(tmp_path / name / "last.pt") for name in ("whole", "parts")))
+    assert_same(read_checkpoint(tmp_path / "whole" / "last.pt"), read_checkpoint(tmp_path / "parts" / "last.pt"))
     whole, parts = (log_of(tmp_path / name) for name in ("whole", "parts"))
     assert [line["losses"] for line in whole] == [line["losses"] for line in parts]
     assert whole[-1]["ap"] == parts[-1]["ap"]
 
 
-def test_a_run_leaves_checkpoints_a_log_and_a_plot(voc_tree: Path, tmp_path: Path) -> None:
+def test_a_run_writes_checkpoints_a_log_and_a_plot(voc_tree: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     run(voc_tree, out, preset(2), val=True)
     assert sorted(p.name for p in out.iterdir()) == ["best.pt", "last.pt", "log.jsonl", "plot.png"]
@@ -128,7 +127,7 @@ def test_resuming_a_finished_run_does_nothing(finished: Path) -> None:
     assert len(log_of(finished / "run")) == 1
 
 
-def test_resuming_cuts_the_log_back_to_the_checkpoint(finished: Path) -> None:
+def test_resuming_removes_lines_of_the_log_after_the_checkpoint(finished: Path) -> None:
     log = finished / "run" / "log.jsonl"
     log.write_text(log.read_text() + '{"epoch": 2, "of": "an epoch whose checkpoint was never written"}\n')
     run(finished / "voc", finished / "run", preset(2), resume=True)
@@ -138,9 +137,9 @@ def test_resuming_cuts_the_log_back_to_the_checkpoint(finished: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (["model.box_size=3"], "that run's model is another one"),
-        (["optim.optimizer=adamw"], "that run's optimizer is sgd"),
-        (["optim.ema=0.9"], "kept no average of the weights"),
+        (["model.box_size=3"], "the model of that run differs"),
+        (["optim.optimizer=adamw"], "the optimizer of that run is sgd"),
+        (["optim.ema=0.9"], "that run has no weight average"),
     ],
 )
 def test_resuming_with_another_recipe_is_refused(finished: Path, settings: list[str], message: str) -> None:
@@ -150,22 +149,24 @@ def test_resuming_with_another_recipe_is_refused(finished: Path, settings: list[
 
 def test_resuming_on_other_classes_is_refused(finished: Path) -> None:
     other = replace(open_data_set(finished / "voc", "train"), classes=("cat", "dog"))
-    with pytest.raises(TrainingError, match="that run learns green, red; these data have cat, dog"):
+    with pytest.raises(
+        TrainingError, match="classes of that run are green, red; the classes of these data are cat, dog"
+    ):
         train(preset(2), other, None, finished / "run", resume=True, num_workers=0)
 
 
-def test_a_loss_that_is_no_number_stops_the_run_and_keeps_its_batch(voc_tree: Path, tmp_path: Path) -> None:
-    wild = preset(1, "optim.lr=1e30", "optim.warmup_epochs=0", "optim.clip_grad_norm=0")
+def test_a_loss_that_is_not_finite_stops_the_run_and_saves_the_batch(voc_tree: Path, tmp_path: Path) -> None:
+    diverging = preset(1, "optim.lr=1e30", "optim.warmup_epochs=0", "optim.clip_grad_norm=0")
     with pytest.raises(TrainingError, match=r"not finite in epoch 1, step \d+ .*bad_batch_0\.pt: try a smaller rate"):
-        run(voc_tree, tmp_path / "run", wild)
+        run(voc_tree, tmp_path / "run", diverging)
     assert sorted(p.name for p in (tmp_path / "run").iterdir()) == ["bad_batch_0.pt", "log.jsonl"]
     batch = read_checkpoint(tmp_path / "run" / "bad_batch_0.pt")
     assert (batch["images"].shape, batch["images"].dtype) == ((2, 64, 64, 3), torch.uint8)
     assert len(batch["boxes"]) == len(batch["labels"]) == 2
 
 
-def test_a_batch_in_parts_gives_the_gradients_of_the_whole() -> None:
-    """Exactly so for parts that are alike; else each counts its own positives."""
+def test_a_batch_in_parts_has_the_gradients_of_the_whole_batch() -> None:
+    """The parts are alike here; parts that differ count their own positives, so that gradients differ a little."""
     torch.manual_seed(0)
     recipe = preset(1)
     model = recipe.build(("green", "red"))
@@ -190,14 +191,14 @@ def test_more_parts_than_images_are_refused(voc_tree: Path, tmp_path: Path) -> N
     ("name", "lr", "loss_tolerance", "step_tolerance"),
     [("passd-320-vgg16", 1e-3, 1e-3, 1e-2), ("passd-320-mobilenet", 1e-8, 1e-2, 0.4)],
 )
-def test_two_processes_learn_what_one_does(
+def test_two_processes_train_like_one(
     name: str, lr: float, loss_tolerance: float, step_tolerance: float, voc_tree: Path, tmp_path: Path
 ) -> None:
-    """torchrun on the CPU: batches of three, counts of positives and batch statistics are those of one process.
+    """torchrun on the CPU: batches of three; numbers of positives and batch statistics are those of one process.
 
-    VGG-16 has no batch norm and agrees to float tolerance. MobileNet's norms have three images' cells to count, and rounding
-    errors show in its gradients: its steps are tiny and its bounds wide. In float64 the two agree to ten digits; gradients
-    summed or left apart would differ by 70 % and more.
+    VGG-16 has no batch norm and agrees within float tolerance. MobileNet's norms have the cells of only three images,
+    and its gradients show rounding errors: its steps are tiny and its tolerances wide. In float64 both runs agree to
+    ten digits; summed or separate gradients would differ by at least 70 %.
     """
     recipe = (
         *("init=none", "optim.batch_size=3", f"optim.lr={lr}", "optim.warmup_epochs=0"),
@@ -215,14 +216,14 @@ def test_two_processes_learn_what_one_does(
         command, capture_output=True, text=True, timeout=600, env=os.environ | {"OMP_NUM_THREADS": "1"}
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("voc/train: 6 images") == 1  # the first process alone speaks
+    assert done.stdout.count("voc/train: 6 images") == 1  # only the first process prints
     [one], [two] = log_of(tmp_path / "one"), log_of(tmp_path / "two")
     assert two["losses"] == pytest.approx(one["losses"], rel=loss_tolerance)
     first = new_run(own, ("green", "red"), "cpu", pretrained=False).model.state_dict()
     a, b = (read_checkpoint(tmp_path / name / "last.pt")["model"] for name in ("one", "two"))
     assert a.keys() == b.keys() == first.keys()
-    learnt = [key for key in first if key.endswith(("weight", "bias"))]
-    of_one, of_two = (torch.cat([(state[key] - first[key]).flatten() for key in learnt]) for state in (a, b))
+    trained = [key for key in first if key.endswith(("weight", "bias"))]
+    of_one, of_two = (torch.cat([(state[key] - first[key]).flatten() for key in trained]) for state in (a, b))
     assert of_one.norm() > 1e-5
     assert (of_two - of_one).norm() < step_tolerance * of_one.norm()
     for key in first:
@@ -230,7 +231,7 @@ def test_two_processes_learn_what_one_does(
             torch.testing.assert_close(b[key], a[key], rtol=1e-2, atol=1e-3)
 
 
-def test_a_killed_run_leaves_a_checkpoint_that_resumes(voc_tree: Path, tmp_path: Path) -> None:
+def test_a_killed_run_leaves_a_checkpoint_to_resume_from(voc_tree: Path, tmp_path: Path) -> None:
     arguments = [
         *("train", "passd-320-mobilenet", "--data", str(voc_tree), "--split", "train", "--out", str(tmp_path / "run")),
         *("--epochs", "100000", "--workers", "0", "--device", "cpu"),
@@ -241,8 +242,10 @@ def test_a_killed_run_leaves_a_checkpoint_that_resumes(voc_tree: Path, tmp_path:
     deadline.start()
     assert process.stderr is not None
     progress = ""
-    while "epoch 3/100000" not in progress:  # the second epoch is whole
-        progress = process.stderr.readline() if process.poll() is None else pytest.fail("it ended by itself")
+    while "epoch 3/100000" not in progress:  # the second epoch is complete
+        progress = (
+            process.stderr.readline() if process.poll() is None else pytest.fail("the run ended before it was killed")
+        )
     process.send_signal(signal.SIGKILL)
     process.communicate()
     deadline.cancel()
@@ -252,19 +255,3 @@ def test_a_killed_run_leaves_a_checkpoint_that_resumes(voc_tree: Path, tmp_path:
     run(voc_tree, tmp_path / "run", preset(epoch + 1), resume=True)
     assert read_checkpoint(tmp_path / "run" / "last.pt")["epoch"] == epoch + 1
     assert [line["epoch"] for line in log_of(tmp_path / "run")] == list(range(1, epoch + 2))
-
-
-def test_averaged_weights_follow_the_model() -> None:
-    model = nn.Sequential(nn.Linear(1, 1, bias=False), nn.BatchNorm1d(1))
-    nn.init.zeros_(model[0].weight)
-    average = WeightAverage(model, 0.5)
-    nn.init.ones_(model[0].weight)
-    model[1].num_batches_tracked += 7
-    expected = 0.0
-    for update in range(1, 20):
-        average.update(model)
-        decay = min(0.5, (1 + update) / (10 + update))
-        expected = decay * expected + (1 - decay)
-        assert average.state["0.weight"].item() == pytest.approx(expected)
-    assert average.state["1.num_batches_tracked"] == 7
-    assert model[0].weight.item() == 1

@@ -1,0 +1,42 @@
+"""Presets, their JSON and their names."""
+
+import dataclasses
+
+import pytest
+
+from models.optim.optimizer import OptimConfig
+from models.passd.passd import PASSDConfig
+from models.presets.catalogue import PRESETS, find_preset
+from models.presets.overrides import override
+from models.presets.preset import Preset, PresetError, preset_from_json
+
+PRESET = find_preset("passd-320-mobilenet")
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_is_read_back_from_its_json(name: str) -> None:
+    assert PRESETS[name].name == name
+    assert preset_from_json(PRESETS[name].to_json()) == PRESETS[name]
+
+
+def test_json_without_newer_fields_gets_their_defaults() -> None:
+    text = '{"name": "old", "model": {"backbone": "mobilenet", "input_size": 320}, "optim": {"lr": 0.1}, "augment": {}}'
+    preset = preset_from_json(text)
+    assert isinstance(preset.model, PASSDConfig)
+    assert (preset.model.box_size, preset.optim.lr, preset.optim.epochs) == (4.0, 0.1, OptimConfig().epochs)
+
+
+def test_the_error_about_an_unknown_preset_lists_the_existing_ones() -> None:
+    with pytest.raises(PresetError, match=r"no preset 'passd'; there are: .*passd-320-mobilenet"):
+        find_preset("passd")
+
+
+def test_an_input_size_that_does_not_fit_is_an_error_of_the_preset() -> None:
+    with pytest.raises(PresetError, match="passd-320-mobilenet: input_size is 330"):
+        override(PRESET, ["model.input_size=330"]).build(("a",))
+
+
+def test_a_preset_is_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        PRESET.seed = 1  # type: ignore[misc]
+    assert isinstance(PRESET, Preset)
