@@ -25,7 +25,10 @@ serve: .venv/serves
 develop: .venv/develops
 
 test: .venv/develops
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --cov --cov-report=
+	@echo "lines that the tests ran, in per cent ($(BIN)/coverage report lists the others):"
+	@for package in service models export; do \
+		printf '  %-8s' $$package; $(BIN)/coverage report --include="$$package/*" --format=total; done
 
 test-engines: .venv/develops
 	$(BIN)/python -m pytest -m engines
