@@ -44,8 +44,8 @@ class Settings(BaseSettings):
     engine_streams: int | None = Field(
         None,
         gt=0,
-        description="batches that the engine runs at once; unset, the engine decides: one per core on a CPU, two on a GPU "
-        "with TensorRT",
+        description="batches that the engine runs at once; unset, the engine decides: one per core on a CPU, two on a "
+        "GPU with TensorRT",
     )
     engine_threads: int | None = Field(
         None, gt=0, description="threads that one batch may use; an even share of the cores"
