@@ -63,8 +63,8 @@ def check_tensors(
 ) -> None:
     """Raise EngineError, with `remedy`, unless the model in the file `path` has the tensors of `manifest`.
 
-    Further outputs are allowed, and lengths that the model does not fix. Neither is if `is_exact`: TensorRT's buffers
-    are of fixed sizes, and each output needs one. The batch axis is never fixed.
+    Further outputs and lengths that the model does not fix are allowed, unless `is_exact`: TensorRT needs a buffer of
+    fixed size for each tensor. The length of the batch axis must not be fixed.
     """
     wanted_input, *wanted_outputs = tensors_of(manifest)
     by_name = {tensor.name: tensor for tensor in outputs}

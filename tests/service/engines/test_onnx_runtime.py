@@ -6,7 +6,7 @@ from service.engines.engine import EngineError
 from service.engines.onnx_runtime import CUDA, choose_providers
 
 
-def test_cuda_is_used_when_asked_for_and_there() -> None:
+def test_cuda_is_used_if_it_is_requested_and_available() -> None:
     assert choose_providers("cpu", [CUDA, "CPUExecutionProvider"]) == ["CPUExecutionProvider"]
     (first, settings), second = choose_providers("cuda", [CUDA, "CPUExecutionProvider"])
     assert (first, second) == (CUDA, "CPUExecutionProvider")

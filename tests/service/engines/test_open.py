@@ -40,7 +40,7 @@ def eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
         (2, 3, 2, 3),
     ],
 )
-def test_streams_share_the_cores_evenly_unless_told(
+def test_streams_share_the_cores_evenly_by_default(
     tiny_bundle: Bundle,
     wanted_streams: int | None,
     wanted_threads: int | None,

@@ -68,7 +68,7 @@ def moves(exact: Candidates, other: Candidates, *, score: float) -> tuple[NDArra
         ("bf16", ["BF16", "FP32"], False, "bf16"),
     ],
 )
-def test_auto_is_bf16_only_where_amx_makes_it_fast(
+def test_auto_is_bf16_only_if_amx_makes_it_fast(
     wanted: Precision, capabilities: list[str], is_amx: bool, expected: str
 ) -> None:
     from service.engines.openvino.engine import choose_precision
@@ -76,7 +76,7 @@ def test_auto_is_bf16_only_where_amx_makes_it_fast(
     assert choose_precision(wanted, capabilities, is_amx=is_amx) == expected
 
 
-def test_bf16_on_a_cpu_that_cannot_is_refused_with_a_remedy() -> None:
+def test_bf16_on_a_cpu_without_it_is_refused_with_a_remedy() -> None:
     from service.engines.openvino.engine import choose_precision
 
     with pytest.raises(EngineError, match=r"cannot compute in bf16 on this CPU.*`--precision fp32`"):

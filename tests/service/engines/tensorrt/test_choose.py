@@ -53,7 +53,7 @@ def test_a_write_that_fails_leaves_a_valid_bundle(
     (bundle.path / blocked).mkdir()  # a file cannot be written there
     with pytest.raises(OSError, match=blocked):
         add_engine(bundle.path, "sm_89.engine", FILE, b"new")
-    found = read_bundle(bundle.path)  # raises where a listed file is missing or changed
+    found = read_bundle(bundle.path)  # raises if a listed file is missing or changed
     is_listed = "sm_89.engine" in found.manifest.engines
     assert (found.path / "sm_89.engine").read_bytes() == b"old"
     assert is_listed == (engine_afterwards is not None)
