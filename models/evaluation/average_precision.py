@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from service.detection.iou import iou
+
 Float = NDArray[np.floating]
 AreaRange = tuple[float, float]
 
@@ -69,7 +71,7 @@ def _of_class(results: Sequence[ImageResult], label: int, iou_threshold: float, 
         boxes = result.boxes[found][order]
         counts_as_miss = in_range(boxes, area_range)
         is_claimed = np.zeros(len(gt_boxes), dtype=bool)
-        for n, (row, score) in enumerate(zip(pairwise_iou(boxes, gt_boxes), own_scores[order], strict=True)):
+        for n, (row, score) in enumerate(zip(iou(boxes, gt_boxes), own_scores[order], strict=True)):
             best = int(row.argmax()) if len(row) else -1
             if best >= 0 and row[best] >= iou_threshold:
                 if is_difficult[best]:
@@ -107,13 +109,3 @@ def eleven_point_area(recall: Float, precision: Float) -> float:
     """The mean, over the recalls 0, .1 … 1, of the best precision at this recall or a higher one (VOC 2007)."""
     points = [precision[recall >= point].max(initial=0.0) for point in np.arange(11) / 10]
     return float(np.mean(points))
-
-
-def pairwise_iou(boxes: Float, others: Float) -> Float:
-    """IoU of every pair: boxes (D, 4), others (M, 4) xyxy -> (D, M); 0 if both boxes are empty."""
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    intersection = (high - low).clip(min=0).prod(axis=2)
-    areas, other_areas = ((b[:, 2:] - b[:, :2]).clip(min=0).prod(axis=1) for b in (boxes, others))
-    union = areas[:, None] + other_areas[None, :] - intersection
-    return np.asarray(np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0))

@@ -13,7 +13,6 @@ from models.evaluation.average_precision import (
     eleven_point_area,
     in_range,
     mean_ap,
-    pairwise_iou,
 )
 from tests.models import oracles
 
@@ -143,14 +142,6 @@ def test_a_recall_of_exactly_n_tenths_reaches_that_point(tenths: int) -> None:
     """In floating point 3 * 0.1 is above 3 / 10; a recall of 3 / 10 must still reach the point."""
     recall = np.array([found / 10 for found in range(1, tenths + 1)])
     assert eleven_point_area(recall, np.ones(tenths)) == pytest.approx((tenths + 1) / 11 if tenths else 0)
-
-
-def test_pairwise_iou_equals_that_of_plain_loops() -> None:
-    rng = np.random.default_rng(0)
-    boxes, others = (rng.uniform(0, 50, (n, 4)) + np.array([0, 0, 20, 20]) for n in (7, 5))
-    boxes[0, 2:] = boxes[0, :2]
-    expected = [[oracles.iou(a, b) for b in tuples(others)] for a in tuples(boxes)]
-    np.testing.assert_allclose(pairwise_iou(boxes, others), expected, atol=1e-12)
 
 
 def test_sizes_are_split_at_64_and_192_pixels() -> None:

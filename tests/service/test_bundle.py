@@ -1,0 +1,42 @@
+"""Reading and writing bundles."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from service.bundle import MANIFEST, BundleError, read_bundle
+from tests.tiny_bundle import write_tiny_bundle
+
+
+def test_a_changed_file_is_refused(tmp_path: Path) -> None:
+    bundle = write_tiny_bundle(tmp_path / "changed")
+    bundle.model_path.write_bytes(bundle.model_path.read_bytes() + b"\0")
+    with pytest.raises(BundleError, match=r"model\.onnx: SHA-256 is .*copy the whole bundle again"):
+        read_bundle(bundle.path)
+
+
+def test_a_directory_without_a_manifest_is_not_a_bundle(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="it is no bundle"):
+        read_bundle(tmp_path)
+
+
+def test_a_broken_manifest_is_refused(tmp_path: Path) -> None:
+    bundle = write_tiny_bundle(tmp_path / "broken")
+    (bundle.path / MANIFEST).write_text('{"format": 1}')
+    with pytest.raises(BundleError, match=r"manifest\.json: name: .*export the bundle again"):
+        read_bundle(bundle.path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    bundle = write_tiny_bundle(tmp_path / "partial")
+    bundle.model_path.unlink()
+    with pytest.raises(BundleError, match=r"model\.onnx: the manifest lists it but it is missing"):
+        read_bundle(bundle.path)
+
+
+def test_writing_a_bundle_replaces_the_one_that_was_there(tmp_path: Path) -> None:
+    write_tiny_bundle(tmp_path / "b", name="first")
+    assert write_tiny_bundle(tmp_path / "b", name="second").manifest.name == "second"
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+    shutil.rmtree(tmp_path / "b")
