@@ -21,7 +21,7 @@ class Settings(BaseSettings):
 
     bundles: Annotated[tuple[str, ...], NoDecode] = Field(
         ("default",),
-        description="directories of the bundles to serve, the first is the default model; `default` is the packaged one",
+        description="directories of the bundles to serve, the first is the default; `default` is the packaged one",
     )
     canaries: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
