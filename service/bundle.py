@@ -137,7 +137,7 @@ def read_bundle(path: Path) -> Bundle:
     manifest_path = path / MANIFEST
     if not manifest_path.is_file():
         remedy = f"build one with `python -m export build CHECKPOINT --out {path}`"
-        raise BundleError(f"{path}: there is no {MANIFEST}, so it is no bundle; {remedy}")
+        raise BundleError(f"{path}: there is no {MANIFEST}, so it is not a bundle; {remedy}")
     try:
         manifest = Manifest.model_validate_json(manifest_path.read_bytes())
     except ValidationError as error:

@@ -13,7 +13,7 @@ from service.api.query import options_of, read_query, read_timeout
 from service.api.responses import answer_of, server_timing, stages_of
 from service.api.schemas import DetectResponse
 from service.api.server import Server
-from service.api.uploads import cancelled_on_departure, read_uploads
+from service.api.uploads import cancelled_on_disconnect, read_uploads
 from service.errors import ImageError, RequestError
 from service.repository.image_group import detect_group
 from service.repository.image_job import Outcome
@@ -58,7 +58,7 @@ def add_detect(app: FastAPI, server: Server) -> Callable[[Request], Awaitable[Re
             deadline = start + timeout if timeout else received + server.settings.default_deadline_seconds
             if query.format == "image" and len(uploads) > 1:
                 raise RequestError(422, "format=image takes one image a request")
-            async with cancelled_on_departure(request):
+            async with cancelled_on_disconnect(request):
                 outcomes = await detect_group(model, [upload.body for upload in uploads], options, deadline)
                 if len(outcomes) == 1 and isinstance(outcomes[0], ImageError):
                     raise outcomes[0]

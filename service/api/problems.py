@@ -38,7 +38,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     }.items()
 }
 PROBLEM_JSON = "application/problem+json"
-CLIENT_DEPARTED = 499  # nginx's status for a client that closed the connection: it appears in the metrics only
+CLIENT_DISCONNECTED = 499  # nginx's status for a client that closed the connection: it appears in the metrics only
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Problem:
     @property
     def title(self) -> str:
         """The standard phrase of the status."""
-        return "Client Closed Request" if self.status == CLIENT_DEPARTED else HTTPStatus(self.status).phrase
+        return "Client Closed Request" if self.status == CLIENT_DISCONNECTED else HTTPStatus(self.status).phrase
 
     def as_json(self) -> dict[str, object]:
         """status, title and detail."""

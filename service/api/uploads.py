@@ -10,7 +10,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
-from service.api.problems import CLIENT_DEPARTED
+from service.api.problems import CLIENT_DISCONNECTED
 from service.errors import RequestError
 from service.settings import Settings
 
@@ -54,7 +54,7 @@ async def _receiving(request: Request, settings: Settings) -> AsyncIterator[None
     except TimeoutError:
         raise RequestError(408, f"the body did not arrive within {settings.receive_seconds:g} s") from None
     except ClientDisconnect:
-        raise RequestError(CLIENT_DEPARTED, "the client disconnected before the end of its body") from None
+        raise RequestError(CLIENT_DISCONNECTED, "the client disconnected before the end of its body") from None
 
 
 async def _read_multipart(request: Request, settings: Settings) -> list[Upload]:
@@ -93,7 +93,7 @@ def _too_large(settings: Settings) -> RequestError:
 
 
 @asynccontextmanager
-async def cancelled_on_departure(request: Request) -> AsyncIterator[None]:
+async def cancelled_on_disconnect(request: Request) -> AsyncIterator[None]:
     """Cancel the block when the client closes the connection; the body must have been read. Raises RequestError 499."""
     task = asyncio.current_task()
     assert task is not None
@@ -111,7 +111,7 @@ async def cancelled_on_departure(request: Request) -> AsyncIterator[None]:
         yield
     except asyncio.CancelledError:
         if has_disconnected and task.uncancel() == 0:
-            raise RequestError(CLIENT_DEPARTED, "the client disconnected before the answer") from None
+            raise RequestError(CLIENT_DISCONNECTED, "the client disconnected before the answer") from None
         raise
     finally:
         watcher.cancel()

@@ -17,7 +17,7 @@ def test_a_changed_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_directory_without_a_manifest_is_not_a_bundle(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match="it is no bundle"):
+    with pytest.raises(BundleError, match="it is not a bundle"):
         read_bundle(tmp_path)
 
 

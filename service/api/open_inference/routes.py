@@ -21,7 +21,7 @@ from service.api.openapi import TIMEOUT_PARAMETER
 from service.api.query import options_of, read_timeout
 from service.api.responses import stages_of
 from service.api.server import Server
-from service.api.uploads import cancelled_on_departure, read_body
+from service.api.uploads import cancelled_on_disconnect, read_body
 from service.errors import RequestError
 from service.repository.image_group import detect_group
 
@@ -122,7 +122,7 @@ def add_inference(app: FastAPI, server: Server) -> None:
             options = options_of(query_of(wanted), model)
             outputs_wanted = outputs_of(wanted)
             seconds = timeout_of(wanted) or timeout or server.settings.default_deadline_seconds
-            async with cancelled_on_departure(request):
+            async with cancelled_on_disconnect(request):
                 outcomes = await detect_group(model, images, options, start + seconds)
         request.state.stages = stages_of(outcomes)
         head = {"model_name": model.name, "model_version": model.version}

@@ -40,7 +40,9 @@ def test_a_promised_retry_time_is_bounded() -> None:
     told = [promises.next_seconds(now=0.0, soonest_seconds=1.0, spacing_seconds=1.0) for _ in range(100)]
     assert told[:3] == [1.0, 2.0, 3.0]
     assert max(told) == MAX_PROMISE_SECONDS
-    assert promises.next_seconds(now=0.0, soonest_seconds=40.0, spacing_seconds=1.0) == 40.0  # the truth has no bound
+    assert (
+        promises.next_seconds(now=0.0, soonest_seconds=40.0, spacing_seconds=1.0) == 40.0
+    )  # a wait that is really needed has no bound
 
 
 def test_the_margin_covers_nearly_all_answers_and_no_more() -> None:

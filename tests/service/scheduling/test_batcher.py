@@ -65,11 +65,8 @@ def test_images_run_one_by_one_if_a_batch_gains_nothing() -> None:
         engine.permits.release(3)
         assert await asyncio.gather(*tasks) == [1, 2, 3]
 
-    assert with_batcher(test, costs={1: 5.0, 2: 10.0, 4: 20.0}) == [
-        1,
-        1,
-        1,
-    ]  # slower than any real run: none looks like a gain
+    costs = {1: 5.0, 2: 10.0, 4: 20.0}  # slower than any real run, so no run makes a batch look worth while
+    assert with_batcher(test, costs=costs) == [1, 1, 1]
 
 
 def test_the_earliest_deadline_comes_first() -> None:
@@ -89,10 +86,10 @@ def test_an_image_of_a_disconnected_client_is_not_run() -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         first = submit(batcher, 1)
         await started(engine)
-        departed, staying = submit(batcher, 2), submit(batcher, 3)
+        disconnected, staying = submit(batcher, 2), submit(batcher, 3)
         await asyncio.sleep(0)
-        departed.cancel()
-        await asyncio.gather(departed, return_exceptions=True)
+        disconnected.cancel()
+        await asyncio.gather(disconnected, return_exceptions=True)
         assert batcher.depth == 1
         engine.permits.release(2)
         assert await started(engine) == [3]
@@ -105,12 +102,12 @@ def test_a_client_that_disconnects_during_its_batch_does_not_affect_the_others()
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         blocking = submit(batcher, 1)
         await started(engine)
-        departed, staying = submit(batcher, 2), submit(batcher, 3)
+        disconnected, staying = submit(batcher, 2), submit(batcher, 3)
         await asyncio.sleep(0)
         engine.permits.release()
         assert await started(engine) == [2, 3]
-        departed.cancel()
-        await asyncio.gather(departed, return_exceptions=True)
+        disconnected.cancel()
+        await asyncio.gather(disconnected, return_exceptions=True)
         engine.permits.release()
         assert list(await asyncio.gather(blocking, staying)) == [1, 3]
 
@@ -224,7 +221,7 @@ def test_an_image_that_will_be_late_yields_to_one_that_can_be_in_time() -> None:
             batcher.reserve(NumberJob(2), time.monotonic() + 30) as late,
             batcher.reserve(NumberJob(3), time.monotonic() + FAR) as timely,
         ):
-            for _ in range(40):  # since they were taken on, batches have become slow
+            for _ in range(40):  # since they were accepted, batches have become slow
                 batcher._cost.observe(1, 40.0)
             batcher.submit(late)
             batcher.submit(timely)

@@ -33,8 +33,8 @@ def test_a_cancelled_image_is_not_decoded() -> None:
     gate = threading.Event()
     decoded: list[int] = []
     first = pool.start(1, gate.wait)
-    departed = pool.start(1, lambda: decoded.append(1))
-    assert departed.cancel()
+    cancelled = pool.start(1, lambda: decoded.append(1))
+    assert cancelled.cancel()
     gate.set()
     assert first.result(60)
     pool.close()
