@@ -7,6 +7,9 @@ import numpy as np
 
 from models.data.annotations import DataError, DataSet, Sample
 
+_Box = tuple[float, float, float, float]
+_Object = tuple[str, _Box, bool]  # class, box, is_difficult
+
 
 def is_voc(root: Path) -> bool:
     """Whether `root` has the layout of Pascal VOC."""
@@ -66,10 +69,6 @@ def _image_path(root: Path, name: str) -> Path:
         if path.is_file():
             return path
     raise DataError(f"{root / 'JPEGImages' / name}.jpg: annotated, but the image is missing")
-
-
-_Box = tuple[float, float, float, float]
-_Object = tuple[str, _Box, bool]
 
 
 def _clip(box: _Box, size: tuple[int, int]) -> _Box:

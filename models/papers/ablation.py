@@ -45,6 +45,34 @@ MEASURES = ("AP", "S", "M", "L", *(f"AP.{round(10 * threshold)}" for threshold i
 Result = dict[str, float]
 
 
+def ablate(
+    preset: Preset,
+    train_set: DataSet,
+    test_set: DataSet,
+    out: Path,
+    *,
+    names: Sequence[str] | None,
+    num_seeds: int,
+    num_workers: int,
+    device: str,
+) -> str:
+    """Train and evaluate all rows or those in `names`, each with seeds 0, 1, … -> the table in Markdown.
+
+    Each run has a folder in `out`. table.md grows row by row. Finished runs are not repeated, so several processes may
+    divide the rows of one folder among them.
+    """
+    results: dict[str, list[Result]] = {}
+    text = ""
+    for name, changes in rows_of(preset, names).items():
+        results[name] = []
+        for seed in range(num_seeds):
+            own = variant(preset, changes, seed)
+            results[name].append(run_row(own, train_set, test_set, out / name / str(seed), num_workers, device))
+        text = table(preset, results, len(train_set.classes))
+        (out / "table.md").write_text(text)
+    return text.rstrip()
+
+
 def rows_of(preset: Preset, names: Sequence[str] | None = None) -> Rows:
     """The rows of the table in the paper of a preset's model: all of them or those in `names`."""
     rows = PASSD_ROWS if isinstance(preset.model, PASSDConfig) else FSAF_ROWS
@@ -73,34 +101,6 @@ def run_row(preset: Preset, train_set: DataSet, test_set: DataSet, out: Path, nu
     result = dict(zip(MEASURES, [by_iou[0], *evaluation.by_size(), *by_iou[1:]], strict=True))
     path.write_text(json.dumps(result) + "\n")
     return result
-
-
-def ablate(
-    preset: Preset,
-    train_set: DataSet,
-    test_set: DataSet,
-    out: Path,
-    *,
-    names: Sequence[str] | None,
-    num_seeds: int,
-    num_workers: int,
-    device: str,
-) -> str:
-    """Train and evaluate all rows or those in `names`, each with seeds 0, 1, … -> the table in Markdown.
-
-    Each run has a folder in `out`. table.md grows row by row. Finished runs are not repeated, so several processes may
-    divide the rows of one folder among them.
-    """
-    results: dict[str, list[Result]] = {}
-    text = ""
-    for name, changes in rows_of(preset, names).items():
-        results[name] = []
-        for seed in range(num_seeds):
-            own = variant(preset, changes, seed)
-            results[name].append(run_row(own, train_set, test_set, out / name / str(seed), num_workers, device))
-        text = table(preset, results, len(train_set.classes))
-        (out / "table.md").write_text(text)
-    return text.rstrip()
 
 
 def table(preset: Preset, results: Mapping[str, Sequence[Result]], num_classes: int) -> str:

@@ -45,14 +45,23 @@ class Found:
         return np.asarray(self.levels == self.anchor_levels)
 
 
-def anchor_levels(boxes: Tensor, map_sizes: Sequence[Size], strides: Sequence[int]) -> Tensor:
-    """The level of the anchor with the highest IoU: boxes (D, 4) xyxy in input pixels -> (D) int64; 0 is the finest."""
-    per_level = [
-        anchors([size], [stride], BOX_SIZE, SCALES, ASPECT_RATIOS)
-        for size, stride in zip(map_sizes, strides, strict=True)
-    ]
-    best = [iou(boxes, cxcywh_to_xyxy(level.to(boxes.device))).amax(dim=1) for level in per_level]
-    return torch.stack(best, dim=1).argmax(dim=1)
+def write_figures(model: RetinaNet, samples: Iterable[Sample], out: Path, score_threshold: float) -> str:
+    """Draw each image into the folder `out` -> a table with the number of detections and of agreements by level."""
+    out.mkdir(parents=True, exist_ok=True)
+    levels: list[int] = []
+    agrees: list[bool] = []
+    for sample in samples:
+        image = sample.read_image()
+        found = find(model, image, score_threshold)
+        drawn = cv2.cvtColor(draw(image, found, model.classes), cv2.COLOR_RGB2BGR)
+        cv2.imwrite(str(out / f"{sample.image_path.stem}.png"), drawn)
+        levels += found.levels.tolist()
+        agrees += found.agrees.tolist()
+    lines = ["level  detections  on the anchors' level"]
+    for level in range(FINEST, FINEST + len(model.anchor_free.strides) if model.anchor_free else FINEST):
+        own = [a for number, a in zip(levels, agrees, strict=True) if number == level]
+        lines.append(f"P{level}     {len(own):10}  {sum(own):21}")
+    return "\n".join([*lines, f"all    {len(levels):10}  {sum(agrees):21}"])
 
 
 @torch.inference_mode()
@@ -89,6 +98,16 @@ def find(model: RetinaNet, image: NDArray[np.uint8], score_threshold: float) -> 
     )
 
 
+def anchor_levels(boxes: Tensor, map_sizes: Sequence[Size], strides: Sequence[int]) -> Tensor:
+    """The level of the anchor with the highest IoU: boxes (D, 4) xyxy in input pixels -> (D) int64; 0 is the finest."""
+    per_level = [
+        anchors([size], [stride], BOX_SIZE, SCALES, ASPECT_RATIOS)
+        for size, stride in zip(map_sizes, strides, strict=True)
+    ]
+    best = [iou(boxes, cxcywh_to_xyxy(level.to(boxes.device))).amax(dim=1) for level in per_level]
+    return torch.stack(best, dim=1).argmax(dim=1)
+
+
 def draw(image: NDArray[np.uint8], found: Found, classes: Sequence[str]) -> NDArray[np.uint8]:
     """The image uint8 (H, W, 3) with each box, its level and its class: green if both levels agree, else red."""
     canvas = image.copy()
@@ -104,22 +123,3 @@ def draw(image: NDArray[np.uint8], found: Found, classes: Sequence[str]) -> NDAr
         cv2.rectangle(canvas, (x1, base - height - below), (x1 + width, base), colour, cv2.FILLED)
         cv2.putText(canvas, text, (x1, base - below // 2), font, font_scale, (255, 255, 255), thickness, cv2.LINE_AA)
     return canvas
-
-
-def write_figures(model: RetinaNet, samples: Iterable[Sample], out: Path, score_threshold: float) -> str:
-    """Draw each image into the folder `out` -> a table with the number of detections and of agreements by level."""
-    out.mkdir(parents=True, exist_ok=True)
-    levels: list[int] = []
-    agrees: list[bool] = []
-    for sample in samples:
-        image = sample.read_image()
-        found = find(model, image, score_threshold)
-        drawn = cv2.cvtColor(draw(image, found, model.classes), cv2.COLOR_RGB2BGR)
-        cv2.imwrite(str(out / f"{sample.image_path.stem}.png"), drawn)
-        levels += found.levels.tolist()
-        agrees += found.agrees.tolist()
-    lines = ["level  detections  on the anchors' level"]
-    for level in range(FINEST, FINEST + len(model.anchor_free.strides) if model.anchor_free else FINEST):
-        own = [a for number, a in zip(levels, agrees, strict=True) if number == level]
-        lines.append(f"P{level}     {len(own):10}  {sum(own):21}")
-    return "\n".join([*lines, f"all    {len(levels):10}  {sum(agrees):21}"])

@@ -29,10 +29,27 @@ class ObjectMatches:
     after: NDArray[np.int64]
 
 
-def num_matched(boxes: Tensor, ground_truth: Tensor, iou_threshold: float) -> Tensor:
-    """The number of boxes (N, 4) xyxy above the threshold for each of ground truth (M, 4) xyxy -> (M)."""
-    matches = match(boxes, ground_truth, iou_threshold, force_best=False)
-    return torch.bincount(matches.index[matches.is_positive], minlength=len(ground_truth))
+def draw_matching(model: PASSD, data_set: DataSet, path: Path, device: str = "cpu") -> ObjectMatches:
+    """Draw the figure into a PNG: the numbers on the left, each curve divided by its mean on the right."""
+    matches = match_objects(model, data_set, device)
+    middles, curves = by_scale(matches, model.config.input_size)
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for name, colour, curve in zip(
+        ("default boxes", "after proposing"), ("tab:blue", "tab:orange"), curves, strict=True
+    ):
+        average = float(np.nanmean(curve))
+        left.plot(middles, curve, marker=".", color=colour, label=name)
+        left.axhline(average, color=colour, linestyle="--", linewidth=1)
+        right.plot(middles, curve / average if average else curve, marker=".", color=colour, label=name)
+    right.axhline(1, color="grey", linestyle="--", linewidth=1)
+    left.set(title="boxes matched to an object", xlabel="scale of the object (input pixels)", ylabel="matched boxes")
+    right.set(title="normalised by the average", xlabel="scale of the object (input pixels)")
+    for axes in (left, right):
+        axes.legend()
+        axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=120)
+    return matches
 
 
 @torch.inference_mode()
@@ -48,6 +65,12 @@ def match_objects(model: PASSD, data_set: DataSet, device: str = "cpu") -> Objec
         before.append(num_matched(default, own, model.config.iou_threshold).cpu())
         after.append(num_matched(adjusted, own, model.config.iou_threshold).cpu())
     return ObjectMatches(*(torch.cat(parts).numpy() for parts in (scales, before, after)))
+
+
+def num_matched(boxes: Tensor, ground_truth: Tensor, iou_threshold: float) -> Tensor:
+    """The number of boxes (N, 4) xyxy above the threshold for each of ground truth (M, 4) xyxy -> (M)."""
+    matches = match(boxes, ground_truth, iou_threshold, force_best=False)
+    return torch.bincount(matches.index[matches.is_positive], minlength=len(ground_truth))
 
 
 def _inputs(model: PASSD, data_set: DataSet) -> Iterator[tuple[Tensor, Tensor]]:
@@ -72,26 +95,3 @@ def by_scale(matches: ObjectMatches, input_size: int) -> tuple[NDArray[np.float6
     counts[counts == 0] = np.nan
     means = [np.bincount(bins, weights=own, minlength=NUM_BINS) / counts for own in (matches.before, matches.after)]
     return (edges[:-1] + edges[1:]) / 2, means
-
-
-def draw_matching(model: PASSD, data_set: DataSet, path: Path, device: str = "cpu") -> ObjectMatches:
-    """Draw the figure into a PNG: the numbers on the left, each curve divided by its mean on the right."""
-    matches = match_objects(model, data_set, device)
-    middles, curves = by_scale(matches, model.config.input_size)
-    figure = Figure(figsize=(11, 4), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    for name, colour, curve in zip(
-        ("default boxes", "after proposing"), ("tab:blue", "tab:orange"), curves, strict=True
-    ):
-        average = float(np.nanmean(curve))
-        left.plot(middles, curve, marker=".", color=colour, label=name)
-        left.axhline(average, color=colour, linestyle="--", linewidth=1)
-        right.plot(middles, curve / average if average else curve, marker=".", color=colour, label=name)
-    right.axhline(1, color="grey", linestyle="--", linewidth=1)
-    left.set(title="boxes matched to an object", xlabel="scale of the object (input pixels)", ylabel="matched boxes")
-    right.set(title="normalised by the average", xlabel="scale of the object (input pixels)")
-    for axes in (left, right):
-        axes.legend()
-        axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=120)
-    return matches

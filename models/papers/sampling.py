@@ -30,33 +30,6 @@ class SampledBox:
     taps: Tensor
 
 
-@torch.inference_mode()
-def best_boxes(model: PASSD, image: NDArray[np.uint8], count: int) -> list[SampledBox]:
-    """The boxes with the best scores in an image uint8 (H, W, 3) of the input size, with low IoU of any two."""
-    predictions = model.eval()(normalise(torch.from_numpy(image)[None]))
-    boxes, scores = (output[0] for output in model.decode(predictions))
-    best, labels = scores.max(dim=1)
-    chosen: list[int] = []
-    for n in best.argsort(descending=True).tolist():
-        if len(chosen) == count:
-            break
-        if not chosen or iou(boxes[n : n + 1], boxes[chosen]).max() < MAX_OVERLAP:
-            chosen.append(n)
-    taps = tap_positions(model, predictions.adjusted)
-    default, adjusted = cxcywh_to_xyxy(model.default), cxcywh_to_xyxy(predictions.adjusted[0])
-    return [SampledBox(int(labels[n]), float(best[n]), default[n], adjusted[n], boxes[n], taps[n]) for n in chosen]
-
-
-def tap_positions(model: PASSD, adjusted: Tensor) -> Tensor:
-    """The taps of all boxes of one image: adjusted (1, N, 4) cxcywh -> (N, 9, 2) as (x, y) in input pixels."""
-    levels = []
-    for geometry, stride in zip(model.geometry(adjusted), model.strides, strict=True):
-        positions = sampling_positions(geometry)[0]  # (A, 9, H, W, 2) as (y, x) in cells
-        pixels = (positions.flip(-1) + 0.5) * stride
-        levels.append(pixels.permute(2, 3, 0, 1, 4).reshape(-1, 9, 2))
-    return torch.cat(levels)
-
-
 def draw_sampling(model: PASSD, image: NDArray[np.uint8], path: Path, count: int) -> list[SampledBox]:
     """Draw the best boxes of an image uint8 (H, W, 3) and their taps into a PNG, at the input size."""
     spec = model.config.input_spec
@@ -88,3 +61,30 @@ def draw_sampling(model: PASSD, image: NDArray[np.uint8], path: Path, count: int
     )
     figure.savefig(path, dpi=110)
     return boxes
+
+
+@torch.inference_mode()
+def best_boxes(model: PASSD, image: NDArray[np.uint8], count: int) -> list[SampledBox]:
+    """The boxes with the best scores in an image uint8 (H, W, 3) of the input size, with low IoU of any two."""
+    predictions = model.eval()(normalise(torch.from_numpy(image)[None]))
+    boxes, scores = (output[0] for output in model.decode(predictions))
+    best, labels = scores.max(dim=1)
+    chosen: list[int] = []
+    for n in best.argsort(descending=True).tolist():
+        if len(chosen) == count:
+            break
+        if not chosen or iou(boxes[n : n + 1], boxes[chosen]).max() < MAX_OVERLAP:
+            chosen.append(n)
+    taps = tap_positions(model, predictions.adjusted)
+    default, adjusted = cxcywh_to_xyxy(model.default), cxcywh_to_xyxy(predictions.adjusted[0])
+    return [SampledBox(int(labels[n]), float(best[n]), default[n], adjusted[n], boxes[n], taps[n]) for n in chosen]
+
+
+def tap_positions(model: PASSD, adjusted: Tensor) -> Tensor:
+    """The taps of all boxes of one image: adjusted (1, N, 4) cxcywh -> (N, 9, 2) as (x, y) in input pixels."""
+    levels = []
+    for geometry, stride in zip(model.geometry(adjusted), model.strides, strict=True):
+        positions = sampling_positions(geometry)[0]  # (A, 9, H, W, 2) as (y, x) in cells
+        pixels = (positions.flip(-1) + 0.5) * stride
+        levels.append(pixels.permute(2, 3, 0, 1, 4).reshape(-1, 9, 2))
+    return torch.cat(levels)

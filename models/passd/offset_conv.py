@@ -19,6 +19,40 @@ from models.layers.convolution import initialise_new
 TAPS = 9  # a 3x3 kernel, row-major: (-1, -1), (-1, 0), ... (1, 1)
 
 
+class OffsetConv(nn.Module):
+    """The two layers of the attending process, class scores and box deltas, with common sampling positions.
+
+    The filters are those of the paper: 3x3 x channels for A x C class scores and A x 4 deltas, box-major.
+    """
+
+    def __init__(self, channels: int, boxes_per_cell: int, num_scores: int) -> None:
+        super().__init__()
+        self.boxes_per_cell = boxes_per_cell
+        self.scores = nn.Conv2d(channels, boxes_per_cell * num_scores, 3)
+        self.deltas = nn.Conv2d(channels, boxes_per_cell * 4, 3)
+        initialise_new(self)
+
+    def projection(self) -> Tensor:
+        """Both filter banks as the weights of one 1x1 convolution: (A*9*O, channels, 1, 1), O = scores + 4."""
+        weight = stack_boxes([self.scores.weight, self.deltas.weight], self.boxes_per_cell)  # (A, O, channels, 3, 3)
+        return weight.permute(0, 3, 4, 1, 2).reshape(-1, weight.shape[2], 1, 1)
+
+    def bias(self) -> Tensor:
+        """Both banks' biases: (A, O)."""
+        return stack_boxes(
+            [bias for bias in (self.scores.bias, self.deltas.bias) if bias is not None], self.boxes_per_cell
+        )
+
+    def forward(self, features: Tensor, geometry: Tensor) -> Tensor:
+        """features (B, channels, H, W), geometry (B, A, 4, H, W) in cells -> (B, A, O, H, W): scores, then deltas."""
+        return sample_taps(F.conv2d(features, self.projection()), sampling_positions(geometry), self.bias())
+
+
+def stack_boxes(banks: list[Tensor], boxes_per_cell: int) -> Tensor:
+    """Filter banks (A*C, ...) and (A*4, ...), box-major -> (A, C + 4, ...)."""
+    return torch.cat([bank.reshape(boxes_per_cell, -1, *bank.shape[1:]) for bank in banks], dim=1)
+
+
 def sampling_positions(geometry: Tensor) -> Tensor:
     """The position of each tap of each adjusted box: geometry (B, A, 4, H, W) -> (B, A, 9, H, W, 2) in cells as (y, x).
 
@@ -57,37 +91,3 @@ def sample_taps(projected: Tensor, positions: Tensor, bias: Tensor) -> Tensor:
     )
     summed = samples.view(batch, num_boxes, TAPS, num_filters, height, width).sum(dim=2)
     return summed + bias.view(num_boxes, num_filters, 1, 1)
-
-
-def stack_boxes(banks: list[Tensor], boxes_per_cell: int) -> Tensor:
-    """Filter banks (A*C, ...) and (A*4, ...), box-major -> (A, C + 4, ...)."""
-    return torch.cat([bank.reshape(boxes_per_cell, -1, *bank.shape[1:]) for bank in banks], dim=1)
-
-
-class OffsetConv(nn.Module):
-    """The two layers of the attending process, class scores and box deltas, with common sampling positions.
-
-    The filters are those of the paper: 3x3 x channels for A x C class scores and A x 4 deltas, box-major.
-    """
-
-    def __init__(self, channels: int, boxes_per_cell: int, num_scores: int) -> None:
-        super().__init__()
-        self.boxes_per_cell = boxes_per_cell
-        self.scores = nn.Conv2d(channels, boxes_per_cell * num_scores, 3)
-        self.deltas = nn.Conv2d(channels, boxes_per_cell * 4, 3)
-        initialise_new(self)
-
-    def projection(self) -> Tensor:
-        """Both filter banks as the weights of one 1x1 convolution: (A*9*O, channels, 1, 1), O = scores + 4."""
-        weight = stack_boxes([self.scores.weight, self.deltas.weight], self.boxes_per_cell)  # (A, O, channels, 3, 3)
-        return weight.permute(0, 3, 4, 1, 2).reshape(-1, weight.shape[2], 1, 1)
-
-    def bias(self) -> Tensor:
-        """Both banks' biases: (A, O)."""
-        return stack_boxes(
-            [bias for bias in (self.scores.bias, self.deltas.bias) if bias is not None], self.boxes_per_cell
-        )
-
-    def forward(self, features: Tensor, geometry: Tensor) -> Tensor:
-        """features (B, channels, H, W), geometry (B, A, 4, H, W) in cells -> (B, A, O, H, W): scores, then deltas."""
-        return sample_taps(F.conv2d(features, self.projection()), sampling_positions(geometry), self.bias())

@@ -14,36 +14,6 @@ from models.retinanet.retinanet import RetinaNetConfig
 MIN_SHARE = 0.001  # of the parameters: smaller parts are not listed
 
 
-@dataclasses.dataclass(frozen=True)
-class Size:
-    """The size of a model.
-
-    The multiply-adds are those of the convolutions for one image; they exclude sampling and decoding.
-    """
-
-    num_parameters: int
-    num_boxes: int
-    multiply_adds: int
-
-
-def build_on_meta(preset: Preset, num_classes: int) -> Any:
-    """The model without memory, for counting parameters."""
-    with torch.device("meta"):
-        return preset.build(tuple(f"class {i}" for i in range(num_classes))).eval()
-
-
-def size_of(model: Any, preset: Preset) -> Size:
-    """The size of a model on the meta device."""
-    spec = preset.model.input_spec
-    with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
-        boxes, _ = model.decode(model(torch.zeros(1, 3, spec.height, spec.width)))
-    return Size(num_parameters(model), boxes.shape[1], counter.get_total_flops() // 2)
-
-
-def num_parameters(module: nn.Module) -> int:
-    return sum(p.numel() for p in module.parameters())
-
-
 def list_presets(presets: Iterable[Preset]) -> str:
     """A table with a line for each preset; the number of classes is that of its benchmark."""
     lines = [f"{'preset':36} {'classes':>7} {'parameters':>12} {'boxes':>7} {'GMAC':>7} {'epochs':>6}  {'starts from'}"]
@@ -101,3 +71,33 @@ def settings(preset: Preset) -> list[str]:
         else:
             lines.append(f"{field.name}={value}")
     return lines
+
+
+@dataclasses.dataclass(frozen=True)
+class Size:
+    """The size of a model.
+
+    The multiply-adds are those of the convolutions for one image; they exclude sampling and decoding.
+    """
+
+    num_parameters: int
+    num_boxes: int
+    multiply_adds: int
+
+
+def size_of(model: Any, preset: Preset) -> Size:
+    """The size of a model on the meta device."""
+    spec = preset.model.input_spec
+    with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        boxes, _ = model.decode(model(torch.zeros(1, 3, spec.height, spec.width)))
+    return Size(num_parameters(model), boxes.shape[1], counter.get_total_flops() // 2)
+
+
+def build_on_meta(preset: Preset, num_classes: int) -> Any:
+    """The model without memory, for counting parameters."""
+    with torch.device("meta"):
+        return preset.build(tuple(f"class {i}" for i in range(num_classes))).eval()
+
+
+def num_parameters(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())

@@ -13,6 +13,12 @@ from models.retinanet.retinanet import RetinaNet, RetinaNetConfig
 from service.bundle import NmsDefaults
 from service.detection.soft_nms import Method
 
+# The possible types of a preset's fields; the first is the type in files that do not name it.
+CONFIGS: dict[str, tuple[Any, ...]] = {
+    "model": (PASSDConfig, RetinaNetConfig),
+    "augment": (AugmentConfig, ScaleJitterConfig),
+}
+
 
 class PresetError(Exception):
     """A preset or a setting that does not exist or is invalid; the message lists the valid ones."""
@@ -49,13 +55,6 @@ class Preset:
     def to_json(self) -> str:
         kinds = {name: type(getattr(self, name)).__name__ for name in CONFIGS}
         return json.dumps(dataclasses.asdict(self) | {"kinds": kinds})
-
-
-CONFIGS: dict[str, tuple[Any, ...]] = {
-    "model": (PASSDConfig, RetinaNetConfig),
-    "augment": (AugmentConfig, ScaleJitterConfig),
-}
-"""The possible types of a preset's fields; the first is the type in files that do not name it."""
 
 
 def preset_from_json(text: str) -> Preset:

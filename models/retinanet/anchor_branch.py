@@ -48,7 +48,7 @@ class AnchorBranch(nn.Module):
         nn.init.constant_(self.scores.bias, -math.log((1 - PRIOR_SCORE) / PRIOR_SCORE))
 
     def forward(self, class_maps: Sequence[Tensor], box_maps: Sequence[Tensor]) -> AnchorPredictions:
-        """The outputs of the towers, each one (B, channels, H_l, W_l) for each level -> predictions of all levels."""
+        """Outputs of the towers, one (B, channels, H_l, W_l) for each level -> predictions of all levels."""
         logits = torch.cat([self.per_anchor(self.scores(x)) for x in class_maps], dim=1).float()
         deltas = torch.cat([self.per_anchor(self.deltas(x)) for x in box_maps], dim=1).float()
         map_sizes = [(x.shape[2], x.shape[3]) for x in class_maps]

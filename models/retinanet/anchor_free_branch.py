@@ -59,7 +59,7 @@ class AnchorFreeBranch(nn.Module):
             nn.init.constant_(layer.bias, bias)
 
     def forward(self, class_maps: Sequence[Tensor], box_maps: Sequence[Tensor]) -> AnchorFreePredictions:
-        """The outputs of the towers, each one (B, channels, H_l, W_l) for each level -> predictions of all levels."""
+        """Outputs of the towers, one (B, channels, H_l, W_l) for each level -> predictions of all levels."""
         logits = torch.cat([self.scores(x).flatten(2) for x in class_maps], dim=2)  # (B, K, N)
         offsets = torch.cat([F.relu(self.offsets(x)).flatten(2) for x in box_maps], dim=2)
         map_sizes = [(x.shape[2], x.shape[3]) for x in class_maps]
