@@ -32,7 +32,7 @@ class HeadConnection(Connection):
 
 
 def told_seconds(head: bytes) -> float | None:
-    """The wait that an answer's head asks for, in milliseconds if it has such a header; None if it asks for none."""
+    """The wait that an answer's head asks for: Retry-After-Ms, or else Retry-After; None if it has neither."""
     for name, unit in ((b"\r\nretry-after-ms:", 1e-3), (b"\r\nretry-after:", 1.0)):
         text = head.partition(name)[2].partition(b"\r\n")[0].strip()
         if text:

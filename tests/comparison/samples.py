@@ -1,4 +1,4 @@
-"""What a load generator recorded, made by hand."""
+"""Samples as a load generator records them, for tests that need no server."""
 
 import numpy as np
 
