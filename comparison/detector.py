@@ -1,4 +1,4 @@
-"""What every compared server runs: the same bundle, the same engine on one thread, the same steps before and after it."""
+"""The detector that each compared server runs: same bundle, same engine on one thread, same steps around the engine."""
 
 from collections.abc import Sequence
 
@@ -15,8 +15,9 @@ from service.engines.open import open_engine
 from service.settings import DEFAULT_BUNDLES
 
 BUNDLE = DEFAULT_BUNDLES / "bccd-passd-320"
-NUM_WORKERS = num_cores()  # one process a core, each with an engine of one thread
-# With one thread an engine gains little from a batch, and all of it waits for its last image: small batches, hardly a wait.
+NUM_WORKERS = num_cores()  # one process for each core, each with an engine of one thread
+# With one thread an engine gains little from a batch, and each image waits for the whole batch. So batches are small,
+# and servers wait only shortly to fill them.
 MAX_BATCH = 4
 WINDOW_MS = 1
 
@@ -32,7 +33,7 @@ class Detector:
             self([bundle.golden_path.read_bytes()] * size)
 
     def __call__(self, files: Sequence[bytes]) -> list[bytes]:
-        """Decode, run as one batch, soft-NMS -> for each file its JSON, in the form of /detect's answer."""
+        """Decode the files, run them as one batch, apply soft-NMS -> for each file its JSON, in the form of /detect."""
         pipeline = self._pipeline
         prepared = [pipeline.prepare(file) for file in files]
         candidates = pipeline.engine(np.stack([pixels for pixels, _ in prepared]))

@@ -1,4 +1,4 @@
-"""`python -m comparison.overload --images DIR`: this server when too much is asked of it, and around an engine that sleeps."""
+"""`python -m comparison.overload --images DIR`: this server under overload, and with an engine that only sleeps."""
 
 import argparse
 import asyncio
@@ -15,10 +15,11 @@ import cv2
 import numpy as np
 import uvloop
 
+from comparison.loads import DEADLINE, OBJECTIVE_SECONDS, capacity_of, closed_loop, open_loop
 from comparison.peers import PEERS, PeerError
 from comparison.processes import started
 from comparison.retries import Retry, burst_of_retries, retries_under_load
-from comparison.run import OBJECTIVE_SECONDS, Plan, closed_loop, free_port, running
+from comparison.running import free_port, running
 from comparison.sleeping_server import BATCH_SECONDS, BEST_RATE, IMAGE_SECONDS
 from service.benchmark.__main__ import fetch_metrics, find_knee, read_images
 from service.benchmark.arrivals import arrival_times
@@ -26,11 +27,11 @@ from service.benchmark.http_load import Samples, Target, send_load
 from service.benchmark.report import Run, line_of, run_of
 
 OVERLOAD = 1.5  # times the capacity
-CAPACITY_SECONDS = 5.0
+
 RETRY_INTERVAL = 0.1
 SMALL_SIZE = (160, 120)  # of the small JPEGs, width and height
-FIRST_RATE = 200.0  # requests a second, where the search for the sleeping engine's knee begins
-HEADERS = {"X-Request-Timeout-Ms": f"{1000 * OBJECTIVE_SECONDS:.0f}", "Content-Type": "image/jpeg"}
+FIRST_RATE = 200.0  # requests a second: the search for the sleeping engine's knee starts here
+HEADERS = {**DEADLINE, "Content-Type": "image/jpeg"}
 EXAMPLE = """\
 example:
   python -m comparison.overload --images BCCD/JPEGImages --seconds 20
@@ -38,10 +39,10 @@ example:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure -> exit status."""
+    """Measure and print the figures; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m comparison.overload",
-        description="150 % of the capacity with an objective of 250 ms, and an engine that only sleeps.",
+        description="150 % of this server's capacity with an objective of 250 ms; then an engine that only sleeps.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--seconds", type=float, default=20.0, help="length of the overload, and of each rate (default: 20)"
     )
-    parser.add_argument("--out", type=Path, metavar="FILE.json", help="write the figures there")
+    parser.add_argument("--out", type=Path, metavar="FILE.json", help="write the figures to this file")
     options = parser.parse_args(arguments)
     try:
         images = read_images(options.images)
@@ -65,13 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def overload(images: Sequence[bytes], seconds: float) -> dict[str, Any]:
-    """The server at one and a half times its capacity."""
+    """Measure the server at OVERLOAD times its capacity."""
     ours = PEERS[0]
-    with running(Plan(images, Path(), seconds), ours) as (processes, target):
+    with running(ours, images, venvs=Path()) as (processes, target):  # it needs no environment of its own
         requests = [target.post(image, HEADERS) for image in images]
-        capacity = closed_loop(target, [target.post(image, {}) for image in images], CAPACITY_SECONDS)
-        if not capacity:
-            raise PeerError("it answered nothing with status 200 in the closed loop")
+        capacity = capacity_of(target, [target.post(image, {}) for image in images])
         memory = processes.memory_bytes()
         times = arrival_times("poisson", OVERLOAD * capacity, seconds, burst=1, seed=1)
 
@@ -84,7 +83,7 @@ def overload(images: Sequence[bytes], seconds: float) -> dict[str, Any]:
             samples = runner.run(send_load(target, requests, times))
             memory_after = processes.memory_bytes()
             time.sleep(1.0)
-            retries = runner.run(load_with_retries())  # apart, for what is retried is more than is offered above
+            retries = runner.run(load_with_retries())  # a run of its own, because retries add to the offered load
             time.sleep(1.0)
             burst = runner.run(burst_of_retries(target, requests, max(20, round(2 * capacity * OBJECTIVE_SECONDS))))
     run = run_of(samples, OVERLOAD * capacity, seconds, OBJECTIVE_SECONDS, {}, {})
@@ -106,7 +105,10 @@ def overload(images: Sequence[bytes], seconds: float) -> dict[str, Any]:
 
 
 def lateness_by_status(samples: Samples) -> dict[str, float]:
-    """By status, how long after its deadline the latest answer came, in ms from when it was sent; negative where none did."""
+    """For each status, by how many ms the latest answer missed its deadline; negative if all answers met it.
+
+    A deadline counts from the time at which the request was sent.
+    """
     seconds = samples.done - samples.sent
     statuses = sorted(status for status in Counter(samples.status.tolist()) if status)
     return {
@@ -115,22 +117,24 @@ def lateness_by_status(samples: Samples) -> dict[str, float]:
 
 
 def figures_of(retries: Sequence[Retry]) -> dict[str, float | int | None]:
-    """What became of the refused. `waited_by_told` is 1 where each was taken on exactly when it was told."""
+    """How many refused clients were accepted later, and when; None without any.
+
+    `waited_by_told` is the wait until a client was accepted, divided by the wait that the first refusal asked for.
+    """
+    count = len(retries)
     accepted = [retry for retry in retries if retry.accepted_seconds is not None]
     ratios = [(retry.accepted_seconds or 0.0) / max(retry.told_seconds, 1e-3) for retry in accepted]
     return {
-        "refused_at_first": len(retries),
-        "accepted_when_told_share": sum(retry.is_first_accepted for retry in retries) / len(retries)
-        if retries
-        else None,
-        "accepted_at_last_share": len(accepted) / len(retries) if retries else None,
-        "told_ms_median": 1000 * float(np.median([retry.told_seconds for retry in retries])) if retries else None,
+        "refused_at_first": count,
+        "accepted_when_told_share": sum(retry.is_first_accepted for retry in retries) / count if count else None,
+        "accepted_at_last_share": len(accepted) / count if count else None,
+        "told_ms_median": 1000 * float(np.median([retry.told_seconds for retry in retries])) if count else None,
         "waited_by_told_median": float(np.median(ratios)) if ratios else None,
     }
 
 
 def sleeping(images: Sequence[bytes], seconds: float) -> dict[str, Any]:
-    """The highest rate at which 99 % of the answers meet the objective, and how busy the engine is then."""
+    """Find the highest rate at which 99 % of the answers meet the objective, and how busy the engine is then."""
     port = free_port()
     target = Target("127.0.0.1", port, "/detect")
     requests = [target.post(small(image), HEADERS) for image in images]
@@ -150,12 +154,11 @@ def sleeping(images: Sequence[bytes], seconds: float) -> dict[str, Any]:
 
 
 def measure_busy(target: Target, requests: Sequence[bytes], rate: float, seconds: float) -> dict[str, Any]:
-    """One rate: its Run, and shares of the time."""
+    """Measure one rate: its Run, and the shares of the time in which the engine was busy and in which it slept."""
     url = f"http://{target.host}:{target.port}/metrics"
     times = arrival_times("poisson", rate, seconds, burst=1, seed=round(rate * 1000))
     before, start = fetch_metrics(url), time.perf_counter()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        samples = runner.run(send_load(target, requests, times))
+    samples = open_loop(target, requests, times)
     after, wall_seconds = fetch_metrics(url), time.perf_counter() - start
     run = run_of(samples, rate, seconds, OBJECTIVE_SECONDS, before, after)
     grown = {name: value - before.get(name, 0.0) for name, value in after.items()}
@@ -164,13 +167,13 @@ def measure_busy(target: Target, requests: Sequence[bytes], rate: float, seconds
         return sum(value for name, value in grown.items() if name.startswith(prefix))
 
     num_batches, num_images = total("singleshot_batch_size_count"), total("singleshot_batch_size_sum")
+    sleep_seconds = BATCH_SECONDS * num_batches + IMAGE_SECONDS * num_images  # without the delay of each wake-up
     return {
         "run": run,
         "p99_ms": run.p99_ms,
         "goodput_share": run.goodput_share,
         "busy_share": total("singleshot_worker_busy_seconds_total") / wall_seconds,
-        "sleep_share": (BATCH_SECONDS * num_batches + IMAGE_SECONDS * num_images)
-        / wall_seconds,  # without waking up late
+        "sleep_share": sleep_seconds / wall_seconds,
         "share_of_best_possible_rate": run.goodput / BEST_RATE,
         "mean_batch": run.mean_batch,
         "server_cpu_ms_a_request": run.cpu_ms_a_request,
@@ -178,7 +181,7 @@ def measure_busy(target: Target, requests: Sequence[bytes], rate: float, seconds
 
 
 def small(image: bytes) -> bytes:
-    """The picture as a small JPEG."""
+    """The image as a small JPEG."""
     pixels = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR)
     is_encoded, encoded = cv2.imencode(".jpg", cv2.resize(pixels, SMALL_SIZE, interpolation=cv2.INTER_AREA))
     assert is_encoded

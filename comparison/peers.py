@@ -1,4 +1,4 @@
-"""The servers that are compared: how each is installed, started and asked."""
+"""The servers that are compared: how to install, start and request each of them."""
 
 import json
 import site
@@ -21,7 +21,7 @@ class PeerError(Exception):
 
 @dataclass(frozen=True)
 class Peer:
-    """`package` is the distribution in requirements.txt, None where the project's own environment has all it needs."""
+    """A server. `package` is its distribution in requirements.txt; None if the project's own environment is enough."""
 
     name: str
     package: str | None
@@ -30,44 +30,32 @@ class Peer:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def command(self, python: Path, port: int) -> list[str]:
-        """What starts it."""
+        """The command that starts the server on `port`."""
         if self.name == OURS:
             return [str(python), "-m", "service", "--bundle", "default", "--port", str(port)]
         return [str(python), str(HERE / "servers" / f"{self.name}_server.py"), str(port)]
 
 
 def plain(target: Target, image: bytes, headers: Mapping[str, str]) -> bytes:
-    """The image is the body."""
+    """A request whose body is the image."""
     return target.post(image, {"Content-Type": "image/jpeg", **headers})
 
 
 def triton(target: Target, image: bytes, headers: Mapping[str, str]) -> bytes:
     """The Open Inference Protocol with its binary extension: a JSON head, then length and bytes of the image."""
-    head = json.dumps(
-        {
-            "inputs": [
-                {
-                    "name": "image",
-                    "datatype": "BYTES",
-                    "shape": [1, 1],
-                    "parameters": {"binary_data_size": len(image) + 4},
-                }
-            ],
-            "outputs": [{"name": "answer", "parameters": {"binary_data": True}}],
-        }
-    ).encode()
+    size = {"binary_data_size": len(image) + 4}
+    inputs = [{"name": "image", "datatype": "BYTES", "shape": [1, 1], "parameters": size}]
+    outputs = [{"name": "answer", "parameters": {"binary_data": True}}]
+    head = json.dumps({"inputs": inputs, "outputs": outputs}).encode()
     body = head + len(image).to_bytes(4, "little") + image
     return target.post(body, {"Inference-Header-Content-Length": str(len(head)), **headers})
 
 
 def multipart(target: Target, image: bytes, headers: Mapping[str, str]) -> bytes:
-    """A form with one file, `images`: the only way BentoML's batched endpoints take files."""
-    head = (
-        b'--edge\r\nContent-Disposition: form-data; name="images"; filename="a.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
-    )
-    return target.post(
-        head + image + b"\r\n--edge--\r\n", {"Content-Type": "multipart/form-data; boundary=edge", **headers}
-    )
+    """A form with one file, `images`: BentoML's batched endpoints accept files in no other form."""
+    disposition = b'Content-Disposition: form-data; name="images"; filename="a.jpg"\r\n'
+    body = b"--edge\r\n" + disposition + b"Content-Type: image/jpeg\r\n\r\n" + image + b"\r\n--edge--\r\n"
+    return target.post(body, {"Content-Type": "multipart/form-data; boundary=edge", **headers})
 
 
 PEERS = (
@@ -76,7 +64,7 @@ PEERS = (
     Peer("mosec", "mosec", "/inference", plain),
     Peer("litserve", "litserve", "/detect", plain),
     Peer("bentoml", "bentoml", "/detect", multipart, {"BENTOML_DO_NOT_TRACK": "True"}),
-    # without its shared-memory store, whose start must not take a second; an image of some kilobytes needs none
+    # without its shared-memory store, which must start within a second; images of some kilobytes do not need it
     Peer("pytriton", "nvidia-pytriton", "/v2/models/detect/infer", triton, {"PYTRITON_NO_TENSORSTORE": "1"}),
     Peer("ray", "ray", "/detect", plain, {"RAY_USAGE_STATS_ENABLED": "0", "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"}),
 )
@@ -89,20 +77,20 @@ def choose(names: str | None) -> list[Peer]:
     known = {peer.name: peer for peer in PEERS}
     unknown = [name for name in names.split(",") if name not in known]
     if unknown:
-        raise ValueError(f"--servers: there is no {unknown[0]!r}; there are {', '.join(known)}")
+        raise ValueError(f"--servers: there is no server {unknown[0]!r}; choose from {', '.join(known)}")
     return [known[name] for name in names.split(",")]
 
 
 def requirement_of(package: str) -> str:
-    """The line of requirements.txt for it."""
+    """The line of requirements.txt for a package."""
     lines = (HERE / "requirements.txt").read_text().splitlines()
     return next(line for line in lines if line.startswith((package + ">", package + "[")))
 
 
 def python_of(peer: Peer, venvs: Path) -> Path:
-    """The interpreter that has the peer, in a virtual environment made for it if there is none; raises PeerError.
+    """The Python of the peer's virtual environment, which is made if it does not exist; raises PeerError.
 
-    It sees the packages of this environment too, behind its own, so that the engine is the same and is not installed anew.
+    It also finds the packages of this environment, after its own: the engine is the same and is not installed again.
     """
     if peer.package is None:
         return Path(sys.executable)

@@ -1,4 +1,4 @@
-"""What the work itself costs: the servers' pipeline in a plain loop on one thread, without a server around it."""
+"""Measures the cost of the detector itself, in a plain loop on one thread, without a server around it."""
 
 import time
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ BATCH_SIZES = (1, 4, 8)
 
 
 def cpu_ms_an_image(files: Sequence[bytes], *, seconds: float) -> dict[int, float]:
-    """CPU milliseconds of this process for each image, by batch size, each measured for `seconds`."""
+    """Batch size -> CPU milliseconds of this process for each image. Each batch size is measured for `seconds`."""
     detector = Detector()
     found = {}
     for size in BATCH_SIZES:

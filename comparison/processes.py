@@ -1,4 +1,4 @@
-"""A server as the operating system sees it: all its processes, whoever is whose parent, and what they take."""
+"""A server as the operating system sees it: all its processes, and their CPU time and memory."""
 
 import os
 import subprocess
@@ -20,23 +20,23 @@ MARK = "SINGLESHOT_COMPARISON"
 START_SECONDS = 180
 STOP_SECONDS = 15
 MAX_TRIES = 3
-NUM_LAST_WORDS = 3  # lines
+NUM_LAST_LINES = 3
 
 
 class ServerProcesses:
-    """A started server. Its processes are found by a mark in their environment: some detach from their parent."""
+    """The processes of a server, identified by a mark in their environment because some detach from their parent."""
 
     def __init__(self, mark: str) -> None:
         self._mark = mark
 
     def launch(self, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> "subprocess.Popen[bytes]":
-        """Start the first of them; it writes to `log` in `folder`, which is its home too: some leave files there."""
+        """Start the first process. It logs to `log` in `folder`, which is also its home: some servers write there."""
         variables = {**os.environ, **environment, "PYTHONPATH": str(ROOT), "HOME": str(folder), MARK: self._mark}
         with (folder / "log").open("w") as log:
             return subprocess.Popen(command, env=variables, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
 
     def all(self) -> list[psutil.Process]:
-        """Those that live now."""
+        """The processes that are alive now."""
         found = []
         for process in psutil.process_iter():
             try:
@@ -47,15 +47,15 @@ class ServerProcesses:
         return found
 
     def cpu_seconds(self) -> float:
-        """CPU time of all of them, user and system, since they began."""
+        """CPU time of all processes, user and system, since they started."""
         return self._total(lambda process: sum(process.cpu_times()[:2]))
 
     def memory_bytes(self) -> int:
-        """Resident memory of all of them; pages that two of them share count twice."""
+        """Resident memory of all processes; a page that two of them share counts twice."""
         return round(self._total(lambda process: process.memory_info().rss))
 
     def _total(self, figure: Callable[[psutil.Process], float]) -> float:
-        """The sum of a figure over those that live still when they are asked."""
+        """The sum of a figure over the processes; one that ends meanwhile does not count."""
         total = 0.0
         for process in self.all():
             with suppress(psutil.Error):
@@ -63,7 +63,7 @@ class ServerProcesses:
         return total
 
     def stop(self) -> None:
-        """SIGTERM, and SIGKILL for those that stay."""
+        """Send SIGTERM to all processes, and SIGKILL to those that do not end within STOP_SECONDS."""
         processes = self.all()
         for process in processes:
             try:
@@ -82,9 +82,9 @@ class ServerProcesses:
 def started(
     command: Sequence[str], environment: Mapping[str, str], probe: urllib.request.Request
 ) -> Iterator[ServerProcesses]:
-    """Start a server, wait until it answers the probe with 200, and stop it in the end; raises PeerError.
+    """Start a server, wait until it answers the probe with 200, and stop it at the end; raises PeerError.
 
-    It gets several tries: some have short time limits within their start, too short on a busy machine.
+    A server may start MAX_TRIES times: some limit the time of their own start, too strictly for a busy machine.
     """
     with tempfile.TemporaryDirectory() as folder:
         for number in range(1, MAX_TRIES + 1):
@@ -103,9 +103,9 @@ def started(
 
 
 def wait_until_ready(process: "subprocess.Popen[bytes]", probe: urllib.request.Request, log: Path) -> None:
-    """Until the probe is answered with 200; raises PeerError."""
+    """Wait until the server answers the probe with 200; raises PeerError."""
     give_up_at = time.monotonic() + START_SECONDS
-    reason = "nothing"
+    reason = "no attempt"
     while process.poll() is None and time.monotonic() < give_up_at:
         try:
             with urllib.request.urlopen(probe, timeout=START_SECONDS / 3):
@@ -116,6 +116,6 @@ def wait_until_ready(process: "subprocess.Popen[bytes]", probe: urllib.request.R
             reason = str(error)
         time.sleep(0.5)
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    last = " / ".join(lines[-NUM_LAST_WORDS:])[-500:] if lines else "it said nothing"
+    last = " / ".join(lines[-NUM_LAST_LINES:])[-500:] if lines else "none"
     how = f"ended with status {process.poll()}" if process.poll() is not None else f"no answer in time ({reason})"
-    raise PeerError(f"not started: {how}; last words: {last}")
+    raise PeerError(f"not started: {how}; last lines of its log: {last}")

@@ -1,4 +1,4 @@
-"""What the comparison found: one row for each server and load, as a Markdown table, JSON and a plot."""
+"""The comparison's results: one row for each server and load, as Markdown tables, JSON and a plot."""
 
 import json
 from collections import Counter
@@ -13,7 +13,7 @@ from service.benchmark.http_load import LOST, Samples
 
 @dataclass(frozen=True)
 class Row:
-    """One server under one load. Times in ms from the intended send time, of answers with status 200."""
+    """One server under one load. Latencies are of answers with status 200, in ms from the intended send time."""
 
     server: str
     load: float  # share of the best capacity
@@ -23,13 +23,13 @@ class Row:
     p99_ms: float | None
     goodput: float  # answers within the objective, a second
     goodput_share: float  # of what was offered
-    statuses: Mapping[str, int]  # number of answers by status, `lost` for none at all
+    statuses: Mapping[str, int]  # number of answers by status; `lost` counts requests without an answer
     cpu_ms_a_request: float | None  # of all the server's processes, for each answer with status 200
 
 
 @dataclass(frozen=True)
 class Standing:
-    """What holds for a server at every load."""
+    """The figures of a server that do not depend on the load."""
 
     server: str
     capacity: float  # answers a second in a closed loop
@@ -39,7 +39,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything that was measured. `failures` are the servers that could not be, with the reason."""
+    """Everything that was measured. `failures` gives the reason for each server that could not be measured."""
 
     objective_ms: float
     seconds: float
@@ -81,13 +81,13 @@ def row_of(
 
 
 def overhead_of(comparison: Comparison, row: Row) -> float | None:
-    """CPU for each request by the CPU of an image in the plain loop at batch 1."""
+    """CPU time of a request divided by that of an image in the plain loop at batch 1; None if either is unknown."""
     cpu = row.cpu_ms_a_request
     return cpu / comparison.loop_cpu_ms[1] if cpu is not None and 1 in comparison.loop_cpu_ms else None
 
 
 def to_markdown(comparison: Comparison) -> str:
-    """The tables, the loads one after another."""
+    """A table of the servers, then a table for each load."""
     loop = ", ".join(f"{value:.2f} ms at batch {size}" for size, value in comparison.loop_cpu_ms.items())
     lines = [f"CPU for an image in a plain loop (decode, engine, soft-NMS, JSON): {loop}.", ""]
     lines += ["| server | capacity /s | idle CPU % of a core | memory MB |", "| --- | ---: | ---: | ---: |"]
@@ -98,8 +98,8 @@ def to_markdown(comparison: Comparison) -> str:
         rows = [row for row in comparison.rows if row.load == load]
         lines += ["", f"{100 * load:.0f} % of the best capacity, {rows[0].rate:.1f} requests a second:", ""]
         lines.append(
-            f"| server | answers /s | p50 ms | p99 ms | within {comparison.objective_ms:g} ms /s | of offered % | statuses "
-            "| CPU ms a request | by loop |"
+            f"| server | answers /s | p50 ms | p99 ms | within {comparison.objective_ms:g} ms /s | of offered % "
+            "| statuses | CPU ms a request | by loop |"
         )
         lines.append("| --- |" + " ---: |" * 8)
         for row in rows:
@@ -115,12 +115,12 @@ def to_markdown(comparison: Comparison) -> str:
 
 
 def to_json(comparison: Comparison) -> str:
-    """The figures."""
+    """All figures as JSON."""
     return json.dumps(asdict(comparison), indent=2) + "\n"
 
 
 def draw(comparison: Comparison, path: Path) -> None:
-    """p50, p99 and goodput by load, a line for each server, as a picture."""
+    """Plot p50, p99 and goodput by load, with a line for each server, to the image file `path`."""
     import matplotlib
 
     matplotlib.use("Agg")

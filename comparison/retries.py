@@ -1,4 +1,4 @@
-"""Whether Retry-After tells the truth: clients that are refused come again exactly when they were told to."""
+"""Checks whether Retry-After is right: clients that are refused ask again exactly when it says."""
 
 import asyncio
 import time
@@ -12,11 +12,11 @@ MAX_TRIES = 20
 
 @dataclass(frozen=True)
 class Retry:
-    """A client that was refused at first. Seconds from its first try."""
+    """A client whose first request was refused."""
 
-    told_seconds: float  # what the first refusal said
-    is_first_accepted: bool  # whether it was right
-    accepted_seconds: float | None  # when it was taken on at last, coming again whenever told to; None where it gave up
+    told_seconds: float  # the wait that the first refusal asked for
+    is_first_accepted: bool  # whether the next request was accepted
+    accepted_seconds: float | None  # from the first request to the accepted one; None if there is none
 
 
 class HeadConnection(Connection):
@@ -32,7 +32,7 @@ class HeadConnection(Connection):
 
 
 def told_seconds(head: bytes) -> float | None:
-    """The wait that an answer's head asks for, to the millisecond where it says so; None where it does not."""
+    """The wait that an answer's head asks for: Retry-After-Ms, or else Retry-After; None if it has neither."""
     for name, unit in ((b"\r\nretry-after-ms:", 1e-3), (b"\r\nretry-after:", 1.0)):
         text = head.partition(name)[2].partition(b"\r\n")[0].strip()
         if text:
@@ -41,7 +41,7 @@ def told_seconds(head: bytes) -> float | None:
 
 
 async def retry_as_told(target: Target, request: bytes) -> Retry | None:
-    """Ask, and ask again as told until accepted -> the Retry; None where the first try was not refused with 503."""
+    """Ask until accepted, each time after the wait of the last refusal; None if the first answer is not 503."""
     _, connection = await asyncio.get_running_loop().create_connection(HeadConnection, target.host, target.port)
     first: float | None = None
     start, statuses = time.perf_counter(), []
@@ -64,7 +64,7 @@ async def retry_as_told(target: Target, request: bytes) -> Retry | None:
 
 
 async def burst_of_retries(target: Target, requests: Sequence[bytes], number: int) -> list[Retry]:
-    """`number` clients at once; what became of those that were refused at first."""
+    """Start `number` clients at once; returns those that were refused at first."""
     clients = [retry_as_told(target, requests[i % len(requests)]) for i in range(number)]
     return [retry for retry in await asyncio.gather(*clients) if retry is not None]
 
@@ -72,7 +72,7 @@ async def burst_of_retries(target: Target, requests: Sequence[bytes], number: in
 async def retries_under_load(
     target: Target, requests: Sequence[bytes], *, seconds: float, interval: float
 ) -> list[Retry]:
-    """A client every `interval` seconds, while somebody else sends too much."""
+    """Start a client every `interval` seconds, while another task overloads the server; returns the refused ones."""
     clients = []
     for number in range(round(seconds / interval)):
         clients.append(asyncio.create_task(retry_as_told(target, requests[number % len(requests)])))

@@ -1,37 +1,28 @@
-"""`python -m comparison --images DIR`: this server and those that a user might pick instead, in one run on one machine."""
+"""`python -m comparison --images DIR`: compares this server with those that a user might choose instead."""
 
 import argparse
-import asyncio
-import socket
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import uvloop
-
-from comparison.closed_loop import answers_a_second
-from comparison.peers import Peer, PeerError, choose, python_of
+from comparison.loads import DEADLINE, OBJECTIVE_SECONDS, capacity_of, open_loop
+from comparison.peers import Peer, PeerError, choose
 from comparison.pipeline_loop import cpu_ms_an_image
-from comparison.processes import ServerProcesses, started
 from comparison.report import Comparison, Row, Standing, draw, row_of, to_json, to_markdown
+from comparison.running import running
 from service.benchmark.__main__ import read_images
 from service.benchmark.arrivals import arrival_times
-from service.benchmark.http_load import Target, send_load
 
 LOADS = (0.2, 0.6, 0.9, 1.2)  # of the best capacity among the servers
-NUM_CONNECTIONS = 16
-WARM_UP_SECONDS = 2.0
 IDLE_SECONDS = 5.0
-CAPACITY_SECONDS = 5.0
-OBJECTIVE_SECONDS = 0.25
 EXAMPLE = """\
-Each server runs the same pipeline on the same bundle with the same engine, an engine of one thread for each core. First the
-capacity of each is found; then each gets the same Poisson loads, at 20, 60, 90 and 120 % of the best capacity. Latency
-counts from the time a request was meant to be sent. Every request says X-Request-Timeout-Ms: 250, to all servers alike.
+The servers run on this machine, one after another. Each runs the same pipeline on the same bundle with the same engine:
+for each core an engine with one thread. First the capacity of each server is measured. Then each server gets the same
+Poisson loads, at 20, 60, 90 and 120 % of the best capacity. Latency counts from the time at which a request should be
+sent. All servers get the header X-Request-Timeout-Ms: 250 with each request.
 
 example:
   python -m comparison --images BCCD/JPEGImages --seconds 12 --out compared
@@ -49,7 +40,7 @@ class Plan:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure -> exit status."""
+    """Measure and write the report; returns the exit status."""
     options = parser().parse_args(arguments)
     try:
         peers = choose(options.servers)
@@ -67,29 +58,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
     parser = argparse.ArgumentParser(
         prog="python -m comparison",
-        description="Compare this server with those that a user might pick instead.",
+        description="Compare this server with those that a user might choose instead.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="JPEG files to send, in turn")
     parser.add_argument("--servers", metavar="A,B", help="only these (default: all)")
     parser.add_argument("--seconds", type=float, default=20.0, help="length of each load (default: 20)")
-    parser.add_argument("--out", type=Path, default=Path("compared"), metavar="DIR", help="(default: compared)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("compared"), metavar="DIR", help="for the report (default: compared)"
+    )
     parser.add_argument(
         "--venvs",
         type=Path,
         default=Path.home() / ".cache" / "singleshot-comparison",
         metavar="DIR",
-        help="where the other servers are installed, on first use (default: ~/.cache/singleshot-comparison)",
+        help="where the other servers are installed on first use (default: ~/.cache/singleshot-comparison)",
     )
     return parser
 
 
 def compare(plan: Plan, peers: Sequence[Peer]) -> Comparison:
-    """The capacities, then the loads. A server that fails is left out from there on, with its reason."""
+    """Measure the capacities, then the loads. A server that fails is left out from then on; the report says why."""
     failures: dict[str, str] = {}
     standings: list[Standing] = []
     rows: list[Row] = []
@@ -109,7 +101,7 @@ def compare(plan: Plan, peers: Sequence[Peer]) -> Comparison:
 
 @contextmanager
 def reported(peer: Peer, failures: dict[str, str]) -> Iterator[None]:
-    """Note why a server could not be measured, and go on with the next."""
+    """Record why a server cannot be measured, so that the next one still is."""
     try:
         yield
     except (PeerError, OSError) as error:
@@ -117,26 +109,10 @@ def reported(peer: Peer, failures: dict[str, str]) -> Iterator[None]:
         print(f"{peer.name}: {error}", flush=True)
 
 
-@contextmanager
-def running(plan: Plan, peer: Peer) -> Iterator[tuple[ServerProcesses, Target]]:
-    """A peer on a free port, warm."""
-    python = python_of(peer, plan.venvs)
-    port = free_port()
-    target = Target("127.0.0.1", port, peer.path)
-    head, _, body = peer.request(target, plan.images[0], {}).partition(b"\r\n\r\n")
-    headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
-    probe = urllib.request.Request(f"http://127.0.0.1:{port}{peer.path}", body, headers)
-    with started(peer.command(python, port), peer.environment, probe) as processes:
-        closed_loop(target, [peer.request(target, image, {}) for image in plan.images], WARM_UP_SECONDS)
-        yield processes, target
-
-
 def standing_of(plan: Plan, peer: Peer) -> Standing:
-    """What one server can do at most, and what it takes when there is nothing to do."""
-    with running(plan, peer) as (processes, target):
-        capacity = closed_loop(target, [peer.request(target, image, {}) for image in plan.images], CAPACITY_SECONDS)
-        if not capacity:
-            raise PeerError("it answered nothing with status 200 in the closed loop")
+    """Measure one server's capacity, and its CPU and memory when it is idle."""
+    with running(peer, plan.images, plan.venvs) as (processes, target):
+        capacity = capacity_of(target, [peer.request(target, image, {}) for image in plan.images])
         time.sleep(1.0)
         before = processes.cpu_seconds()
         time.sleep(IDLE_SECONDS)
@@ -145,16 +121,14 @@ def standing_of(plan: Plan, peer: Peer) -> Standing:
 
 
 def loaded(plan: Plan, peer: Peer, best: float) -> list[Row]:
-    """One server under every load."""
+    """Measure one server under each load; `best` is the best capacity."""
     rows = []
-    headers = {"X-Request-Timeout-Ms": f"{1000 * OBJECTIVE_SECONDS:.0f}"}
-    with running(plan, peer) as (processes, target):
-        requests = [peer.request(target, image, headers) for image in plan.images]
+    with running(peer, plan.images, plan.venvs) as (processes, target):
+        requests = [peer.request(target, image, DEADLINE) for image in plan.images]
         for load in LOADS:
             times = arrival_times("poisson", load * best, plan.seconds, burst=1, seed=round(100 * load))
             before = processes.cpu_seconds()
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                samples = runner.run(send_load(target, requests, times))
+            samples = open_loop(target, requests, times)
             row = row_of(
                 peer.name,
                 load,
@@ -168,17 +142,3 @@ def loaded(plan: Plan, peer: Peer, best: float) -> list[Row]:
             rows.append(row)
             time.sleep(1.0)
     return rows
-
-
-def closed_loop(target: Target, requests: Sequence[bytes], seconds: float) -> float:
-    """Answers a second."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(answers_a_second(target, requests, num_connections=NUM_CONNECTIONS, seconds=seconds))
-
-
-def free_port() -> int:
-    """A port where nobody listens just now, nor on the next one."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-    return port

@@ -1,6 +1,6 @@
-"""`python -m comparison.sleeping_server PORT`: our server around an engine that only sleeps, as one on another device would.
+"""`python -m comparison.sleeping_server PORT`: this server with an engine that only sleeps, like one on another device.
 
-What it shows is whether the server keeps such an engine busy: the engine takes no CPU, all that it takes is the server's own.
+It shows whether the server keeps such an engine busy. The engine uses no CPU, so all CPU time is the server's own.
 """
 
 import sys
@@ -26,7 +26,7 @@ BEST_RATE = MAX_BATCH / (BATCH_SECONDS + MAX_BATCH * IMAGE_SECONDS)  # images a 
 
 
 class SleepingEngine:
-    """Answers for every image what a real engine answers for the golden one, after as long a sleep as the batch is large."""
+    """Sleeps for a time that grows with the batch, then returns a real engine's candidates of the golden image."""
 
     name = "sleeping"
     device = "no device"
@@ -50,7 +50,7 @@ class SleepingEngine:
         )
 
     def close(self) -> None:
-        """There is nothing to free."""
+        """Do nothing: there is nothing to free."""
 
 
 def open_sleeping(
@@ -61,7 +61,7 @@ def open_sleeping(
     num_threads: int | None,  # noqa: ARG001
     num_streams: int | None,  # noqa: ARG001
 ) -> SleepingEngine:
-    """In place of `service.engines.open.open_engine`."""
+    """Replaces `service.engines.open.open_engine`."""
     return SleepingEngine(bundle)
 
 

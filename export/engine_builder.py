@@ -98,7 +98,7 @@ def parse(trt: Any, network: Any, logger: Any, model: bytes) -> None:
 
 
 def set_target(trt: Any, config: Any, target: str) -> None:
-    """Build for another GPU than this machine's; raises BuilderError."""
+    """Build for the GPU architecture `target` instead of this machine's; raises BuilderError."""
     capability = getattr(trt.ComputeCapability, target.replace("_", "").upper(), None)
     if capability is None:
         known = ", ".join(f"sm_{name[2:]}" for name in trt.ComputeCapability.__members__ if name.startswith("SM"))

@@ -1,4 +1,4 @@
-"""An HTTP client of an application in this process: httpx without a socket, with the application's lifespan around it."""
+"""An HTTP client of an application in this process: httpx without a socket, within the application's lifespan."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class AsgiClient:
-    """A context manager: the application starts on entry and shuts down on exit; in between, requests as with httpx."""
+    """A context manager: the application starts on entry and shuts down on exit. Requests are as with httpx."""
 
     def __init__(self, app: FastAPI) -> None:
         self._runner = asyncio.Runner()
@@ -31,7 +31,7 @@ class AsgiClient:
         self._runner.close()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run something else on the application's event loop."""
+        """Run a coroutine on the application's event loop."""
         return self._runner.run(coroutine)
 
     def get(self, url: str, **options: Any) -> httpx.Response:

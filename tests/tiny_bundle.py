@@ -40,9 +40,9 @@ def write_tiny_bundle(
     resize: Literal["stretch", "letterbox"] = "stretch",
     brightness: int = 255,
 ) -> Bundle:
-    """Write the bundle to `path`. A block that is wholly red (green) is a detection of score 1 and label 0 (1).
+    """Write the bundle to `path`. A block that is entirely red (green) is a detection with score 1 and label 0 (1).
 
-    A `brightness` below 255 gives a golden image whose detections score that much less.
+    With a `brightness` below 255 the detections of the golden image score brightness / 255.
     """
     golden = Golden(
         detections=(
@@ -66,7 +66,7 @@ def write_tiny_bundle(
 
 
 def golden_image(brightness: int = 255) -> NDArray[np.uint8]:
-    """Black, with a red block at (16, 16) and a green one at (40, 40)."""
+    """A black image with a red block at (16, 16) and a green one at (40, 40)."""
     image = np.zeros((SIZE, SIZE, 3), np.uint8)
     image[16:32, 16:32, 0] = brightness
     image[40:56, 40:56, 1] = brightness

@@ -1,4 +1,4 @@
-"""BentoML: a worker process a core, adaptive batching.
+"""BentoML: a worker process for each core, adaptive batching.
 
 https://docs.bentoml.com/en/latest/get-started/adaptive-batching.html
 """
@@ -21,21 +21,13 @@ class Detection:
     def __init__(self) -> None:
         self.detector = Detector()
 
-    @bentoml.api(
-        route="/detect", batchable=True, max_batch_size=MAX_BATCH, max_latency_ms=60_000
-    )  # it must not shed load
+    # a latency limit of a minute, because the server must not shed load
+    @bentoml.api(route="/detect", batchable=True, max_batch_size=MAX_BATCH, max_latency_ms=60_000)
     def detect(self, images: list[Annotated[Path, ContentType("image/jpeg")]]) -> list[str]:
         return [answer.decode() for answer in self.detector([image.read_bytes() for image in images])]
 
 
 if __name__ == "__main__":
-    command = [
-        "bentoml",
-        "serve",
-        "comparison.servers.bentoml_server:Detection",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        sys.argv[1],
-    ]
-    os.execv(sys.executable, [sys.executable, "-m", *command])
+    service = "comparison.servers.bentoml_server:Detection"
+    command = ["-m", "bentoml", "serve", service, "--host", "127.0.0.1", "--port", sys.argv[1]]
+    os.execv(sys.executable, [sys.executable, *command])

@@ -1,4 +1,4 @@
-"""FastAPI as people write it by hand: the handler computes and so blocks its process; one process a core."""
+"""FastAPI as people write it by hand: the handler computes and so blocks its process; one process for each core."""
 
 import sys
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ from comparison.detector import NUM_WORKERS, Detector
 
 @asynccontextmanager
 async def with_detector(app: FastAPI) -> AsyncIterator[None]:
-    """An engine in each process."""
+    """Open an engine in each process."""
     app.state.detector = Detector()
     yield
 
@@ -22,7 +22,7 @@ app = FastAPI(lifespan=with_detector)
 
 @app.post("/detect")
 async def detect(request: Request) -> Response:
-    """Everything in the event loop, as most hand-written servers do."""
+    """Compute everything in the event loop, as most hand-written servers do."""
     return Response(app.state.detector([await request.body()])[0], media_type="application/json")
 
 

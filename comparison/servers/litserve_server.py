@@ -1,5 +1,6 @@
-"""LitServe: a worker and an API process a core, batching, and the fast queue that it advises above 100 requests a second.
+"""LitServe: a worker and an API process for each core, batching, and the fast queue.
 
+Its documentation advises the fast queue above 100 requests a second:
 https://lightning.ai/docs/litserve/api-reference/litserver
 """
 
@@ -15,7 +16,7 @@ from comparison.detector import MAX_BATCH, NUM_WORKERS, WINDOW_MS, Detector
 class Detection(litserve.LitAPI):
     """One worker with an engine."""
 
-    def setup(self, device: str) -> None:  # noqa: ARG002 its name
+    def setup(self, device: str) -> None:  # noqa: ARG002 (the name is LitServe's)
         self.detector = Detector()
 
     def decode_request(self, request: Annotated[bytes, Body(media_type="image/jpeg")]) -> bytes:

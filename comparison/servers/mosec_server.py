@@ -1,4 +1,7 @@
-"""mosec: a Rust front, worker processes, dynamic batching. Options: https://mosecorg.github.io/mosec/reference/interface.html"""
+"""mosec: an HTTP server in Rust, worker processes, dynamic batching.
+
+Options: https://mosecorg.github.io/mosec/reference/interface.html
+"""
 
 import sys
 

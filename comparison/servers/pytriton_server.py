@@ -15,7 +15,7 @@ from comparison.detector import MAX_BATCH, NUM_WORKERS, Detector
 
 
 def instance() -> Callable[..., list[np.ndarray]]:
-    """One inference function with an engine of its own."""
+    """An inference function with its own engine."""
     detector = Detector()
 
     @batch

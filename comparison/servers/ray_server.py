@@ -1,4 +1,4 @@
-"""Ray Serve: a replica a core, `serve.batch`, and the switches of its performance guide for throughput.
+"""Ray Serve: a replica for each core, `serve.batch`, and the settings for throughput of its performance guide.
 
 https://docs.ray.io/en/latest/serve/advanced-guides/performance.html
 """

@@ -1,4 +1,4 @@
-"""The precision of a graph's nodes in the form for GPUs."""
+"""An assertion on the precision of the nodes in a graph's fp16 form."""
 
 import onnx
 from onnx import TensorProto
