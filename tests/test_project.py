@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
+FOLDERS = ("comparison", "docker", "docs", "export", "models", "service", "tests")
+DOCUMENTS = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
 
 
 @pytest.mark.parametrize("package", ["models", "export", "service"])
@@ -36,3 +38,36 @@ def test_hooks_before_a_commit_run_what_make_check_runs() -> None:
         for hook in repository["hooks"]
     ]
     assert hooks == checks
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_paths_and_modules_that_a_document_names_exist(document: Path) -> None:
+    text = document.read_text()
+    named: dict[str, list[str]] = {}  # as it is in the text -> the patterns of which one must match
+    for path in re.findall(rf"(?<![\w./-])(?:{'|'.join(FOLDERS)})/[\w./-]*[\w/]", text):
+        named[path] = [path]
+    for module in re.findall(rf"-m ((?:{'|'.join(FOLDERS)})(?:\.\w+)*)", text):
+        named[module] = [f"{module.replace('.', '/')}{suffix}" for suffix in (".py", "/__main__.py")]
+    for name in re.findall(r"`(\w+\.(?:cu|js|py|sh))`", text):
+        named[name] = [f"{folder}/**/{name}" for folder in FOLDERS]
+    missing = [name for name, patterns in named.items() if not any(any(ROOT.glob(pattern)) for pattern in patterns)]
+    assert missing == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_of_a_document_lead_to_files_and_headings(document: Path) -> None:
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
+        if target.startswith(("http:", "https:")):
+            continue
+        name, _, heading = target.partition("#")
+        path = document.parent / name if name else document
+        if not path.exists() or (heading and heading not in headings(path)):
+            broken.append(target)
+    assert broken == []
+
+
+def headings(document: Path) -> set[str]:
+    """The anchors that GitHub gives to the headings of a document."""
+    lines = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in lines}
