@@ -153,7 +153,7 @@ def test_a_model_that_tensorrt_cannot_read_is_refused_with_its_reason(bundle: Bu
 def test_a_largest_batch_of_0_and_a_path_without_a_bundle_are_refused(bundle: Bundle, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="--max-batch is 0"):
         build_engine(bundle.path, target="sm_89", max_batch=0)
-    with pytest.raises(BundleError, match="it is no bundle"):
+    with pytest.raises(BundleError, match="it is not a bundle"):
         build_engine(tmp_path / "nowhere", target="sm_89")
 
 
