@@ -1,10 +1,14 @@
-# make serve [PORT=8000]   serve the default bundle on the CPU          make test    run the whole suite
-# make check               lint, types, import layers                  make clean   remove what these made
-# make test-engines        build TensorRT engines for several GPUs, without one (Linux on x86_64; minutes)
-# make develop             install what training, export and the tests need, which `make test` does too
+# make serve [PORT=8000]   serve the default bundle on the CPU
+# make test                run the whole suite, and print which share of the lines it ran
+# make test-engines        build TensorRT engines for several GPUs, without a GPU (Linux on x86_64; takes minutes)
+# make check               lint, types, import contracts
+# make format              let ruff format the code and mend what it can
+# make develop             install what training, export and the tests need; `make test` does this too
+# make clean               remove .venv and what builds left
 #
-# Each does the set-up that it needs. PYTHON is any Python 3.11 or later. PIP_FLAGS goes to pip: on Linux without an NVIDIA
-# GPU, PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu" spares `make test` torch's gigabytes of CUDA.
+# Each command does the set-up that it needs. PYTHON is any Python 3.11 or later. PIP_FLAGS is passed to pip: on Linux
+# without an NVIDIA GPU, PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu" keeps `make test` from
+# downloading torch's gigabytes of CUDA libraries.
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
@@ -48,14 +52,14 @@ format: .venv/develops
 	$(PYTHON) -m venv .venv
 
 .venv/serves: .venv/bin/python pyproject.toml constraints.txt
-	@echo "installing what serving needs (once, some minutes of downloads)"
+	@echo "installing what serving needs (only once; the downloads take some minutes)"
 	@$(PIP) --editable '.[cpu]'
 	@touch $@
 
 .venv/develops: .venv/serves
-	@echo "installing what training, export and the tests need (once, some minutes of downloads)"
+	@echo "installing what training, export and the tests need (only once; the downloads take some minutes)"
 	@$(PIP) --editable '.[cpu,train,engine,dev]'
 	@touch $@
 
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv build *.egg-info .coverage
