@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from models.data.annotations import Boxes, Image, Labels
 from models.data.flip import flip, vertical_flip
 from models.detector import IMAGE_MEAN
 from service.bundle import InputSpec
+from service.detection.iou import iou
 from service.detection.preprocess import boxes_to_input, fit
 
 CROP_MIN_IOUS = (0.1, 0.3, 0.5, 0.7, 0.9, None)  # SSD §2.2; None accepts any crop
@@ -90,7 +90,7 @@ def crop(
         left = int(rng.integers(width - window_width + 1))
         top = int(rng.integers(height - window_height + 1))
         window = np.array([left, top, left + window_width, top + window_height], dtype=np.float32)
-        if len(boxes) and min_iou is not None and overlap(boxes, window).max() < min_iou:
+        if len(boxes) and min_iou is not None and iou(boxes, window[None]).max() < min_iou:
             continue
         centres = (boxes[:, :2] + boxes[:, 2:]) / 2
         is_kept = ((centres > window[:2]) & (centres < window[2:])).all(axis=1)
@@ -102,14 +102,6 @@ def crop(
         cut = image[top : top + window_height, left : left + window_width]
         return cut, (kept - np.tile(window[:2], 2)).astype(np.float32), labels[is_kept]
     return image, boxes, labels
-
-
-def overlap(boxes: Boxes, window: Boxes) -> NDArray[np.float32]:
-    """The IoU of boxes (M, 4) with one window (4,) -> (M,)."""
-    size = (np.minimum(boxes[:, 2:], window[2:]) - np.maximum(boxes[:, :2], window[:2])).clip(min=0)
-    intersection = size.prod(axis=1)
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    return np.asarray(intersection / (areas + (window[2:] - window[:2]).prod() - intersection), dtype=np.float32)
 
 
 def distort(image: Image, rng: np.random.Generator) -> Image:

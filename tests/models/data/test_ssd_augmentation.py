@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from models.data.ssd_augmentation import AugmentConfig, augment, crop, distort, expand, overlap, resize
+from models.data.ssd_augmentation import AugmentConfig, augment, crop, distort, expand, resize
 from service.bundle import InputSpec
-from tests.models import oracles
 from tests.models.data.scenes import assert_on_objects, scene
 
 SPEC = InputSpec(height=200, width=160, resize="stretch")
@@ -117,14 +116,6 @@ def test_a_grey_image_stays_grey_under_distortion() -> None:
     for seed in range(20):
         out = distort(grey, np.random.default_rng(seed)).astype(int)
         assert (out.max(axis=2) - out.min(axis=2)).max() <= 1
-
-
-def test_overlap_equals_the_iou_of_plain_loops() -> None:
-    rng = np.random.default_rng(0)
-    boxes = (rng.uniform(0, 50, (20, 4)) + np.array([0, 0, 50, 50])).astype(np.float32)
-    window = np.array([20, 20, 70, 80], np.float32)
-    expected = [oracles.iou(tuple(box), tuple(window.tolist())) for box in boxes.tolist()]
-    np.testing.assert_allclose(overlap(boxes, window), expected, rtol=1e-5)
 
 
 def test_a_letterboxed_input_keeps_the_aspect_ratio() -> None:
