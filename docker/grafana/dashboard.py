@@ -1,5 +1,7 @@
 """Write the dashboard, dashboards/singleshot.json: a table of panels here gives two thousand lines there.
 
+The module is long because the table is: a panel is found faster in one table than in several files.
+
 example:
   python docker/grafana/dashboard.py
 """

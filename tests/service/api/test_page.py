@@ -1,4 +1,7 @@
-"""The page, driven in headless Chromium as a visitor does it; its soft-NMS gives the same results as the server's."""
+"""The page, driven in headless Chromium as a visitor does it; its soft-NMS gives the same results as the server's.
+
+The module is long because all its tests share one browser and one server.
+"""
 
 import re
 import shutil
