@@ -91,12 +91,14 @@ def started(
             processes = ServerProcesses(uuid.uuid4().hex)
             process = processes.launch(command, environment, Path(folder))
             try:
-                wait_until_ready(process, probe, Path(folder) / "log")
+                try:
+                    wait_until_ready(process, probe, Path(folder) / "log")
+                except PeerError:
+                    if number == MAX_TRIES:
+                        raise
+                    continue
                 yield processes
                 return
-            except PeerError:
-                if number == MAX_TRIES:
-                    raise
             finally:
                 processes.stop()
                 process.wait()

@@ -4,11 +4,13 @@ import os
 import subprocess
 import sys
 import urllib.request
+from pathlib import Path
 
 import pytest
 
 from comparison.peers import PeerError
 from comparison.processes import MARK, ServerProcesses, started
+from comparison.running import free_port
 
 NO_SERVER = urllib.request.Request("http://127.0.0.1:1/")
 
@@ -17,6 +19,20 @@ def test_the_error_for_a_server_that_ends_at_once_has_the_last_lines_of_its_log(
     command = [sys.executable, "-c", "raise SystemExit('no such model')"]
     with pytest.raises(PeerError, match="last lines of its log: no such model"), started(command, {}, NO_SERVER):
         pass
+
+
+def test_an_error_of_the_measurement_does_not_start_the_server_again(tmp_path: Path) -> None:
+    starts, port = tmp_path / "starts", free_port()
+    code = f"""
+import http.server, pathlib
+with pathlib.Path({str(starts)!r}).open("a") as file:
+    file.write("started ")
+http.server.HTTPServer(("127.0.0.1", {port}), http.server.SimpleHTTPRequestHandler).serve_forever()
+"""
+    probe = urllib.request.Request(f"http://127.0.0.1:{port}/")
+    with pytest.raises(PeerError, match="no answer"), started([sys.executable, "-c", code], dict(os.environ), probe):
+        raise PeerError("no answer")
+    assert starts.read_text() == "started "
 
 
 def test_processes_are_found_by_their_mark_even_without_their_parent() -> None:
