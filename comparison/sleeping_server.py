@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from service.api.app import create_app
 from service.bundle import Bundle
 from service.detection.pipeline import Pipeline
-from service.engines.engine import Candidates, EngineName, Precision
 from service.engines.open import open_engine
+from service.engines.protocol import Candidates, EngineName, Precision
 from service.settings import Settings
 from service.transport.process import listen, run
 

@@ -12,12 +12,12 @@ from export.build import ExportError, build
 from export.compare import ParityError, print_report
 from export.evaluate import ServerError, evaluate_bundle, evaluate_server
 from export.to_engine import build_engine
-from models.data.annotations import DataError
+from models.data.data_set import DataError
 from models.data.open import open_data_set
 from models.presets.preset import Preset
 from models.training.checkpoint import CheckpointError, load_model
 from service.bundle import BundleError, NmsDefaults, read_bundle
-from service.engines.engine import EngineError, EngineName, Precision
+from service.engines.protocol import EngineError, EngineName, Precision
 
 EXAMPLES = """examples:
   python -m export build runs/mine/best.pt --out bundles/mine

@@ -27,8 +27,8 @@ from models.presets.catalogue import find_preset
 from models.presets.preset import PresetError
 from service.bundle import Bundle, BundleError, Golden, Manifest, Source, read_bundle
 from service.cores import num_cores
-from service.engines.engine import Engine, EngineError, EngineName, Precision
 from service.engines.open import open_engine
+from service.engines.protocol import Engine, EngineError, EngineName, Precision
 
 EXAMPLES = """examples:
   python -m export.benchmark_engines  (PASSD-320 with MobileNet and with VGG-16, random weights)

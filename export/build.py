@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from export.graph import ExportGraph, fold_and_round
 from export.parity import Difference, difference
 from export.to_onnx import to_onnx
-from models.data.annotations import DataSet
+from models.data.data_set import DataSet
 from models.evaluation.evaluate import evaluate
 from models.evaluation.torch_engine import TorchEngine
 from models.presets.preset import PresetError
@@ -30,10 +30,10 @@ from service.bundle import (
     sha256_of,
     write_bundle,
 )
+from service.detection.fit import fit
 from service.detection.postprocess import default_options, postprocess
-from service.detection.preprocess import fit
-from service.engines.engine import Engine
 from service.engines.onnx_runtime import OnnxEngine
+from service.engines.protocol import Engine
 
 BOX_TOLERANCE = 1e-2  # pixels
 SCORE_TOLERANCE = 1e-4

@@ -13,15 +13,15 @@ from tqdm import tqdm
 from export.build import at_size
 from export.graph import fold_and_round
 from export.parity import CUT_OFF_MARGIN, ROUNDED_CUT_OFF_MARGIN, Difference, difference
-from models.data.annotations import DataSet
+from models.data.data_set import DataSet
 from models.evaluation.evaluate import evaluate
 from models.evaluation.torch_engine import TorchEngine
 from models.training.checkpoint import load_model
-from service.benchmark.__main__ import IMAGE_SUFFIXES
 from service.bundle import Bundle, InputSpec
-from service.detection.preprocess import decode_image, fit
-from service.engines.engine import Candidates, Engine, describe
+from service.detection.decode import IMAGE_SUFFIXES, decode_image
+from service.detection.fit import fit
 from service.engines.open import open_engine
+from service.engines.protocol import Candidates, Engine, describe
 from service.errors import ImageError
 
 BATCH_SIZES = (1, 5)

@@ -6,14 +6,14 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from models.data.annotations import DataSet
+from models.data.data_set import DataSet
 from models.data.open import open_data_set
 from models.evaluation.evaluate import MAX_DETECTIONS, SCORE_THRESHOLD, evaluate, score
 from models.evaluation.report import Evaluation
 from service.bundle import read_bundle
 from service.detection.postprocess import Detections
-from service.engines.engine import EngineName, Precision
 from service.engines.open import open_engine
+from service.engines.protocol import EngineName, Precision
 
 
 class ServerError(Exception):

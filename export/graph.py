@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from export.offset_conv_function import DOMAIN, NAME, VERSION
-from models.detector import best_candidates, normalise
+from models.candidates import best_candidates
+from models.detector import normalise
 from models.layers.batch_norm import FrozenBatchNorm2d
 from models.passd.offset_conv import OffsetConv
 

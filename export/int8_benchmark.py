@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.bundle import Bundle
-from service.engines.engine import EngineError
 from service.engines.openvino.engine import read_model
 from service.engines.openvino.model import CORE, OpenvinoModel
+from service.engines.protocol import EngineError
 
 # These operators compute coordinates, proposals and decoding, and are not quantised.
 FLOAT_OPERATORS = (

@@ -11,10 +11,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from export.offset_conv_function import DOMAIN, NAME, VERSION, offset_conv_function
 from export.to_onnx import OPSET
-from service.engines.engine import Precision
 from service.engines.openvino.engine import read_model
 from service.engines.openvino.model import compile_model
 from service.engines.openvino.sample_taps import TAPS
+from service.engines.protocol import Precision
 
 NUM_BOXES, CHANNELS, SIZE = 3, 256, 40  # of PASSD-320's largest level
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from service.bundle import InputSpec
-from service.engines.engine import Candidates
+from service.engines.protocol import Candidates
 
 COMPARED_SCORE = 0.05  # candidates with a lower score are noise
 # If a box scores at most this much more than the last candidate, rounding decides whether another engine keeps the box.

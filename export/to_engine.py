@@ -18,7 +18,7 @@ from export.build import ExportError
 from export.engine_builder import ENGINE, OUTCOME, Job, Outcome
 from export.half_precision import to_half
 from service.bundle import Bundle, EngineFile, add_engine, read_bundle
-from service.engines.engine import EngineError
+from service.engines.protocol import EngineError
 from service.engines.tensor_contract import OfferedTensor, check_tensors
 from service.engines.tensorrt.cuda import CudaError, gpu_target
 from service.engines.tensorrt.plugin import NAMESPACE, OPERATOR

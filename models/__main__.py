@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from models.backbones.pretrained import PretrainedError
-from models.data.annotations import DataError, DataSet
+from models.data.data_set import DataError, DataSet
 from models.data.open import open_data_set, open_data_sets
 from models.distributed import is_first, process_group
 from models.evaluation import multi_scale
@@ -20,7 +20,7 @@ from models.presets.describe import describe, list_presets
 from models.presets.overrides import override
 from models.presets.preset import PresetError
 from models.training.checkpoint import CheckpointError, load_model
-from models.training.run import TrainingError
+from models.training.run_state import TrainingError
 from models.training.train import train
 
 EXAMPLES = """examples:

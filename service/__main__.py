@@ -11,7 +11,7 @@ from service import __version__
 from service.api.app import create_app
 from service.api.auth import AccessError
 from service.bundle import BundleError
-from service.engines.engine import EngineError, EngineName, Precision
+from service.engines.protocol import EngineError, EngineName, Precision
 from service.errors import validation_problems
 from service.settings import Settings
 from service.telemetry.logs import write_logs

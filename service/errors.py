@@ -14,16 +14,6 @@ class ImageError(Exception):
         self.status = status
 
 
-class RequestError(Exception):
-    """A refused request: the HTTP status, and a sentence that says what is wrong and what would be right."""
-
-    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.detail = detail
-        self.headers = dict(headers or {})
-
-
 def validation_problems(
     errors: Sequence[Mapping[str, Any]], *, prefix: str = "", empty_location: str = "the request"
 ) -> str:

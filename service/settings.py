@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.cores import num_cores
-from service.engines.engine import EngineName, Precision
+from service.engines.protocol import EngineName, Precision
 from service.telemetry.logs import Level
 
 DEFAULT_BUNDLES = Path(__file__).parent / "bundles"

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engines.engine import Candidates
+from service.engines.protocol import Candidates
 
 
 class FakeEngine:

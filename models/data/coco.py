@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from models.data.annotations import CocoSource, DataError, DataSet, Sample
+from models.data.data_set import CocoSource, DataError, DataSet, Sample
 
 
 def is_coco(root: Path) -> bool:

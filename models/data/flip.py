@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.data.annotations import Boxes, Image
+from models.data.data_set import Boxes, Image
 
 
 def flip(image: Image, boxes: Boxes) -> tuple[Image, Boxes]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from models.data.annotations import DataError, DataSet
+from models.data.data_set import DataError, DataSet
 from models.data.scale_jitter import ScaleJitterConfig, jitter, pad
 from models.data.ssd_augmentation import AugmentConfig, augment
 from models.detector import Targets

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from models.data.annotations import DataError, DataSet
 from models.data.coco import is_coco, read_coco
+from models.data.data_set import DataError, DataSet
 from models.data.voc import is_voc, read_voc
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.data.annotations import Boxes, Image
+from models.data.data_set import Boxes, Image
 from models.data.flip import flip, vertical_flip
 from service.bundle import InputSpec
-from service.detection.preprocess import LETTERBOX_GREY, fit
+from service.detection.fit import LETTERBOX_GREY, fit
 
 COARSEST_STRIDE = 128  # of P7
 

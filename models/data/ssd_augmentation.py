@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from models.data.annotations import Boxes, Image, Labels
+from models.data.data_set import Boxes, Image, Labels
 from models.data.flip import flip, vertical_flip
 from models.detector import IMAGE_MEAN
 from service.bundle import InputSpec
+from service.detection.fit import boxes_to_input, fit
 from service.detection.iou import iou
-from service.detection.preprocess import boxes_to_input, fit
 
 CROP_MIN_IOUS = (0.1, 0.3, 0.5, 0.7, 0.9, None)  # SSD §2.2; None accepts any crop
 CROP_TRIALS = 50

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.data.annotations import DataError, DataSet, Sample
+from models.data.data_set import DataError, DataSet, Sample
 
 _Box = tuple[float, float, float, float]
 _Object = tuple[str, _Box, bool]  # class, box, is_difficult

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.data.annotations import CocoSource
+from models.data.data_set import CocoSource
 from models.evaluation.average_precision import ImageResult
 
 NAMES = ("AP", "AP50", "AP75", "AP small", "AP medium", "AP large")  # the first six of COCOeval's summary, in its order

@@ -5,14 +5,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from tqdm import tqdm
 
-from models.data.annotations import DataSet, Sample
+from models.data.data_set import DataSet, Sample
 from models.evaluation.average_precision import ImageResult, average_precision
 from models.evaluation.coco import coco_average_precision
 from models.evaluation.report import Evaluation
 from service.bundle import InputSpec, NmsDefaults
+from service.detection.fit import fit
 from service.detection.postprocess import Detections, Options, default_options, postprocess_batch
-from service.detection.preprocess import fit
-from service.engines.engine import Engine
+from service.engines.protocol import Engine
 
 MAX_DETECTIONS = 200  # PASSD §6.2
 SCORE_THRESHOLD = 0.01  # PASSD §6.2

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.annotations import Boxes, Image, Sample
+from models.data.data_set import Boxes, Image, Sample
 from models.data.scale_jitter import Scale, ScaleJitterConfig, pad_to_top_level, rescale
 from models.presets.preset import Preset, PresetError
 from models.retinanet.retinanet import RetinaNetConfig
 from service.bundle import InputSpec
 from service.detection.postprocess import Detections, Options, postprocess
-from service.engines.engine import Engine, ImageCandidates
+from service.engines.protocol import Engine, ImageCandidates
 
 BASE_SHORT_SIDE = 800  # FSAF §4.1
 AUGMENTED_SHORT_SIDES = (400, 500, 600, 700, 900, 1000, 1100, 1200)  # FSAF §4.2

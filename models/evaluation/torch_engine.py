@@ -7,8 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from models.detector import best_candidates, normalise
-from service.engines.engine import Candidates
+from models.candidates import best_candidates
+from models.detector import normalise
+from service.engines.protocol import Candidates
 
 
 class TorchEngine:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 
-from models.data.annotations import DataSet
+from models.data.data_set import DataSet
 from models.evaluation.evaluate import evaluate
 from models.evaluation.report import IOU_THRESHOLDS
 from models.evaluation.torch_engine import TorchEngine

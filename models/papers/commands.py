@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from models.data.annotations import MAX_PIXELS, DataError
+from models.data.data_set import MAX_PIXELS, DataError
 from models.data.open import open_data_set
 from models.papers.ablation import FSAF_ROWS, PASSD_ROWS, ablate
 from models.papers.errors import FigureError
@@ -15,7 +15,7 @@ from models.passd.passd import PASSD
 from models.presets.catalogue import find_preset
 from models.presets.overrides import override
 from models.training.checkpoint import TrainedModel, load_model
-from service.detection.preprocess import decode_image
+from service.detection.decode import decode_image
 from service.errors import ImageError
 
 EXAMPLES = """examples:

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from models.boxes.anchors import Size, anchors
 from models.boxes.geometry import cxcywh_to_xyxy, iou
-from models.data.annotations import Sample
+from models.data.data_set import Sample
 from models.detector import normalise
 from models.papers.errors import FigureError
 from models.retinanet.anchor_branch import ASPECT_RATIOS, BOX_SIZE, SCALES
 from models.retinanet.retinanet import RetinaNet
-from service.detection.preprocess import boxes_to_image, fit
+from service.detection.fit import boxes_to_image, fit
 from service.detection.soft_nms import soft_nms
 
 IOU_THRESHOLD = 0.5  # FSAF §3.4

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from models.boxes.geometry import cxcywh_to_xyxy
 from models.boxes.matching import match
-from models.data.annotations import DataSet
+from models.data.data_set import DataSet
 from models.detector import normalise
 from models.passd.passd import PASSD
-from service.detection.preprocess import boxes_to_input, fit
+from service.detection.fit import boxes_to_input, fit
 
 NUM_BINS = 16
 

@@ -13,7 +13,7 @@ from models.boxes.geometry import cxcywh_to_xyxy, iou
 from models.detector import normalise
 from models.passd.offset_conv import sampling_positions
 from models.passd.passd import PASSD
-from service.detection.preprocess import fit
+from service.detection.fit import fit
 
 MAX_OVERLAP = 0.45  # IoU of two chosen boxes, PASSD §6.2
 

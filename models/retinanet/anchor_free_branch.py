@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -11,20 +10,12 @@ from torch import Tensor, nn
 
 from models.detector import Targets
 from models.losses import focal, iou_loss, positives_per_process
-from models.retinanet.anchor_free_targets import (
-    Cells,
-    cells_of,
-    heuristic_levels,
-    instance_losses,
-    online_levels,
-    supervise,
-)
+from models.retinanet.anchor_free_targets import Cells, cells_of, supervise
+from models.retinanet.level_selection import LevelSelection, select_levels
 
 NORMALISATION = 4.0  # FSAF §3.2, S
 PRIOR_SCORE = 0.01  # FSAF §3.4, pi
 BOX_BIAS = 0.1  # FSAF §3.4, b
-
-LevelSelection = Literal["online", "heuristic"]
 
 
 @dataclass(frozen=True)
@@ -89,7 +80,7 @@ class AnchorFreeBranch(nn.Module):
         class_loss, box_loss = predictions.logits.new_zeros(()), predictions.logits.new_zeros(())
         positives = []
         for logits, own_boxes, target in zip(predictions.logits, boxes, targets, strict=True):
-            levels = self.select_levels(logits, own_boxes, target, predictions.cells)
+            levels = select_levels(self.level_selection, logits, own_boxes, target, predictions.cells)
             wanted = supervise(target, levels, predictions.cells, self.num_classes)
             class_loss = class_loss + focal(logits, wanted.classes).masked_fill(wanted.is_ignored, 0).sum()
             matched = target.boxes[wanted.instance[wanted.is_positive]]
@@ -97,11 +88,3 @@ class AnchorFreeBranch(nn.Module):
             positives.append(wanted.is_positive)
         scale = self.weight / positives_per_process(torch.stack(positives))
         return {"cell_scores": class_loss * scale, "cell_boxes": box_loss * scale}
-
-    def select_levels(self, logits: Tensor, boxes: Tensor, target: Targets, cells: Cells) -> Tensor:
-        """The level of each of an image's M instances: logits (N, K), boxes (N, 4) -> (M) int64; 0 is the finest."""
-        if len(target.boxes) == 0:
-            return torch.zeros(0, dtype=torch.int64, device=logits.device)
-        if self.level_selection == "heuristic":
-            return heuristic_levels(target.boxes, int(math.log2(self.strides[0])), len(self.strides))
-        return online_levels(instance_losses(logits, boxes, target, cells))

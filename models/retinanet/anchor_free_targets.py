@@ -9,12 +9,9 @@ from torch import Tensor
 from models.boxes.anchors import Size
 from models.boxes.geometry import area, cxcywh_to_xyxy, xyxy_to_cxcywh
 from models.detector import Targets
-from models.losses import focal, iou_loss
 
 EFFECTIVE_SHARE = 0.2  # FSAF §3.2, epsilon_e
 IGNORING_SHARE = 0.5  # FSAF §3.2, epsilon_i
-CANONICAL_SIZE = 224.0  # FSAF §3.3, eq. 3: the size of ImageNet's images ...
-CANONICAL_LEVEL = 5  # ... and the level of objects of this size, l_0
 
 
 @dataclass(frozen=True)
@@ -75,34 +72,6 @@ def inside(rasters: Tensor, cells: Cells) -> Tensor:
     """Whether each cell is in the raster of its own level: rasters (M, L, 4) -> (M, N) bool."""
     left, top, right, bottom = rasters[:, cells.level].unbind(dim=2)  # (M, N) each
     return (cells.column >= left) & (cells.column < right) & (cells.row >= top) & (cells.row < bottom)
-
-
-@torch.no_grad()
-def instance_losses(logits: Tensor, boxes: Tensor, target: Targets, cells: Cells) -> Tensor:
-    """Each instance's loss at each level: mean focal + mean IoU loss in its effective box.  # FSAF §3.3, eq. 1
-
-    logits (N, K) and decoded boxes (N, 4) xyxy of one image; target with M instances -> (M, L). The focal loss of a
-    cell is the sum over all K scores.
-    """
-    num_instances, num_levels = len(target.boxes), len(cells.strides)
-    instance, cell = inside(raster(target.boxes, EFFECTIVE_SHARE, cells), cells).nonzero(as_tuple=True)  # (P,) each
-    classes = torch.nn.functional.one_hot(target.labels[instance], logits.shape[1]).to(logits.dtype)
-    losses = focal(logits[cell], classes).sum(dim=1) + iou_loss(boxes[cell], target.boxes[instance])  # (P,)
-    index = instance * num_levels + cells.level[cell]
-    total = losses.new_zeros(num_instances * num_levels).index_add(0, index, losses)
-    count = index.bincount(minlength=num_instances * num_levels)
-    return (total / count).view(num_instances, num_levels)
-
-
-def online_levels(losses: Tensor) -> Tensor:
-    """The level with the smallest loss, or the finest of several: losses (M, L) -> (M) int64.  # FSAF §3.3, eq. 2"""
-    return losses.argmin(dim=1)
-
-
-def heuristic_levels(boxes: Tensor, finest: int, num_levels: int) -> Tensor:
-    """The level that fits the size of the box: boxes (M, 4) xyxy -> (M) int64, 0 for P_finest.  # FSAF §3.3, eq. 3"""
-    level = (CANONICAL_LEVEL + torch.log2(area(boxes).sqrt() / CANONICAL_SIZE)).floor()
-    return (level - finest).clamp(0, num_levels - 1).long()
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from models.detector import Targets
 from models.layers.batch_norm import freeze_batch_norm
 from models.layers.convolution import initialise_new
 from models.retinanet.anchor_branch import AnchorBranch, AnchorPredictions
-from models.retinanet.anchor_free_branch import AnchorFreeBranch, AnchorFreePredictions, LevelSelection
+from models.retinanet.anchor_free_branch import AnchorFreeBranch, AnchorFreePredictions
 from models.retinanet.fpn import RetinaNetFPN
+from models.retinanet.level_selection import LevelSelection
 from service.bundle import InputSpec
 
 TOP_DOWN_STRIDE = 32  # of C5, where the top-down path starts; P6 and P7 may round their sizes up

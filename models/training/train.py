@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from models.data.annotations import DataSet
+from models.data.data_set import DataSet
 from models.data.loader import Batch, TrainingImages, training_batches
 from models.detector import Targets, normalise
 from models.distributed import broadcast, is_first, num_processes, rank, sum_over_processes
@@ -27,8 +27,8 @@ from models.presets.preset import Preset
 from models.retinanet.retinanet import RetinaNet
 from models.training.checkpoint import read_checkpoint, write_checkpoint
 from models.training.plot import plot_run
-from models.training.run import Run, TrainingError, check_batch, new_run, parallel, restore, save
-from service.detection.preprocess import fit
+from models.training.run_state import Run, TrainingError, check_batch, new_run, parallel, restore, save
+from service.detection.fit import fit
 
 
 def train(

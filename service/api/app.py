@@ -15,9 +15,9 @@ from service.api.operations import add_operations
 from service.api.page import add_page
 from service.api.problems import install_error_handlers
 from service.api.request_context import RequestContext
-from service.api.server import Server
-from service.engines.engine import Engine
+from service.api.state import ServerState
 from service.engines.open import open_engine
+from service.engines.protocol import Engine
 from service.settings import Settings
 
 
@@ -26,9 +26,9 @@ def create_app(settings: Settings, open_engine: Callable[..., Engine] = open_eng
 
     Raises AccessError, BundleError, EngineError and TracingError.
 
-    `app.state.server` is the `Server`.
+    `app.state.server` is the `ServerState`.
     """
-    server = Server(settings, open_engine)
+    server = ServerState(settings, open_engine)
     app = Application(
         title="Singleshot",
         summary="Object detection: POST an image, get boxes.",

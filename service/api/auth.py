@@ -8,8 +8,7 @@ from pathlib import Path
 
 from fastapi import Request
 
-from service.api.problems import retry_after
-from service.errors import RequestError
+from service.api.problems import RequestError, retry_after
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 

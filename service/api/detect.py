@@ -7,14 +7,15 @@ from fastapi import FastAPI, Request
 from pydantic_core import to_json
 from starlette.responses import Response
 
+from service.api.deadline import deadline_of, read_timeout
 from service.api.openapi import QUERY_PARAMETERS, TIMEOUT_PARAMETER
-from service.api.problems import PROBLEMS
-from service.api.query import options_of, read_query, read_timeout
+from service.api.problems import PROBLEMS, RequestError
+from service.api.query import options_of, read_query
 from service.api.responses import answer_of, server_timing, stages_of
 from service.api.schemas import DetectResponse
-from service.api.server import Server
+from service.api.state import ServerState
 from service.api.uploads import cancelled_on_disconnect, read_uploads
-from service.errors import ImageError, RequestError
+from service.errors import ImageError
 from service.repository.image_group import detect_group
 from service.repository.image_job import Outcome
 
@@ -35,7 +36,7 @@ DETECT_BODY = {
 ANSWERS = {200: {"description": "The detections, or the picture with them", "content": {"image/jpeg": {}}}, **PROBLEMS}
 
 
-def add_detect(app: FastAPI, server: Server) -> Callable[[Request], Awaitable[Response]]:
+def add_detect(app: FastAPI, server: ServerState) -> Callable[[Request], Awaitable[Response]]:
     """POST /detect -> its handler."""
 
     description = {"requestBody": DETECT_BODY, "parameters": [*QUERY_PARAMETERS, TIMEOUT_PARAMETER]}
@@ -49,13 +50,14 @@ def add_detect(app: FastAPI, server: Server) -> Callable[[Request], Awaitable[Re
         timeout = read_timeout(request.headers)
         model = server.repository.choose(query.model, query.version)
         options = options_of(query, model)
-        if timeout:  # a client's own timeout starts when it starts to send
-            model.check(start + timeout)  # before the body is read, which is most of the cost of a refusal
+        if timeout:  # it counts from the end of the headers
+            model.check(start + timeout)  # before the body is read: reading it is most of the cost of a refusal
         async with server.admitted(model):
             uploads = await read_uploads(request, server.settings)
             received = time.monotonic()
             server.metrics.stage_duration.labels("receive").observe(received - start)
-            deadline = start + timeout if timeout else received + server.settings.default_deadline_seconds
+            default_seconds = server.settings.default_deadline_seconds
+            deadline = deadline_of(timeout, start=start, received=received, default_seconds=default_seconds)
             if query.format == "image" and len(uploads) > 1:
                 raise RequestError(422, "format=image takes one image a request")
             async with cancelled_on_disconnect(request):

@@ -4,9 +4,9 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from service.api.deadline import MAX_TIMEOUT_MS
 from service.api.open_inference.tensors import InferRequest
 from service.api.problems import PROBLEM_JSON
-from service.api.query import MAX_TIMEOUT_MS
 from service.api.schemas import DetectQuery, ProblemDetails
 
 TIMEOUT_PARAMETER = {

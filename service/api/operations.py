@@ -4,15 +4,14 @@ from fastapi import FastAPI, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
-from service.api.problems import PROBLEMS
+from service.api.problems import PROBLEMS, RequestError
 from service.api.schemas import ModelInfo, ModelList, Status
-from service.api.server import Server
-from service.engines.engine import describe
-from service.errors import RequestError
+from service.api.state import ServerState
+from service.engines.protocol import describe
 from service.repository.served_model import ServedModel
 
 
-def add_operations(app: FastAPI, server: Server) -> None:
+def add_operations(app: FastAPI, server: ServerState) -> None:
     """Health, readiness, models and metrics."""
 
     @app.get("/healthz", response_model=Status, responses={503: PROBLEMS[503]})

@@ -6,7 +6,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from service.api.server import Server
+from service.api.state import ServerState
 
 PAGE = Path(__file__).parents[1] / "page"
 HEADERS = {
@@ -18,7 +18,7 @@ HEADERS = {
 }
 
 
-def add_page(app: FastAPI, server: Server) -> None:
+def add_page(app: FastAPI, server: ServerState) -> None:
     """Add GET /, GET /page/{name} for the files that the page loads, and GET /models/{name}/golden."""
     files = StaticFiles(directory=PAGE)
 

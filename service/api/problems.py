@@ -16,10 +16,21 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
 
-from service.errors import ImageError, RequestError, validation_problems
+from service.errors import ImageError, validation_problems
 from service.repository.repository import LoadRefusedError, ModelNotFoundError
 from service.scheduling.admission import RejectedError
-from service.scheduling.results import BatchFailedError, ExpiredError
+from service.scheduling.batch_run import BatchFailedError, ExpiredError
+
+
+class RequestError(Exception):
+    """A refused request: the HTTP status, and a sentence that says what is wrong and what would be right."""
+
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.headers = dict(headers or {})
+
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     code: {"description": description}

@@ -1,18 +1,18 @@
-"""The parameters of a detect request: its query and its timeout, read, checked, and turned into a model's options."""
+"""The query of a detect request: read, checked, and turned into a model's options."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import get_origin
 
 from pydantic import ValidationError
-from starlette.datastructures import Headers, QueryParams
+from starlette.datastructures import QueryParams
 
+from service.api.problems import RequestError
 from service.api.schemas import DetectQuery
 from service.detection.postprocess import Options
-from service.errors import RequestError, validation_problems
+from service.errors import validation_problems
 from service.repository.served_model import ServedModel
 
-MAX_TIMEOUT_MS = 600_000
 LIST_PARAMETERS = frozenset(
     name for name, field in DetectQuery.model_fields.items() if get_origin(field.annotation) is list
 )
@@ -28,16 +28,6 @@ def read_query(parameters: QueryParams) -> DetectQuery:
         return DetectQuery.model_validate(values)
     except ValidationError as error:
         raise RequestError(422, validation_problems(error.errors())) from error
-
-
-def read_timeout(headers: Headers) -> float | None:
-    """The timeout in seconds from X-Request-Timeout-Ms; None if the client sent none. Raises RequestError 422."""
-    text = headers.get("x-request-timeout-ms")
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= MAX_TIMEOUT_MS):
-        raise RequestError(422, f"X-Request-Timeout-Ms should be a whole number from 1 to {MAX_TIMEOUT_MS}")
-    return int(text) / 1000
 
 
 def options_of(query: DetectQuery, model: ServedModel) -> Options:

@@ -9,8 +9,7 @@ from collections.abc import Callable
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.problems import problem_response
-from service.errors import RequestError
+from service.api.problems import RequestError, problem_response
 from service.telemetry.logs import request_id
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import Tracing

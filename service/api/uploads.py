@@ -10,8 +10,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
-from service.api.problems import CLIENT_DISCONNECTED
-from service.errors import RequestError
+from service.api.problems import CLIENT_DISCONNECTED, RequestError
 from service.settings import Settings
 
 

@@ -15,8 +15,8 @@ import uvloop
 from service.benchmark.arrivals import Pattern, arrival_times
 from service.benchmark.http_load import Target, send_load
 from service.benchmark.report import Run, line_of, read_metrics, run_of, to_html, to_json
+from service.detection.decode import IMAGE_SUFFIXES
 
-IMAGE_SUFFIXES = frozenset([".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"])
 KNEE_SHARE = 0.99  # the knee is the highest rate at which this share of answers meets the objective
 STEP = 1.25
 NUM_REFINEMENTS = 3

@@ -8,7 +8,7 @@ from service.bundle import Bundle, BundleError, Golden
 from service.detection.iou import iou
 from service.detection.pipeline import Pipeline
 from service.detection.postprocess import Detections, Options
-from service.engines.engine import Engine, describe
+from service.engines.protocol import Engine, describe
 
 GOLDEN_MIN_IOU = 0.9
 GOLDEN_MAX_SCORE_DIFFERENCE = 0.05

@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.bundle import Bundle
+from service.detection.decode import decode_image
+from service.detection.fit import fit
 from service.detection.image_header import ImageHeader
 from service.detection.postprocess import Detections, Options, default_options, postprocess_batch
-from service.detection.preprocess import decode_image, fit
-from service.engines.engine import Engine
+from service.engines.protocol import Engine
 
 MAX_PIXELS = 50_000_000
 

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.bundle import InputSpec, NmsDefaults
-from service.detection.preprocess import boxes_to_image, scale_to_image
+from service.detection.fit import boxes_to_image, scale_to_image
 from service.detection.soft_nms import Method, soft_nms
-from service.engines.engine import Candidates, ImageCandidates
+from service.engines.protocol import Candidates, ImageCandidates
 
 
 @dataclass(frozen=True)

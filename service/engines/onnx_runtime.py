@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from service.bundle import Bundle
 from service.cores import num_cores
-from service.engines.engine import Candidates, EngineError
+from service.engines.protocol import Candidates, EngineError
 from service.engines.tensor_contract import IMAGES, OUTPUTS, OfferedTensor, check_tensors
 
 CUDA = "CUDAExecutionProvider"

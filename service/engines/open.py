@@ -5,7 +5,7 @@ from typing import Literal
 
 from service.bundle import Bundle
 from service.cores import num_cores
-from service.engines.engine import Engine, EngineError, EngineName, Precision
+from service.engines.protocol import Engine, EngineError, EngineName, Precision
 
 
 def open_engine(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.bundle import Manifest
-from service.engines.engine import EngineError
+from service.engines.protocol import EngineError
 
 IMAGES = "images"
 OUTPUTS = ("boxes", "scores", "labels")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from service.detection.image_header import read_header
 from service.detection.pipeline import Pipeline
 from service.detection.postprocess import Detections, Options, postprocess
-from service.engines.engine import ImageCandidates
+from service.engines.protocol import ImageCandidates
 from service.scheduling.decode_pool import DecodePool
 from service.scheduling.pixel_budget import PixelBudget
 from service.telemetry.metrics import Metrics

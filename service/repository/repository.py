@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.bundle import Bundle, BundleError, read_bundle
-from service.engines.engine import EngineError
+from service.engines.protocol import EngineError
 from service.repository.served_model import ServedModel
 from service.settings import DEFAULT_BUNDLES, Settings
 from service.telemetry.metrics import Metrics

@@ -12,20 +12,20 @@ from numpy.typing import NDArray
 from service.bundle import Bundle, Manifest
 from service.cores import num_cores
 from service.detection.annotate import annotate
+from service.detection.decode import decode_image
 from service.detection.golden import check_golden
 from service.detection.image_header import read_header
 from service.detection.pipeline import Pipeline
 from service.detection.postprocess import Detections, Options
-from service.detection.preprocess import decode_image
-from service.engines.engine import Engine, describe
+from service.engines.protocol import Engine, describe
 from service.errors import ImageError
 from service.repository.image_job import ImageJob, Outcome
 from service.scheduling.admission import RejectedError
+from service.scheduling.batch_run import BatchFailedError, ExpiredError
 from service.scheduling.batcher import Batcher
 from service.scheduling.cost_model import measure_costs
 from service.scheduling.decode_pool import DecodePool
 from service.scheduling.pixel_budget import BudgetExceededError, PixelBudget
-from service.scheduling.results import BatchFailedError, ExpiredError
 from service.scheduling.ticket import Ticket
 from service.settings import Settings
 from service.telemetry.metrics import Metrics

@@ -18,8 +18,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from service.engines.engine import Engine
-from service.scheduling import policy, results
+from service.engines.protocol import Engine
+from service.scheduling import batch_run as results
+from service.scheduling import policy
 from service.scheduling.admission import Admission, Load
 from service.scheduling.backlog import Backlog
 from service.scheduling.batch_buffer import BatchBuffer
@@ -30,7 +31,9 @@ from service.telemetry.logs import request_id
 
 
 class Batcher:
-    """The queue of one engine and the threads that run it. One event loop calls all methods but `submit` and `fail`.
+    """The queue of one engine and the threads that run it.
+
+    Any thread may call `submit`, `fail`, `depth` and `longest_overdue_seconds`; one event loop calls the other methods.
 
     The steps of an image: `reserve` accepts it and returns a ticket; `submit` queues the ticket when the image may join
     a batch; `answer` waits for the result of the job's `finish`.
@@ -62,7 +65,7 @@ class Batcher:
         self._on_batch = on_batch
         self._numbers = itertools.count()
         self._admission = Admission(cost)  # used on the event loop only
-        self._lock = threading.Lock()  # guards all below
+        self._lock = threading.Lock()  # guards all below; _limit and failures_in_a_row may be read without it
         self._assembler_wakes = threading.Condition(self._lock)  # the assembler waits here
         self._assembler_wanted = threading.Condition(self._lock)  # idle threads wait here to become the assembler
         self._has_assembler = False
@@ -94,7 +97,8 @@ class Batcher:
     @property
     def depth(self) -> int:
         """Images that wait for the engine."""
-        return self._backlog.depth
+        with self._lock:
+            return self._backlog.depth
 
     @property
     def image_seconds(self) -> float:
@@ -245,16 +249,11 @@ class Batcher:
 
     def _begin_run(self, buffer: BatchBuffer, now: float) -> None:
         """Occupy a stream with as many tickets as pay, put the others back, and let another thread assemble."""
-        others_free_in = self._streams.free_in(now)
-        others_free_in.remove(0.0)  # this stream's own
+        free_in = self._streams.free_in(now)
+        free_in.remove(0.0)  # this stream's own
         by_urgency = sorted(buffer.tickets)
         size = policy.batch_size(
-            by_urgency,
-            len(self._backlog.queue),
-            now=now,
-            limit=self._limit,
-            others_free_in=others_free_in,
-            cost=self._cost,
+            by_urgency, len(self._backlog.queue), now=now, limit=self._limit, others_free_in=free_in, cost=self._cost
         )
         self._backlog.put_back(by_urgency[size:])
         buffer.keep(set(by_urgency[:size]))

@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.bundle import InputSpec
-from service.engines.engine import Engine
+from service.engines.protocol import Engine
 
 NEW_SHARE = 0.2  # weight of a new measurement in the running mean: a change of speed is learnt within a dozen batches
 NEW_SHARE_OF_OTHERS = 0.18  # the same for the other sizes: other work on the machine slows all sizes down
 WORTHLESS_GAIN = 0.02  # relative gain in images a second that does not justify a larger batch
-WORTHWHILE_GAIN = 0.05  # relative gain in seconds an image that justifies waiting for the end of a larger batch
 NUM_ROUNDS = 8  # rounds of measurement at most
 MEASURE_SECONDS = 2.0  # no further round starts after this time
 MAX_SURPRISE = 3.0  # a batch counts as at most this many times its prediction: one slow batch is no change of speed
@@ -29,7 +28,7 @@ class CostModel:
 
     def __init__(self, seconds_by_size: Mapping[int, float]) -> None:
         self._seconds = dict(sorted(seconds_by_size.items()))
-        self._seeded = tuple(self._seconds)
+        self.measured_sizes = tuple(self._seconds)  # at warm-up
         self._decode_seconds = 0.0  # of one image
 
     def seconds(self, size: int) -> float:
@@ -45,7 +44,7 @@ class CostModel:
         On a GPU this is a large size. With one thread of a CPU it is small, because the time is almost linear in the
         size.
         """
-        each = {size: self.seconds(size) / size for size in self._seeded if size <= max_batch}
+        each = {size: self.seconds(size) / size for size in self.measured_sizes if size <= max_batch}
         enough = (1 + WORTHLESS_GAIN) * min(each.values(), default=0.0)
         return next((size for size, seconds in each.items() if seconds <= enough), max_batch)
 
@@ -63,52 +62,19 @@ class CostModel:
         own, others = 1 + NEW_SHARE * (ratio - 1), 1 + NEW_SHARE_OF_OTHERS * (ratio - 1)
         self._seconds = {other: value * (own if other == size else others) for other, value in self._seconds.items()}
 
-    def finish_seconds(self, num_ahead: int, max_batch: int, streams: Sequence[float]) -> float:
-        """Seconds until an image behind `num_ahead` others is answered; `streams`: until each stream is free."""
+    def finish_seconds(self, num_ahead: int, max_batch: int, free_in: Sequence[float]) -> float:
+        """Seconds until an image behind `num_ahead` others is answered; `free_in`: until each stream is free."""
         num_full, rest = divmod(num_ahead + 1, max_batch)
         sizes = [max_batch] * num_full + ([rest] if rest else [])
-        return self._finishes(sizes, streams)[-1]
+        return self.finishes(sizes, free_in)[-1]
 
-    def fair_size(self, num_waiting: int, max_batch: int, others: Sequence[float]) -> int:
-        """How many of `num_waiting` images a free stream should run now; `others`: seconds until each other stream is
-        free.
-
-        It is the smallest size at which the other streams finish the remaining images before one large batch would end.
-        So the streams share the waiting images, and batches grow with the load: the first image does not wait for the
-        last.
-
-        On a CPU, images are on average answered sooner one after another than together. Then a larger batch helps only
-        the images that wait behind it: its size is one that saves enough time, and at least one image stays behind.
-        """
-        largest = min(num_waiting, max_batch)
-        together = self.seconds(largest)
-        free_at = [0.0, *sorted(others)]
-        is_sooner_together = together <= sum(self._finishes([1] * largest, free_at)) / largest  # on average
-        sizes = range(1, largest + 1) if is_sooner_together else self._saving_sizes(largest)
-        for size in sizes:
-            last = -(-num_waiting // size) - 1  # the index of the stream that would run the last image
-            if size < largest and last < len(free_at) and free_at[last] + self.seconds(size) < together:
-                return size
-        return largest if is_sooner_together else max(size for size in sizes if size < num_waiting)
-
-    def _finishes(self, sizes: Sequence[int], streams: Sequence[float]) -> list[float]:
-        """When each of these batches ends, if each runs on the stream that is free first."""
-        free_at, finishes = sorted(streams), []
+    def finishes(self, sizes: Sequence[int], free_in: Sequence[float]) -> list[float]:
+        """When each batch of these sizes ends, if each runs on the stream that is free first."""
+        free_at, finishes = sorted(free_in), []
         for size in sizes:
             finishes.append(free_at[0] + self.seconds(size))
             heapq.heapreplace(free_at, finishes[-1])
         return finishes
-
-    def _saving_sizes(self, largest: int) -> list[int]:
-        """1, and the sizes measured at warm-up at which an image costs enough less than at the size before."""
-        sizes = [1]
-        for size in self._seeded:
-            if (
-                size <= largest
-                and self.seconds(size) / size <= (1 - WORTHWHILE_GAIN) * self.seconds(sizes[-1]) / sizes[-1]
-            ):
-                sizes.append(size)
-        return sizes
 
 
 def measure_costs(engine: Engine, spec: InputSpec, max_batch: int, *, num_streams: int = 1) -> CostModel:

@@ -10,6 +10,7 @@ import numpy as np
 from service.scheduling.cost_model import CostModel
 from service.scheduling.ticket import Ticket
 
+WORTHWHILE_GAIN = 0.05  # relative gain in seconds an image that justifies waiting for the end of a larger batch
 LOOK_AHEAD = 0.5  # share of the time saved by a larger batch for which an idle stream waits for an image being decoded
 
 
@@ -56,8 +57,39 @@ def batch_size(
     batch is also small enough for its most urgent ticket, whose answer was predicted without the images that came
     later.
     """
-    size = cost.fair_size(len(tickets) + num_queued, limit, others_free_in)
+    size = fair_size(len(tickets) + num_queued, limit, others_free_in, cost)
     earliest = min((ticket.deadline for ticket in tickets), default=np.inf)
     while size > 1 and now + cost.seconds(size) > earliest:
         size -= 1
     return min(size, len(tickets))
+
+
+def fair_size(num_waiting: int, limit: int, others_free_in: Sequence[float], cost: CostModel) -> int:
+    """How many of `num_waiting` images a free stream should run now; the others are free in `others_free_in` seconds.
+
+    It is the smallest size for which the other streams finish the rest before one large batch would end. So the
+    streams share the waiting images, and batches grow with the load: the first image does not wait for the last.
+
+    On a CPU, images that run one by one are answered sooner on average. A larger batch then helps only the images
+    behind it: its size saves enough time, and at least one image stays behind.
+    """
+    largest = min(num_waiting, limit)
+    together = cost.seconds(largest)
+    free_at = [0.0, *sorted(others_free_in)]
+    is_sooner_together = together <= sum(cost.finishes([1] * largest, free_at)) / largest  # on average
+    sizes = range(1, largest + 1) if is_sooner_together else saving_sizes(largest, cost)
+    for size in sizes:
+        last = -(-num_waiting // size) - 1  # the index of the stream that would run the last image
+        if size < largest and last < len(free_at) and free_at[last] + cost.seconds(size) < together:
+            return size
+    return largest if is_sooner_together else max(size for size in sizes if size < num_waiting)
+
+
+def saving_sizes(largest: int, cost: CostModel) -> list[int]:
+    """1, and the sizes measured at warm-up at which an image costs enough less than at the size before."""
+    sizes = [1]
+    for size in cost.measured_sizes:
+        seconds_each, before = cost.seconds(size) / size, cost.seconds(sizes[-1]) / sizes[-1]
+        if size <= largest and seconds_each <= (1 - WORTHWHILE_GAIN) * before:
+            sizes.append(size)
+    return sizes

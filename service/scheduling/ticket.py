@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engines.engine import ImageCandidates
+from service.engines.protocol import ImageCandidates
 
 
 class Job(Protocol):

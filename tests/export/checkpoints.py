@@ -9,7 +9,7 @@ from export.graph import fold_and_round
 from models.evaluation.torch_engine import TorchEngine
 from models.presets.preset import Preset
 from models.training.checkpoint import load_model, write_checkpoint
-from service.detection.preprocess import fit
+from service.detection.fit import fit
 from tests.models.pictures import CLASSES, draw
 
 SIZE = 128  # side of the models' input, in pixels

@@ -22,8 +22,8 @@ from models.evaluation.torch_engine import TorchEngine
 from models.training.checkpoint import load_model
 from service.bundle import read_bundle, sha256_of
 from service.detection.golden import check_golden
-from service.engines.engine import Candidates, EngineName
 from service.engines.open import open_engine
+from service.engines.protocol import Candidates, EngineName
 from tests.export.checkpoints import SIZE, open_in_torch
 from tests.fake_engine import FakeEngine
 from tests.models.pictures import write_voc

@@ -21,10 +21,10 @@ from models.presets.preset import Preset
 from models.retinanet.retinanet import RetinaNet, RetinaNetConfig
 from models.training.checkpoint import load_model
 from service.bundle import InputSpec, NmsDefaults
+from service.detection.fit import boxes_to_image, boxes_to_input, fit
 from service.detection.golden import check_golden
-from service.detection.preprocess import boxes_to_image, boxes_to_input, fit
-from service.engines.engine import Candidates, EngineName
 from service.engines.open import open_engine
+from service.engines.protocol import Candidates, EngineName
 from tests.export.checkpoints import SIZE, open_in_torch, write_untrained
 from tests.export.half_convolutions import assert_only_convolutions_are_half
 from tests.fake_engine import FakeEngine

@@ -11,7 +11,7 @@ from export.build import Built, ExportError
 from export.half_precision import to_half
 from export.parity import ROUNDED_CUT_OFF_MARGIN, difference
 from service.bundle import GOLDEN, MODEL, Bundle, read_bundle, write_bundle
-from service.detection.preprocess import decode_image
+from service.detection.decode import decode_image
 from service.engines.open import open_engine
 from service.settings import DEFAULT_BUNDLES
 from tests.export.half_convolutions import assert_only_convolutions_are_half

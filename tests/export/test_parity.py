@@ -5,7 +5,7 @@ import pytest
 
 from export.parity import Difference, difference
 from service.bundle import InputSpec
-from service.engines.engine import Candidates
+from service.engines.protocol import Candidates
 
 
 def candidates(*rows: tuple[float, float, int]) -> Candidates:

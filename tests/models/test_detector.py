@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.detector import IMAGE_MEAN, IMAGE_STD, best_candidates, normalise
+from models.candidates import best_candidates
+from models.detector import IMAGE_MEAN, IMAGE_STD, normalise
 
 
 def full_sort(boxes: Tensor, scores: Tensor, count: int) -> tuple[list[list[float]], list[float], list[int]]:

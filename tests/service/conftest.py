@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from service.bundle import Bundle
-from service.engines.engine import Engine
 from service.engines.open import open_engine
+from service.engines.protocol import Engine
 from tests.tiny_bundle import write_tiny_bundle
 
 

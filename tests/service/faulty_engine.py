@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.bundle import Bundle
-from service.engines.engine import Candidates, Engine, EngineName, Precision
 from service.engines.open import open_engine
+from service.engines.protocol import Candidates, Engine, EngineName, Precision
 
 
 class FaultyEngine:

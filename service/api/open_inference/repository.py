@@ -3,11 +3,11 @@
 from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse, Response
 
-from service.api.server import Server
-from service.errors import RequestError
+from service.api.problems import RequestError
+from service.api.state import ServerState
 
 
-def add_repository_protocol(app: FastAPI, server: Server) -> None:
+def add_repository_protocol(app: FastAPI, server: ServerState) -> None:
     """Add POST /v2/repository/…"""
 
     @app.post("/v2/repository/index")

@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from service.api.deadline import MAX_TIMEOUT_MS
 from service.api.open_inference.response import OUTPUT_NAMES
 from service.api.open_inference.tensors import InferRequest
-from service.api.query import MAX_TIMEOUT_MS
+from service.api.problems import RequestError
 from service.api.schemas import DetectQuery
-from service.errors import RequestError, validation_problems
+from service.errors import validation_problems
 
 # parameters that Triton's clients may send and that are not parameters of /detect
 RESERVED = frozenset(["binary_data_output", "timeout", "priority", "sequence_id", "sequence_start", "sequence_end"])

@@ -14,15 +14,16 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 from service import __version__
+from service.api.deadline import deadline_of, read_timeout
 from service.api.open_inference.request import images_of, outputs_of, query_of, timeout_of
 from service.api.open_inference.response import OUTPUTS, tensors_of, whole
 from service.api.open_inference.tensors import format_response, parse_request
 from service.api.openapi import TIMEOUT_PARAMETER
-from service.api.query import options_of, read_timeout
+from service.api.problems import RequestError
+from service.api.query import options_of
 from service.api.responses import stages_of
-from service.api.server import Server
+from service.api.state import ServerState
 from service.api.uploads import cancelled_on_disconnect, read_body
-from service.errors import RequestError
 from service.repository.image_group import detect_group
 
 INPUTS = [
@@ -46,14 +47,14 @@ INFER = {
 }
 
 
-def add_inference_protocol(app: FastAPI, server: Server) -> None:
+def add_inference_protocol(app: FastAPI, server: ServerState) -> None:
     """Add the routes for health, metadata and inference."""
     add_health(app, server)
     add_metadata(app, server)
     add_inference(app, server)
 
 
-def add_health(app: FastAPI, server: Server) -> None:
+def add_health(app: FastAPI, server: ServerState) -> None:
     """Add the health of the server and of its models, which needs no API key."""
 
     @app.get("/v2/health/live", response_class=Response)
@@ -78,7 +79,7 @@ def add_health(app: FastAPI, server: Server) -> None:
         return Response()
 
 
-def add_metadata(app: FastAPI, server: Server) -> None:
+def add_metadata(app: FastAPI, server: ServerState) -> None:
     """Add the metadata of the server and of its models."""
 
     @app.get("/v2")
@@ -101,7 +102,7 @@ def add_metadata(app: FastAPI, server: Server) -> None:
         }
 
 
-def add_inference(app: FastAPI, server: Server) -> None:
+def add_inference(app: FastAPI, server: ServerState) -> None:
     """Add POST …/infer."""
 
     @app.post("/v2/models/{name}/infer", response_class=Response, openapi_extra=INFER)
@@ -117,13 +118,16 @@ def add_inference(app: FastAPI, server: Server) -> None:
         model = server.repository.choose(name, version)
         async with server.admitted(model):
             body = await read_body(request, server.settings)
+            received = time.monotonic()
             wanted, values = await server.decoders.run(0, lambda: parse_request(body, header_length))
             images = images_of(wanted, values, server.settings.max_files, server.settings.max_pixels)
             options = options_of(query_of(wanted), model)
             outputs_wanted = outputs_of(wanted)
-            seconds = timeout_of(wanted) or timeout or server.settings.default_deadline_seconds
+            timeout = timeout_of(wanted) or timeout
+            default_seconds = server.settings.default_deadline_seconds
+            deadline = deadline_of(timeout, start=start, received=received, default_seconds=default_seconds)
             async with cancelled_on_disconnect(request):
-                outcomes = await detect_group(model, images, options, start + seconds)
+                outcomes = await detect_group(model, images, options, deadline)
         request.state.stages = stages_of(outcomes)
         head = {"model_name": model.name, "model_version": model.version}
         if wanted.id is not None:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import to_json
 
-from service.errors import RequestError, validation_problems
+from service.api.problems import RequestError
+from service.errors import validation_problems
 
 LENGTH = struct.Struct("<I")  # before each element of a BYTES tensor
 DATATYPES = {"float32": "FP32", "int32": "INT32"}

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from service.bundle import Bundle
 from service.cores import has_amx, num_cores
-from service.engines.engine import Candidates, EngineError, Precision
 from service.engines.openvino.model import CORE, OpenvinoModel
 from service.engines.openvino.offset_conv import OffsetConv, offset_conv_extension, release
+from service.engines.protocol import Candidates, EngineError, Precision
 from service.engines.tensor_contract import OUTPUTS, OfferedTensor, check_tensors
 
 NUMPY_TYPES = {"u8": "uint8", "i32": "int32", "f32": "float32"}

@@ -13,7 +13,7 @@ import openvino
 from numpy.typing import NDArray
 
 from service.cores import num_cores
-from service.engines.engine import Precision
+from service.engines.protocol import Precision
 
 PART_SIZES = (4, 1)
 # One core for the whole process. Each core loads the CPU plugin again, and the plugin gives the thread a stack for its

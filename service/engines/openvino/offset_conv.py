@@ -11,8 +11,8 @@ from openvino import Node, Op, Output, Tensor, Type
 from openvino.frontend import NodeContext
 from openvino.frontend.onnx import ConversionExtension
 
-from service.engines.engine import Precision
 from service.engines.openvino.sample_taps import sample_taps
+from service.engines.protocol import Precision
 
 
 class OffsetConv(Op):  # type: ignore[misc]

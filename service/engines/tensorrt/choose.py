@@ -6,7 +6,7 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from service.bundle import Bundle, EngineFile
-from service.engines.engine import Engine, EngineError, Precision
+from service.engines.protocol import Engine, EngineError, Precision
 from service.engines.tensorrt.cuda import CudaError, gpu_target
 
 logger = logging.getLogger("singleshot")

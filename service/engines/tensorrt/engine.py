@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.bundle import Bundle, EngineFile
-from service.engines.engine import Candidates, EngineError
+from service.engines.protocol import Candidates, EngineError
 from service.engines.tensor_contract import IMAGES, OfferedTensor, TensorSpec, check_tensors, tensors_of
 from service.engines.tensorrt.cuda import CudaError, checked, require_bindings, runtime
 from service.engines.tensorrt.plugin import register

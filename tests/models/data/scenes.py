@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.data.annotations import Boxes, Image
+from models.data.data_set import Boxes, Image
 
 RED, GREEN = 1, 0
 COLOURS = {RED: (255, 0, 0), GREEN: (0, 255, 0)}

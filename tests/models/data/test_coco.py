@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.data.annotations import DataError
 from models.data.coco import read_coco
+from models.data.data_set import DataError
 from models.data.open import open_data_set
 from tests.models.data.coco_files import annotation_file, write_coco
 

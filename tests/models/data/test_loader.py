@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.data.annotations import DataError
+from models.data.data_set import DataError
 from models.data.loader import Example, TrainingImages, training_batches
 from models.data.ssd_augmentation import AugmentConfig
 from models.data.voc import read_voc

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from models.data.annotations import DataError
+from models.data.data_set import DataError
 from models.data.open import open_data_set, open_data_sets
 from models.data.voc import read_voc
 from tests.models.pictures import write_voc

@@ -9,7 +9,7 @@ from models.data.loader import TrainingImages, training_batches
 from models.data.scale_jitter import Scale, ScaleJitterConfig, jitter, pad_to_top_level, rescale
 from models.data.voc import read_voc
 from service.bundle import InputSpec
-from service.detection.preprocess import LETTERBOX_GREY
+from service.detection.fit import LETTERBOX_GREY
 from tests.models.data.scenes import assert_on_objects, scene
 
 

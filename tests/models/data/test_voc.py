@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.data.annotations import DataError
+from models.data.data_set import DataError
 from models.data.voc import read_voc
 from tests.models.pictures import CLASSES, annotation, draw
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.data.annotations import DataSet
 from models.data.coco import read_coco
+from models.data.data_set import DataSet
 from models.evaluation.average_precision import ImageResult
 from models.evaluation.coco import coco_average_precision
 from models.evaluation.evaluate import score

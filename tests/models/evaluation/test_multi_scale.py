@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from models.evaluation.multi_scale import detect, multi_scale, single_scale, view
 from models.presets.catalogue import find_preset
 from models.retinanet.retinanet import RetinaNetConfig
-from service.engines.engine import Candidates
+from service.engines.protocol import Candidates
 from tests.fake_engine import FakeEngine
 from tests.models.pictures import COLOURS, draw
 

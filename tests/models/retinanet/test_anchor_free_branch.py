@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.retinanet.anchor_free_branch import AnchorFreeBranch, AnchorFreePredictions, LevelSelection
+from models.retinanet.anchor_free_branch import AnchorFreeBranch, AnchorFreePredictions
 from models.retinanet.anchor_free_targets import Cells, cells_of, inside, raster
+from models.retinanet.level_selection import LevelSelection, select_levels
 from tests.models.retinanet import anchor_free_oracle as fsaf_oracle
 from tests.models.retinanet.anchor_free_inputs import STRIDES, as_boxes, cells, key, random_targets, targets
 
@@ -103,7 +104,7 @@ def test_the_loss_equals_that_of_plain_loops(seed: int, level_selection: LevelSe
     for image, target in enumerate(objects):
         logits = {key(grid, n): row for n, row in enumerate(found.logits[image].tolist())}
         predicted = {key(grid, n): box for n, box in enumerate(as_boxes(boxes[image].double()))}
-        levels = module.select_levels(found.logits[image], boxes[image], target, grid).tolist()
+        levels = select_levels(module.level_selection, found.logits[image], boxes[image], target, grid).tolist()
         own = as_boxes(target.boxes.double())
         parts = fsaf_oracle.losses(own, target.labels.tolist(), levels, logits, predicted, grid.map_sizes, STRIDES)
         classes, regression, count = classes + parts[0], regression + parts[1], count + parts[2]
@@ -146,7 +147,7 @@ def test_level_selection_has_no_gradient() -> None:
     grid, target = cells(), random_targets(2)
     found = predictions(grid, 1)
     module = branch()
-    levels = module.select_levels(found.logits[0], module.boxes(found)[0], target, grid)
+    levels = select_levels(module.level_selection, found.logits[0], module.boxes(found)[0], target, grid)
     assert not levels.requires_grad
     assert found.logits.grad is None
 

@@ -11,13 +11,11 @@ from models.retinanet.anchor_free_targets import (
     IGNORING_SHARE,
     Cells,
     cells_of,
-    heuristic_levels,
     inside,
-    instance_losses,
-    online_levels,
     raster,
     supervise,
 )
+from models.retinanet.level_selection import heuristic_levels, instance_losses, online_levels
 from tests.models.retinanet import anchor_free_oracle as fsaf_oracle
 from tests.models.retinanet.anchor_free_inputs import STRIDES, as_boxes, cells, key, random_targets, targets
 from tests.models.retinanet.anchor_free_oracle import Cell

@@ -11,7 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from models.backbones.build import BackboneName
 from models.backbones.resnet import ResNet
 from models.boxes.geometry import cxcywh_to_xyxy, iou
-from models.detector import Targets, best_candidates, normalise
+from models.candidates import best_candidates
+from models.detector import Targets, normalise
 from models.evaluation.torch_engine import TorchEngine
 from models.layers.batch_norm import FrozenBatchNorm2d
 from models.retinanet.retinanet import Branches, RetinaNet, RetinaNetConfig

@@ -21,7 +21,7 @@ from models.presets.catalogue import find_preset
 from models.presets.overrides import override
 from models.presets.preset import Preset
 from models.training.checkpoint import load_model, read_checkpoint
-from models.training.run import TrainingError, new_run
+from models.training.run_state import TrainingError, new_run
 from models.training.train import add_gradients, train
 from tests.models.pictures import write_voc
 

@@ -9,8 +9,8 @@ from prometheus_client import CollectorRegistry
 
 from service.api.app import create_app
 from service.api.auth import Access, AccessError, TokenBucket
+from service.api.problems import RequestError
 from service.bundle import Bundle
-from service.errors import RequestError
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from tests.asgi_client import AsgiClient

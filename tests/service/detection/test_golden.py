@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from service.bundle import Bundle, BundleError, read_bundle
 from service.detection.golden import check_golden
-from service.engines.engine import Candidates, Engine, EngineName
 from service.engines.open import open_engine
+from service.engines.protocol import Candidates, Engine, EngineName
 from tests.fake_engine import FakeEngine
 from tests.service.engines.golden_images import DEFAULT
 from tests.tiny_bundle import png, write_tiny_bundle

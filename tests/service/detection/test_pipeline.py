@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from service.bundle import Bundle
 from service.detection.pipeline import Pipeline
 from service.detection.postprocess import Options
-from service.engines.engine import Engine
+from service.engines.protocol import Engine
 from tests.tiny_bundle import golden_image, png
 
 EVERYTHING = Options(method="gaussian", sigma=0.5, iou_threshold=0.45, score_threshold=0.0, max_detections=1000)

@@ -8,7 +8,7 @@ from service.bundle import Bundle
 from service.detection.annotate import annotate
 from service.detection.pipeline import Pipeline
 from service.detection.postprocess import Options, default_options, postprocess
-from service.engines.engine import Engine, ImageCandidates
+from service.engines.protocol import Engine, ImageCandidates
 from tests.tiny_bundle import golden_image
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from service.detection.preprocess import decode_image
+from service.detection.decode import decode_image
 from service.settings import DEFAULT_BUNDLES
 
 DEFAULT = DEFAULT_BUNDLES / "bccd-passd-320"

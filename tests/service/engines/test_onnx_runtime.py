@@ -2,8 +2,8 @@
 
 import pytest
 
-from service.engines.engine import EngineError
 from service.engines.onnx_runtime import CUDA, choose_providers
+from service.engines.protocol import EngineError
 
 
 def test_cuda_is_used_if_it_is_requested_and_available() -> None:

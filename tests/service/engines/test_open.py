@@ -12,8 +12,8 @@ from onnx import helper
 from service.bundle import GOLDEN, MODEL, Bundle, write_bundle
 from service.detection.golden import check_golden
 from service.engines import onnx_runtime, open
-from service.engines.engine import EngineError, EngineName
 from service.engines.open import open_engine
+from service.engines.protocol import EngineError, EngineName
 from tests.tiny_bundle import tiny_model, write_tiny_bundle
 
 needs_openvino = pytest.mark.skipif(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from service.bundle import Bundle
-from service.engines.engine import EngineError
+from service.engines.protocol import EngineError
 from service.engines.tensor_contract import IMAGES, OUTPUTS, OfferedTensor, check_tensors, tensors_of
 from tests.tiny_bundle import NUM_CANDIDATES, SIZE
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from service.api.app import create_app
 from service.bundle import Bundle
-from service.engines.engine import Candidates, Engine
+from service.engines.protocol import Candidates, Engine
 from service.repository import served_model
 from tests.asgi_client import AsgiClient
 from tests.fake_engine import FakeEngine

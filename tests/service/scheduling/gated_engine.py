@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engines.engine import Candidates, ImageCandidates
+from service.engines.protocol import Candidates, ImageCandidates
 from service.scheduling.batcher import Batcher
 from service.scheduling.cost_model import CostModel
 from tests.fake_engine import FakeEngine

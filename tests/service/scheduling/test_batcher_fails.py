@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from service.engines.engine import ImageCandidates
+from service.engines.protocol import ImageCandidates
+from service.scheduling.batch_run import BatchFailedError
 from service.scheduling.batcher import Batcher
-from service.scheduling.results import BatchFailedError
 from tests.service.scheduling.gated_engine import (
     FAR,
     UNLUCKY,

@@ -7,16 +7,9 @@ import time
 import pytest
 
 from service.scheduling.admission import RejectedError
+from service.scheduling.batch_run import ExpiredError
 from service.scheduling.batcher import Batcher
-from service.scheduling.results import ExpiredError
-from tests.service.scheduling.gated_engine import (
-    FAR,
-    GatedEngine,
-    NumberJob,
-    started,
-    submit,
-    with_batcher,
-)
+from tests.service.scheduling.gated_engine import FAR, GatedEngine, NumberJob, started, submit, with_batcher
 from tests.service.wait import wait_until
 
 

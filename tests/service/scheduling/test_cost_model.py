@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from service.bundle import Bundle
-from service.engines.engine import Candidates, Engine
+from service.engines.protocol import Candidates, Engine
 from service.scheduling.cost_model import CostModel, measure_costs
 from tests.fake_engine import FakeEngine
 
@@ -71,54 +71,6 @@ def test_an_image_finishes_after_the_batches_ahead_of_it_on_the_first_free_strea
     num_ahead: int, streams: list[float], seconds: float
 ) -> None:
     assert CostModel({1: 6.0, 4: 9.0}).finish_seconds(num_ahead, 4, streams) == pytest.approx(seconds)
-
-
-@pytest.mark.parametrize(
-    ("num_waiting", "others", "size"),
-    [
-        (1, [], 1),
-        (3, [], 3),
-        (9, [], 4),
-        (2, [0.0], 1),
-        (2, [1.0], 1),
-        (2, [5.0], 2),
-        (6, [0.0], 3),
-        (6, [4.0], 4),
-        (8, [0.0], 4),
-        (4, [0.0, 0.0, 3.0], 2),
-        (4, [0.0, 0.0, 0.0], 1),
-    ],
-)
-def test_streams_share_waiting_images_if_no_image_gets_later(num_waiting: int, others: list[float], size: int) -> None:
-    """As on a GPU, where all are answered sooner together than one after another."""
-    cost = CostModel({1: 6.0, 2: 7.0, 4: 9.0})
-    assert cost.fair_size(num_waiting, 4, others) == size
-
-
-@pytest.mark.parametrize(
-    ("num_waiting", "others", "size"),
-    [
-        (1, [], 1),
-        (2, [], 1),
-        (4, [], 1),
-        (5, [], 4),
-        (2, [0.0], 1),
-        (4, [9.0], 1),
-        (5, [9.0], 4),
-        (8, [0.0], 4),
-        (30, [0.0], 4),
-    ],
-)
-def test_a_batch_that_delays_its_images_is_formed_only_for_images_behind_it(
-    num_waiting: int, others: list[float], size: int
-) -> None:
-    """As on a CPU: four together save a tenth of the time, and two next to nothing."""
-    cost = CostModel({1: 10.0, 2: 19.5, 4: 35.5})
-    assert cost.fair_size(num_waiting, 4, others) == size
-
-
-def test_images_run_alone_if_batches_save_nothing() -> None:
-    assert [CostModel({1: 10.0, 4: 40.0}).fair_size(num_waiting, 4, []) for num_waiting in (1, 2, 4, 5, 99)] == [1] * 5
 
 
 def test_every_power_of_two_is_measured(tiny_bundle: Bundle, tiny_engine: Engine) -> None:

@@ -11,8 +11,8 @@ from export.parity import difference
 from service.bundle import read_bundle
 from service.cores import has_amx
 from service.detection.golden import check_golden
-from service.engines.engine import Candidates, EngineError, Precision, describe
 from service.engines.open import open_engine
+from service.engines.protocol import Candidates, EngineError, Precision, describe
 from tests.service.engines.golden_images import DEFAULT, golden_images
 
 pytestmark = pytest.mark.skipif(

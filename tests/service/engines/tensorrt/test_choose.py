@@ -7,8 +7,8 @@ import pytest
 
 from service.bundle import Bundle, BundleError, EngineFile, add_engine, read_bundle
 from service.detection.golden import check_golden
-from service.engines.engine import EngineError
 from service.engines.open import open_engine
+from service.engines.protocol import EngineError
 from service.engines.tensorrt.choose import choose_engine, installed_versions
 from service.engines.tensorrt.cuda import CudaError, gpu_target
 from service.engines.tensorrt.engine import TensorrtEngine

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from service.bundle import EngineFile, add_engine
-from service.engines.engine import EngineError
+from service.engines.protocol import EngineError
 from service.engines.tensor_contract import OfferedTensor
 from service.engines.tensorrt import engine as tensorrt_engine
 from service.engines.tensorrt.engine import TensorrtEngine, offered

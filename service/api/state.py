@@ -10,8 +10,8 @@ from prometheus_client import CollectorRegistry
 
 from service.api.auth import Access
 from service.bundle import Bundle
-from service.engines.engine import Engine
 from service.engines.open import open_engine
+from service.engines.protocol import Engine
 from service.repository.repository import Repository
 from service.repository.served_model import ServedModel
 from service.repository.watchdog import Watchdog
@@ -25,7 +25,7 @@ from service.telemetry.tracing import open_tracing
 logger = logging.getLogger("singleshot")
 
 
-class Server:
+class ServerState:
     """Opens the bundles of `settings`, each with an engine.
 
     Raises AccessError, BundleError, EngineError and TracingError.

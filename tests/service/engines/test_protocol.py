@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from service.bundle import Bundle
-from service.engines.engine import Engine, EngineError, describe
 from service.engines.open import open_engine
+from service.engines.protocol import Engine, EngineError, describe
 from tests.fake_engine import FakeEngine
 from tests.tiny_bundle import golden_image, write_tiny_bundle
 

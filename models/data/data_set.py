@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.bundle import InputSpec
-from service.detection.preprocess import DecodedImage, decode_image
+from service.detection.decode import DecodedImage, decode_image
 from service.errors import ImageError
 
 MAX_PIXELS = 200_000_000

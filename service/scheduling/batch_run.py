@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from service.engines.engine import Engine, ImageCandidates
+from service.engines.protocol import Engine, ImageCandidates
 from service.scheduling.batch_buffer import BatchBuffer
 from service.scheduling.ticket import Ticket
 

@@ -1,0 +1,25 @@
+"""The deadline of a request: from its X-Request-Timeout-Ms, or else from the settings."""
+
+from starlette.datastructures import Headers
+
+from service.api.problems import RequestError
+
+MAX_TIMEOUT_MS = 600_000
+
+
+def read_timeout(headers: Headers) -> float | None:
+    """The timeout in seconds from X-Request-Timeout-Ms; None if the client sent none. Raises RequestError 422."""
+    text = headers.get("x-request-timeout-ms")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= MAX_TIMEOUT_MS):
+        raise RequestError(422, f"X-Request-Timeout-Ms should be a whole number from 1 to {MAX_TIMEOUT_MS}")
+    return int(text) / 1000
+
+
+def deadline_of(timeout: float | None, *, start: float, received: float, default_seconds: float) -> float:
+    """The deadline of a request whose handler began at `start` and whose last byte came at `received`.
+
+    A client's timeout counts from `start`. The default counts from the last byte: a slow upload uses none of it.
+    """
+    return start + timeout if timeout else received + default_seconds
