@@ -1,4 +1,4 @@
-"""`python -m export`: exports checkpoints as bundles, and compares and measures bundles."""
+"""`python -m export`: exports checkpoints as bundles, builds TensorRT engines, compares and measures bundles."""
 
 import argparse
 import sys
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"export: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted; no incomplete file is left", file=sys.stderr)
+        print("interrupted; the bundle is unchanged or complete", file=sys.stderr)
         return 130
     return 0
 
@@ -74,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument(
         "--flavour",
         choices=("tensorrt", "tensorrt_rtx"),
-        help="default: TensorRT if this machine has the target GPU, else TensorRT for RTX, which builds without a GPU",
+        help="default: TensorRT if this machine has it and the target GPU, else TensorRT for RTX (builds without a GPU)",
     )
     verb.set_defaults(run=run_engine)
 
@@ -88,7 +88,7 @@ def parser() -> argparse.ArgumentParser:
 
     verb = add_verb("evaluate", help="measure AP of a bundle or a server")
     verb.add_argument("target", help="a bundle's directory, or a server's URL")
-    verb.add_argument("--data", type=Path, required=True, help="a Pascal VOC tree")
+    verb.add_argument("--data", type=Path, required=True, help="a Pascal VOC tree or a COCO directory")
     verb.add_argument("--split", default="test", help="of --data (default: test)")
     verb.add_argument("--engine", choices=get_args(EngineName), default="auto", help="for a bundle (default: auto)")
     verb.add_argument("--precision", choices=get_args(Precision), default="auto", help="for a bundle (default: auto)")

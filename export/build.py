@@ -41,7 +41,7 @@ NUM_GOLDEN_OF_WEAK_MODEL = 3
 
 
 class ExportError(Exception):
-    """A model that cannot be exported; the message says why and what to do."""
+    """A model or an engine that cannot be built; the message says the reason and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def build(
 
 
 def at_size(trained: TrainedModel, input_size: int | None) -> TrainedModel:
-    """The same weights in a model whose input is a square of `input_size` pixels; None keeps the model.
+    """The same weights in a model whose input is a square of `input_size` pixels; None means the same model.
 
     Raises ExportError if the preset does not allow that size.
     """
@@ -143,7 +143,7 @@ def golden_detections(
 ) -> tuple[GoldenDetection, ...]:
     """The detections that a server must find in the golden image.
 
-    These are all that reach the default score threshold, and at least the NUM_GOLDEN_OF_WEAK_MODEL best.
+    They are all detections above the default score threshold, and at least the NUM_GOLDEN_OF_WEAK_MODEL best ones.
     """
     candidates = engine(golden[None])
     options = default_options(nms.model_copy(update={"score_threshold": 0.0}))

@@ -1,4 +1,4 @@
-"""Compares the engines that run a bundle on this machine with ONNX Runtime in fp32, in batches of 1 and 5 images."""
+"""Compares OpenVINO and, with a checkpoint, torch with ONNX Runtime in fp32, in batches of 1 and 5 images."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -35,7 +35,7 @@ Opener = Callable[[], Engine]
 
 
 class ParityError(Exception):
-    """Engines that differ too much, or that cannot be compared; the message says which, by how much, and what to do."""
+    """Engines that differ too much, or that cannot be compared; the message says which, and by how much or why."""
 
 
 @dataclass(frozen=True)

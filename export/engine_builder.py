@@ -34,7 +34,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a Job. `error` is empty, or one sentence."""
+    """The result of a Job. `error` is empty if the engine was built."""
 
     error: str = ""
     version: str = ""

@@ -17,7 +17,7 @@ from service.engines.protocol import EngineName, Precision
 
 
 class ServerError(Exception):
-    """A server that cannot be measured; the message names it and says what it answered."""
+    """A server that cannot be measured; the message names it and quotes its answer."""
 
 
 def evaluate_bundle(

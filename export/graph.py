@@ -80,7 +80,7 @@ def fold_batch_norm(module: nn.Module) -> None:
     children = list(module.named_children())
     for (name, first), (next_name, second) in itertools.pairwise(children):
         if isinstance(first, nn.Conv2d) and isinstance(second, (nn.BatchNorm2d, FrozenBatchNorm2d)):
-            # its annotation lacks FrozenBatchNorm2d, which has all the attributes that it reads
+            # its annotation lacks FrozenBatchNorm2d, which has all attributes that fuse_conv_bn_eval reads
             setattr(module, name, fuse_conv_bn_eval(first, second))  # type: ignore[arg-type]
             setattr(module, next_name, nn.Identity())
     for _, child in children:

@@ -1,7 +1,7 @@
 """Rewrites an exported graph for GPUs: convolutions in fp16, everything that computes boxes and scores in fp32.
 
 The precision is written into the graph, because strongly typed engines take it from there. Convolutions, the offset
-convolution's map, and operators that only pass on their outputs are fp16. All else stays fp32: normalisation, the
+convolution's map, and simple operators between them (CARRIERS) are fp16. The others stay fp32: normalisation, the
 geometry of the adjusted boxes, decoding, softmax or sigmoid, and top-k. Casts stand between fp16 and fp32 nodes.
 """
 

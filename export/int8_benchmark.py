@@ -10,7 +10,7 @@ from service.engines.openvino.engine import read_model
 from service.engines.openvino.model import CORE, OpenvinoModel
 from service.engines.protocol import EngineError
 
-# These operators compute coordinates, proposals and decoding, and are not quantised.
+# These operators make proposals and decode boxes; they are not quantised.
 FLOAT_OPERATORS = (
     *("Concat", "Divide", "Exp", "Interpolate", "MatMul", "Maximum", "Minimum", "Multiply", "OffsetConv"),
     *("ReduceMax", "ReduceSum", "Softmax", "Subtract", "Tanh"),

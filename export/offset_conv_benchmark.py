@@ -1,4 +1,4 @@
-"""The offset convolution of one level in each form that an engine has for it, and as ONNX's deformable convolution."""
+"""The offset convolution of one level, in the form of each engine and as ONNX's deformable convolution."""
 
 from collections.abc import Callable, Iterator
 

@@ -1,6 +1,6 @@
 """`singleshot::OffsetConv` in standard ONNX operators, for engines that have no operator of that name.
 
-The node is the sampling of models/passd/offset_conv.py for all boxes of a cell and both branches at once:
+The node is the sampling of models/passd/offset_conv.py for all boxes of a cell and both filter banks at once:
 
     y = OffsetConv <boxes = A> (z, geometry, bias)
 

@@ -15,7 +15,9 @@ ROUNDED_CUT_OFF_MARGIN = 0.02  # the same for an engine in lower precision
 
 @dataclass(frozen=True)
 class Difference:
-    """The largest differences over all compared candidates, boxes in pixels, and how many have no counterpart."""
+    """The largest differences over all compared candidates, boxes in pixels, and the number of those without a
+    counterpart.
+    """
 
     boxes: float
     scores: float

@@ -141,7 +141,7 @@ def network_of(bundle: Bundle, precision: Precision) -> tuple[bytes, int]:
 
 
 def offered(value: onnx.ValueInfoProto) -> OfferedTensor:
-    """What a graph says of an input or output."""
+    """An input or output as the ONNX graph describes it."""
     tensor = value.type.tensor_type
     kind = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
     shape = tuple(length.dim_value if length.HasField("dim_value") else None for length in tensor.shape.dim)

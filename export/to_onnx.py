@@ -17,7 +17,7 @@ SMALLEST_STORED_AS_FP16 = 256  # elements; below that a Cast node costs more tha
 
 
 def to_onnx(graph: ExportGraph, spec: InputSpec) -> onnx.ModelProto:
-    """Export `graph` with a dynamic batch axis, its rounded filters stored as fp16.
+    """Export `graph` with a dynamic batch axis, and store its rounded filters as fp16.
 
     If the graph has offset convolutions, the model contains the function that defines them.
     """
@@ -57,7 +57,7 @@ def attach_function(model: onnx.ModelProto) -> None:
 
 
 def store_as_fp16(model: onnx.ModelProto) -> None:
-    """Store as fp16 the float initializers that fp16 holds exactly, each with a Cast that engines fold at load time."""
+    """Store float initializers as fp16 if fp16 holds them exactly; a Cast, folded at load time, restores each."""
     kept, casts = [], []
     for tensor in model.graph.initializer:
         values = numpy_helper.to_array(tensor)

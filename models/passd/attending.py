@@ -1,4 +1,4 @@
-"""Alternatives to the offset convolution as the last layers of PASSD, which its Tables 1 to 3 compare.
+"""Alternatives to the offset convolution in the last layers of PASSD; Tables 1 to 3 of the paper compare them.
 
 These layers compute class scores and box deltas of each cell's boxes. All of them take (features, geometry) and have
 filters of the same shapes under the same names.

@@ -9,7 +9,7 @@ from models.layers.convolution import Norm, conv
 
 
 class FPN(nn.Module):
-    """From the backbone's feature maps, finest first, to as many levels of `channels` channels.
+    """Makes one level of `channels` channels from each feature map of the backbone, finest first.
 
     Each map passes a lateral 1x1 convolution; the top-down path then adds the next coarser sum, upsampled by nearest
     neighbour. The path starts at the topmost map (PASSD, footnote 2) and adds sums before their 3x3 convolution. Only

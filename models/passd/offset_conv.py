@@ -57,8 +57,8 @@ def sampling_positions(geometry: Tensor) -> Tensor:
     """The position of each tap of each adjusted box: geometry (B, A, 4, H, W) -> (B, A, 9, H, W, 2) in cells as (y, x).
 
     geometry is (shift_y, shift_x, height, width): the adjusted box's shift from its cell and its size, in cells. Tap r
-    of the grid R is at p + shift + r * size / 3. Eq. 4 gives the offset from the regular grid, hence its "- R"; eq. 5
-    adds that grid again.
+    of the grid R is at p + shift + r * size / 3. Eq. 4 gives the offset of a tap from the regular grid ("- R"), and eq.
+    5 adds the grid again: R cancels.
     """
     height, width = geometry.shape[-2:]
     rows = torch.arange(height, dtype=geometry.dtype, device=geometry.device).view(height, 1)
@@ -76,7 +76,7 @@ def sample_taps(projected: Tensor, positions: Tensor, bias: Tensor) -> Tensor:
     """Sum the projected map over the taps of each box.
 
     projected (B, A*9*O, H, W), channels ordered box, tap, filter; positions (B, A, 9, H, W, 2) in cells as (y, x); bias
-    (A, O) -> (B, A, O, H, W) in the positions' dtype: they need float32 even if autocast makes the map bfloat16.
+    (A, O) -> (B, A, O, H, W) in the positions' dtype, which must be float32: autocast may make only the map bfloat16.
     """
     batch, _, height, width = projected.shape
     num_boxes, num_filters = bias.shape

@@ -71,7 +71,7 @@ class PASSDPredictions:
 
 
 class PASSD(nn.Module):
-    """Backbone, FPN and propose-and-attend prediction module; all levels share the parameters of this module."""
+    """Backbone, FPN and propose-and-attend prediction module; all levels share the prediction module's parameters."""
 
     default: Tensor
     stride: Tensor
@@ -132,7 +132,7 @@ class PASSD(nn.Module):
         """The deltas (B, N, 4) of the first stage from the raw output (B, N, 4) of its convolution.
 
         If clipped, the shift is tanh(raw) times half a cell, divided by the box's size (eq. 2): a decoded centre never
-        leaves its cell. The loss takes the clipped value: objects beyond the limit saturate the tanh, which is the
+        leaves its cell. The loss takes the clipped value. An object beyond the limit saturates the tanh; this is the
         intended regularisation.
         """
         shift, scale = torch.split(raw, 2, dim=2)
@@ -159,7 +159,7 @@ class PASSD(nn.Module):
         ]
 
     def loss(self, predictions: PASSDPredictions, targets: list[Targets]) -> dict[str, Tensor]:
-        """The terms of PASSD §6.1: classification and regression of each stage, divided by the stage's positives."""
+        """The terms of PASSD §6.1: classification and regression of each stage, divided by its number of positives."""
         losses = {}
         if predictions.objectness is not None and predictions.proposals is not None:
             objects, proposal_targets = self.assign(predictions.default.expand_as(predictions.adjusted), targets)

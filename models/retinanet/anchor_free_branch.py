@@ -72,9 +72,8 @@ class AnchorFreeBranch(nn.Module):
     def loss(self, predictions: AnchorFreePredictions, targets: list[Targets]) -> dict[str, Tensor]:
         """Focal loss of all scores that are not ignored, and IoU loss of the positive cells.
 
-        Both are divided by the number of positive cells. The sums and this number are those of the mini-batch, as for
-        anchors in Detectron, so that an image with a single positive cell has no more than its share of the loss; the
-        paper defines them for one image.
+        Both are divided by the number of positive cells in the mini-batch, as in Detectron. The paper divides in each
+        image: there an image with one positive cell would count as much as any other.
         """
         boxes = self.boxes(predictions)
         class_loss, box_loss = predictions.logits.new_zeros(()), predictions.logits.new_zeros(())

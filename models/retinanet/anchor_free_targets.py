@@ -55,8 +55,8 @@ def cells_of(map_sizes: Sequence[Size], strides: Sequence[int], device: torch.de
 def raster(boxes: Tensor, share: float, cells: Cells) -> Tensor:
     """The cells that overlap the middle `share` of each box, at each level: boxes (M, 4) xyxy -> (M, L, 4) int64.
 
-    A raster is a half-open range (column, row, column, row) inside the map. It has at least one cell, however small the
-    box is, because each instance needs a loss at each level.
+    A raster is a half-open range (column, row, column, row) inside the map. It has at least one cell,
+    also for the smallest box, because each instance needs a loss at each level.
     """
     centre_size = xyxy_to_cxcywh(boxes)
     scaled = cxcywh_to_xyxy(torch.cat([centre_size[:, :2], centre_size[:, 2:] * share], dim=1))

@@ -17,7 +17,7 @@ from models.retinanet.fpn import RetinaNetFPN
 from models.retinanet.level_selection import LevelSelection
 from service.bundle import InputSpec
 
-TOP_DOWN_STRIDE = 32  # of C5, where the top-down path starts; P6 and P7 may round their sizes up
+TOP_DOWN_STRIDE = 32  # of C5, the start of the top-down path; P6 and P7 may round their sizes up
 
 Branches = Literal["anchor-based", "anchor-free", "joint"]
 
@@ -26,7 +26,7 @@ Branches = Literal["anchor-based", "anchor-free", "joint"]
 class RetinaNetConfig:
     """Settings of the network and its loss.
 
-    The defaults are the paper's. If the paper does not give a value, the default is that of its predecessors.
+    The defaults are those of the two papers. If they give no value, the default is that of their predecessors.
     """
 
     backbone: BackboneName
@@ -39,7 +39,7 @@ class RetinaNetConfig:
     channels: int = 256  # of the pyramid and the towers, RetinaNet §4
     tower_depth: int = 4  # RetinaNet §4
     max_candidates: int = 1000  # FSAF §3.4: of each level; here: of all levels
-    num_frozen_stages: int = 2  # Detectron does not train the stem and the first stage of a pretrained ResNet
+    num_frozen_stages: int = 2  # Detectron does not train the stem and layer1 of a pretrained ResNet
 
     @property
     def input_spec(self) -> InputSpec:
@@ -107,8 +107,8 @@ class RetinaNet(nn.Module):
     def decode(self, predictions: RetinaNetPredictions) -> tuple[Tensor, Tensor]:
         """Boxes (B, N, 4) xyxy in input pixels and scores (B, N, K) of both branches, anchors first.  # FSAF §3.4
 
-        The paper merges the best 1000 of each level. These include the best T of all levels for any T up to 1000, so
-        that only the choice of candidates has to limit their number.
+        The paper first takes the best 1000 of each level. If T is at most 1000, this does not change the best T of all
+        levels, so it is not done here.
         """
         found = []
         if self.anchor_based and predictions.anchor_based:
@@ -130,7 +130,7 @@ def tower(channels: int, depth: int) -> nn.Sequential:
 
 
 def freeze_stages(backbone: nn.Module, count: int) -> None:
-    """Exclude the first `count` stages of a ResNet from training; the stem is the first stage."""
+    """Exclude the stem and the first `count` - 1 layers of a ResNet from training; other backbones do not change."""
     if count and isinstance(backbone, ResNet):
         stem = nn.ModuleList([backbone.conv1, backbone.bn1])
         stages = [stem, backbone.layer1, backbone.layer2, backbone.layer3, backbone.layer4]

@@ -64,7 +64,7 @@ def save(run: Run, origin: dict[str, Any], last: Path, best: Path | None) -> Non
 
 
 def restore(run: Run, content: dict[str, Any], path: Path, preset: Preset) -> None:
-    """Load the state of an interrupted run, the content of the checkpoint at `path`, into a new run."""
+    """Load an interrupted run into a new one; `content` is the content of the checkpoint at `path`."""
     saved = preset_from_json(content["preset"])
     if saved.model != preset.model:
         raise TrainingError(
@@ -88,7 +88,7 @@ def restore(run: Run, content: dict[str, Any], path: Path, preset: Preset) -> No
 
 
 def check_batch(optim: OptimConfig, num_images: int) -> None:
-    """Refuse batches that do not have at least one image for each process and part."""
+    """Raise TrainingError if a batch has fewer images than processes times parts."""
     parts = num_processes() * optim.accumulate
     if min(optim.batch_size, num_images) < parts:
         raise TrainingError(
@@ -98,5 +98,5 @@ def check_batch(optim: OptimConfig, num_images: int) -> None:
 
 
 def parallel(model: nn.Module) -> nn.Module:
-    """The model for the forward pass of each process: it broadcasts the first one's weights and averages gradients."""
+    """The model for the forward pass; of several processes, it averages the gradients and shares the first weights."""
     return DistributedDataParallel(model, broadcast_buffers=False) if num_processes() > 1 else model

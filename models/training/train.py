@@ -43,9 +43,9 @@ def train(
 ) -> None:
     """Train `preset` on `train_set`; write checkpoints, log.jsonl and plot.png into `out`.
 
-    Every epoch writes last.pt; epochs with an evaluation on `val_set` also update best.pt. A run that is resumed from
-    last.pt continues as if it had not been interrupted. If there are several processes, only the first one evaluates
-    and writes.
+    Every epoch writes last.pt. best.pt is replaced if an evaluation on `val_set` is the best so far; without a
+    `val_set` every epoch replaces it. A run that is resumed from last.pt continues as if it had not been interrupted.
+    If there are several processes, only the first one evaluates and writes.
     """
     last, best, log = out / "last.pt", out / "best.pt", out / "log.jsonl"
     if is_first():
@@ -169,7 +169,7 @@ def save_batch(out: Path, batch: Batch) -> Path:
 
 
 def keep_lines(log: Path, num_lines: int) -> None:
-    """Remove the log's lines after the last epoch of the checkpoint."""
+    """Keep the first `num_lines` lines of the log: the epochs of the checkpoint."""
     lines = log.read_text().splitlines(keepends=True) if log.exists() else []
     log.write_text("".join(lines[:num_lines]))
 

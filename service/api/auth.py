@@ -12,7 +12,7 @@ from service.api.problems import RequestError, retry_after
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 
-MAX_CLIENTS = 10_000  # whose buckets are kept; the bucket of the least recent client is dropped first
+MAX_CLIENTS = 10_000  # buckets are kept for so many clients; the least recent one is dropped first
 
 
 class AccessError(Exception):

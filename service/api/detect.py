@@ -33,7 +33,10 @@ DETECT_BODY = {
         },
     },
 }
-ANSWERS = {200: {"description": "The detections, or the picture with them", "content": {"image/jpeg": {}}}, **PROBLEMS}
+ANSWERS = {
+    200: {"description": "The detections, or the image with the detections drawn on it", "content": {"image/jpeg": {}}},
+    **PROBLEMS,
+}
 
 
 def add_detect(app: FastAPI, server: ServerState) -> Callable[[Request], Awaitable[Response]]:

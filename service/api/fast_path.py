@@ -6,7 +6,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.api.problems import CLIENT_ERRORS, problem_response
+from service.api.problems import ANSWERED_ERRORS, problem_response
 
 
 class Application(FastAPI):
@@ -41,7 +41,7 @@ class Application(FastAPI):
             scope["app"], scope["route"] = self, route
             try:
                 response = await handler(Request(scope, receive, send))
-            except CLIENT_ERRORS as error:
+            except ANSWERED_ERRORS as error:
                 response = problem_response(error, scope)
             await response(scope, receive, send)
 

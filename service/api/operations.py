@@ -10,20 +10,22 @@ from service.api.state import ServerState
 from service.engines.protocol import describe
 from service.repository.served_model import ServedModel
 
+NOT_READY = {"description": "Not ready, or a restart is needed; the detail says why"}
+
 
 def add_operations(app: FastAPI, server: ServerState) -> None:
-    """Health, readiness, models and metrics."""
+    """Add GET /healthz, /readyz, /models and /metrics."""
 
-    @app.get("/healthz", response_model=Status, responses={503: PROBLEMS[503]})
+    @app.get("/healthz", response_model=Status, responses={503: NOT_READY})
     async def healthz() -> dict[str, str]:
         """The process is alive; 503 only if a restart would help."""
         if stuck := server.stuck_model:
             raise RequestError(503, f"{stuck.trouble}; restart the server")
         return {"status": "ok"}
 
-    @app.get("/readyz", response_model=Status, responses={503: PROBLEMS[503]})
+    @app.get("/readyz", response_model=Status, responses={503: NOT_READY})
     async def readyz() -> dict[str, str]:
-        """The models answer correctly and the server accepts work; 503 as soon as it starts to shut down."""
+        """The models answer correctly and the server accepts requests; 503 as soon as it starts to shut down."""
         if trouble := server.trouble:
             raise RequestError(503, trouble)
         return {"status": "ready"}

@@ -1,6 +1,7 @@
 """Errors as clients see them: problem+json (RFC 9457) with the request's id, and never a stack trace.
 
-The other rooms raise errors in their own terms; here, and nowhere else, they become HTTP.
+The other rooms raise errors in their own terms, and this module turns them into HTTP. Only ImageError brings its
+status.
 """
 
 import math
@@ -35,7 +36,7 @@ class RequestError(Exception):
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     code: {"description": description}
     for code, description in {
-        400: "The body is empty or is no valid multipart form",
+        400: "The body is empty or not a valid multipart form, or a bundle was refused",
         401: "An API key is needed",
         404: "No such model",
         408: "The body took too long to arrive",
@@ -43,7 +44,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         415: "Not an image that the server reads",
         422: "A broken image or a parameter out of range",
         429: "Too many requests of this client; try again after Retry-After seconds",
-        500: "The engine failed",
+        500: "The engine or the server failed",
         503: "Busy; try again after Retry-After seconds",
         504: "No answer before the request's deadline",
     }.items()
@@ -70,15 +71,15 @@ class Problem:
         return {"status": self.status, "title": self.title, "detail": self.detail}
 
 
-ClientError = (
+AnsweredError = (
     RequestError | ImageError | RejectedError | ExpiredError | BatchFailedError | ModelNotFoundError | LoadRefusedError
 )
-CLIENT_ERRORS: tuple[type[Exception], ...] = ClientError.__args__
-"""The errors that become problems. Any other error is a fault of the server, see `RequestContext`."""
+ANSWERED_ERRORS: tuple[type[Exception], ...] = AnsweredError.__args__
+"""The errors that have a problem of their own. Any other error becomes a 500 in `RequestContext`."""
 
 
 def problem_of(error: Exception) -> Problem:
-    """The problem for one of CLIENT_ERRORS."""
+    """The problem for one of ANSWERED_ERRORS."""
     match error:
         case RequestError():
             return Problem(error.status, error.detail, error.headers)
@@ -103,9 +104,7 @@ def retry_after(seconds: float) -> dict[str, str]:
 
 
 def problem_response(error: Exception, scope: Scope) -> Response:
-    """The response to one of CLIENT_ERRORS; under /v2 the detail is also in `error`, where Triton's clients look for
-    it.
-    """
+    """The response to one of ANSWERED_ERRORS; under /v2 the detail is also in `error`, which Triton's clients read."""
     problem = problem_of(error)
     body = {"type": "about:blank", **problem.as_json(), "request_id": scope["state"]["request_id"]}
     if scope["path"].startswith("/v2"):
@@ -116,11 +115,11 @@ def problem_response(error: Exception, scope: Scope) -> Response:
 def install_error_handlers(app: FastAPI) -> None:
     """Answer every error as problem+json, the framework's own included."""
 
-    async def on_client_error(request: Request, error: Exception) -> Response:
+    async def on_answered_error(request: Request, error: Exception) -> Response:
         return problem_response(error, request.scope)
 
-    for kind in CLIENT_ERRORS:
-        app.add_exception_handler(kind, on_client_error)
+    for kind in ANSWERED_ERRORS:
+        app.add_exception_handler(kind, on_answered_error)
 
     @app.exception_handler(HTTPException)
     async def on_http_exception(request: Request, error: HTTPException) -> Response:

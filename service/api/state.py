@@ -52,7 +52,7 @@ class ServerState:
 
     @property
     def trouble(self) -> str | None:
-        """Why the server is not ready; None while it is."""
+        """The reason why the server is not ready; None if it is ready."""
         if self.is_draining or not self.is_running:
             return "the server is shutting down" if self.is_draining else "the server is not running"
         if not self.repository.models:
@@ -64,12 +64,12 @@ class ServerState:
 
     @property
     def stuck_model(self) -> ServedModel | None:
-        """A model whose engine hangs; only a restart helps."""
+        """The first model whose engine hangs, which only a restart helps; None if there is none."""
         return next((model for model in self.repository.models if model.is_stuck), None)
 
     @asynccontextmanager
     async def running(self, _: FastAPI) -> AsyncIterator[None]:
-        """Ready from start-up to shutdown; then answer the accepted requests."""
+        """Serve: the server is ready from start-up to shutdown, then it answers the accepted requests."""
         for model in self.repository.models:
             model.start()
         tasks = [asyncio.create_task(repeat(self.watchdog.look, self.settings.watchdog_seconds))]

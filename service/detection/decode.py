@@ -1,7 +1,4 @@
-"""From the bytes of an image file to the input pixels of the graph, and from the graph's boxes back to the image.
-
-Training, evaluation and the server all call `fit`, so a model is served with the pixels it was trained and measured on.
-"""
+"""Decoding image files: JPEG, PNG, WebP, BMP and GIF."""
 
 import io
 from dataclasses import dataclass
@@ -20,7 +17,9 @@ from service.errors import ImageError
 IMAGE_SUFFIXES = frozenset([".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"])
 MAX_JPEG_REDUCTION = 8  # libjpeg's inverse DCT scales by 1/2, 1/4 and 1/8 at full speed
 
-Image.MAX_IMAGE_PIXELS = None  # `max_pixels` below is checked before decoding; Pillow would only warn
+Image.MAX_IMAGE_PIXELS = (
+    None  # `max_pixels` is checked before decoding; Pillow's own limit would refuse images that the setting allows
+)
 cv2.utils.logging.setLogLevel(0)  # the client gets the error of a broken WebP; the log does not
 
 
@@ -39,7 +38,7 @@ def decode_image(
     """Decode the first image of a JPEG, PNG, WebP, BMP or GIF file as upright 8-bit RGB.
 
     `header` is the file's, if the caller has read it. With a `target`, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its
-    size if `fit` does not have to enlarge it then. Transparent pixels are blended with white. Raises ImageError: 415
+    size, but not below the size that `fit` needs. Transparent pixels are blended with white. Raises ImageError: 415
     unknown format, 413 too large, 422 broken or cut short.
     """
     header = header or read_header(body)

@@ -59,7 +59,7 @@ def scale_to_image(boxes: NDArray[np.float32], spec: InputSpec, size: tuple[int,
 
 
 def boxes_to_input(boxes: NDArray[np.float32], spec: InputSpec, size: tuple[int, int]) -> NDArray[np.float32]:
-    """The inverse of `boxes_to_image`: boxes (N, 4) xyxy in pixels of the image of `size` (height, width) -> input
+    """The inverse of `scale_to_image`: boxes (N, 4) xyxy in pixels of the image of `size` (height, width) -> input
     pixels.
     """
     height, width = size

@@ -17,7 +17,7 @@ JPEG_ALONE = frozenset(range(0xD0, 0xD9)) | {0x01}  # markers without a length
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """The size of the stored pixels, the orientation 1…8 of EXIF, and the number of components for JPEG only."""
+    """The size of the stored pixels, the EXIF orientation 1…8, and the number of components (JPEG only)."""
 
     kind: Kind
     height: int

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 def iou(boxes: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
-    """boxes (N, 4) and others (M, 4), xyxy without a +1 width -> iou (N, M); 0 if both boxes have no area."""
+    """boxes (N, 4) and others (M, 4), xyxy, each x2 - x1 wide -> iou (N, M); 0 if both boxes have no area."""
     low = np.maximum(boxes[:, None, :2], others[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
     intersection = (high - low).clip(min=0).prod(axis=2)

@@ -1,4 +1,4 @@
-"""Image files in, detections out, synchronously: evaluation runs the same steps as the server."""
+"""Runs a bundle on images without a batcher: the golden check does, and the server prepares images with it."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ MAX_PIXELS = 50_000_000
 
 
 class Pipeline:
-    """A bundle and an engine that runs it."""
+    """Runs one bundle on one engine."""
 
     def __init__(self, bundle: Bundle, engine: Engine, *, max_pixels: int = MAX_PIXELS, max_batch: int = 8) -> None:
         self.bundle = bundle

@@ -26,7 +26,7 @@ class Detections:
 
 @dataclass(frozen=True)
 class Options:
-    """Which candidates to keep. `labels` are the wanted class indices, None for all.
+    """The choice of candidates. `labels` are the wanted class indices, None for all.
 
     Without a `method` there is no NMS: the candidates are the input of NMS and are not clipped to the image.
     `label_thresholds` are score thresholds of single class indices; they replace `score_threshold` for these.
@@ -60,7 +60,9 @@ def postprocess(candidates: ImageCandidates, options: Options, spec: InputSpec, 
         boxes, scores, labels = boxes[wanted], scores[wanted], labels[wanted]
     thresholds = _thresholds(labels, options)
     if options.method is None:
-        best = np.flatnonzero((scores > 0) & (scores >= thresholds))[: options.max_detections]  # scores fall already
+        best = np.flatnonzero((scores > 0) & (scores >= thresholds))[
+            : options.max_detections
+        ]  # candidates are in falling order of score
         return Detections(scale_to_image(boxes[best], spec, size), scores[best], labels[best])
     kept, kept_scores = soft_nms(
         boxes,

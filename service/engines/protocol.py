@@ -40,7 +40,7 @@ class Candidates:
 
 
 class Engine(Protocol):
-    """What every backend offers.
+    """The interface of every engine.
 
     `name` is onnx, openvino or tensorrt; `device` is cpu, cuda, or a GPU's architecture such as sm_89; `precision` is
     fp32, bf16 or fp16. It takes `num_streams` calls at once, and its users never start more. One call uses

@@ -15,9 +15,9 @@ from service.repository.served_model import ServedModel
 async def detect_group(
     model: ServedModel, images: Sequence[bytes | NDArray[np.uint8]], options: Options, deadline: float
 ) -> list[Outcome | ImageError]:
-    """Image files, or images uint8 [H, W, 3] -> an Outcome each, or the ImageError of a bad one.
+    """Image files, or images uint8 [H, W, 3] -> for each image its Outcome, or its ImageError if it is bad.
 
-    Raises RejectedError, ExpiredError and BatchFailedError, of which one ends the whole request.
+    A RejectedError, ExpiredError or BatchFailedError of one image ends the whole request.
     """
 
     async def detect_one(image: bytes | NDArray[np.uint8]) -> Outcome | ImageError:

@@ -15,7 +15,7 @@ from service.scheduling.decode_pool import DecodePool
 from service.scheduling.pixel_budget import PixelBudget
 from service.telemetry.metrics import Metrics
 
-RESIZE_BYTES = 10  # resizing a decoded image costs about as much as decoding a file of a tenth of its size
+PIXEL_BYTES_PER_FILE_BYTE = 10  # resizing so many bytes of pixels takes about as long as decoding one byte of a file
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class ImageJob:
         budget: PixelBudget,
         metrics: Metrics,
     ) -> None:
-        self.num_bytes = len(image) if isinstance(image, bytes) else image.nbytes // RESIZE_BYTES
+        self.num_bytes = len(image) if isinstance(image, bytes) else image.nbytes // PIXEL_BYTES_PER_FILE_BYTE
         self._image = image
         self._options = options
         self._pipeline = pipeline
@@ -75,7 +75,7 @@ class ImageJob:
         self._decode_seconds = time.monotonic() - self._started
 
     def finish(self, candidates: ImageCandidates, infer_start: float, infer_seconds: float) -> Outcome:
-        """The outcome, made of the candidates that the engine found from `infer_start` on; counted in the metrics."""
+        """Make the outcome from the candidates, and count it in the metrics; the engine started at `infer_start`."""
         start = time.monotonic()
         detections = postprocess(candidates, self._options, self._pipeline.spec, self._size)
         seconds = {

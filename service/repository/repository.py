@@ -46,7 +46,7 @@ class Slot:
 class Repository:
     """The bundles of `settings`, opened with `open_model`, which raises BundleError and EngineError.
 
-    The first bundle is the default. After construction, one event loop owns the repository.
+    The first bundle is the default. After construction, one event loop changes the repository.
     """
 
     def __init__(self, settings: Settings, open_model: Callable[[Bundle], ServedModel], metrics: Metrics) -> None:
@@ -98,7 +98,7 @@ class Repository:
         return [model.version for model in self.models if model.name == name]
 
     async def load(self, name: str) -> None:
-        """Load the bundles of that name again, or after `unload`; raises LoadRefusedError if one is refused."""
+        """Load the bundles of that name again, also after `unload`; raises LoadRefusedError if one is refused."""
         async with self._changing:
             for slot in self._named(name):
                 await self._reload(slot)
@@ -106,7 +106,7 @@ class Repository:
                     raise LoadRefusedError(f"{name}: {slot.reason}")
 
     async def unload(self, name: str) -> None:
-        """No longer serve the models of that name; accepted requests are answered. Raises LoadRefusedError."""
+        """Stop serving the models of that name; accepted requests are still answered. Raises LoadRefusedError."""
         async with self._changing:
             for slot in self._named(name):
                 if slot.model is not None:
@@ -134,7 +134,9 @@ class Repository:
         same = [slot for slot in self.slots if slot.name == name]
         if is_canary and len(same) != 1:
             what = "no model of that name" if not same else "a canary of it already"
-            raise BundleError(f"{path}: it is to be a canary of {name}, but there is {what}; see --bundle and --canary")
+            raise BundleError(
+                f"{path}: it should be a canary of {name}, but there is {what}; see --bundle and --canary"
+            )
         if same and not is_canary:
             raise BundleError(f"{path}: a model named {name} is served already; export it under another name")
         if any(slot.model is not None and slot.model.version == bundle.manifest.version for slot in same):

@@ -34,7 +34,7 @@ MAX_DECODE_SHARE = 0.25  # of the engine's time for one image; the pool decodes 
 
 
 class ServedModel:
-    """Answers for one bundle. The constructor checks the golden image and warms up; raises BundleError, EngineError."""
+    """Serves one bundle. The constructor checks the golden image and warms up; raises BundleError, EngineError."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class ServedModel:
         return f"{self.engine.name}, {describe(self.engine)}"
 
     def finish_seconds(self) -> float:
-        """Time until an image would be answered that arrived now."""
+        """Seconds until the answer to an image that arrives now."""
         return self._batcher.finish_seconds()
 
     @property
@@ -109,7 +109,7 @@ class ServedModel:
 
     @property
     def trouble(self) -> str | None:
-        """What is wrong with the engine; None while it works."""
+        """The fault of the engine; None while it works."""
         if self.is_stuck:
             return f"the engine of {self.name} has been stuck for more than {self._settings.stuck_seconds:g} s"
         if self._batcher.failures_in_a_row >= self._settings.max_failures:
@@ -128,12 +128,12 @@ class ServedModel:
         self._metrics.model_info.labels(*self._info_labels).set(1)
 
     def withdraw(self) -> None:
-        """It gets no more requests; `close` follows."""
+        """Stop reporting the model as served; `close` follows."""
         self._metrics.model_info.remove(*self._info_labels)
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Around a request for this model: `close` waits until it is answered."""
+        """Mark a request as using this model; `close` waits until the request is answered."""
         self._num_users += 1
         try:
             yield
@@ -152,7 +152,7 @@ class ServedModel:
         self.engine.close()
 
     def check(self, deadline: float) -> None:
-        """Raise RejectedError if an image could not be answered by the deadline even if it were here already."""
+        """Raise RejectedError if an image that arrived now could not be answered by the deadline."""
         with self._counting_refusals():
             self._batcher.check(deadline)
 
@@ -219,7 +219,7 @@ class ServedModel:
 
     @contextmanager
     def _counting_refusals(self) -> Iterator[None]:
-        """Count what is refused by reason; an exceeded pixel budget becomes a rejection with a time to retry."""
+        """Count each refusal under its reason, and give an exceeded pixel budget a time to retry."""
         try:
             yield
         except BudgetExceededError as error:

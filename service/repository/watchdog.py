@@ -8,14 +8,14 @@ logger = logging.getLogger("singleshot")
 
 
 class Watchdog:
-    """Checks the models at each call of `look`. The models themselves know whether they are in trouble."""
+    """Asks each model for its trouble at each call of `look`."""
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
         self._troubles: dict[str, str] = {}
 
     async def look(self) -> None:
-        """Log the changes, and probe each failing model with its golden image, because it no longer gets requests."""
+        """Log the changes, and probe each failing model with its golden image: no request may reach it otherwise."""
         for model in self._repository.models:
             if model.trouble is not None and not model.is_stuck:
                 await model.probe()

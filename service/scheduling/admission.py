@@ -7,7 +7,7 @@ from service.scheduling.cost_model import CostModel
 
 SHARE_IN_TIME = 0.98  # share of the answers that should be no later than the prediction with its margin
 MARGIN_STEP = 0.1  # share of a batch's time by which a late answer raises the margin; one in time lowers it far less
-MAX_PROMISE_SECONDS = 30.0  # many refused clients never retry, so promises to them delay a client no longer than this
+MAX_PROMISE_SECONDS = 30.0  # many refused clients never retry: their places delay later clients by at most this
 
 
 class RejectedError(Exception):
@@ -24,11 +24,9 @@ class RejectedError(Exception):
 
 @dataclass(frozen=True)
 class Load:
-    """The work of a batcher when a new image arrives; `num_ahead` of the accepted images are more urgent than that
-    image.
-    """
+    """The work of a batcher when a new image arrives. `num_ahead` waiting images are more urgent than the new one."""
 
-    num_accepted: int
+    num_waiting: int
     num_ahead: int
     num_running: int  # batches
     free_in: Sequence[float]  # predicted seconds until each stream is free
@@ -47,23 +45,23 @@ class Admission:
     def admit(self, load: Load, *, now: float, deadline: float, ready_seconds: float) -> float:
         """The predicted time of the answer to an image that will be decoded in `ready_seconds`; raises RejectedError.
 
-        An idle server accepts every image: its costs may have been learnt while the machine was slower.
+        An idle server does not refuse an image as late: its costs may have been learnt while the machine was slower.
         """
         if not load.has_room:
-            detail = f"{load.num_accepted} images are waiting already"
+            detail = f"{load.num_waiting} images are waiting already"
             room_seconds = min(load.free_in)  # the next batch that ends makes room
             raise RejectedError("queue_full", detail, self._promise(load, now, room_seconds))
         finish = self._cost.finish_seconds(load.num_ahead, load.batch_size, load.free_in)
         finish = max(finish, ready_seconds + self._cost.seconds(1))
         in_time = finish + self._margin.seconds
-        if (load.num_accepted or load.num_running) and now + in_time > deadline:
+        if (load.num_waiting or load.num_running) and now + in_time > deadline:
             detail = f"the answer would take {in_time:.3g} s, the request's deadline is in {deadline - now:.3g} s"
-            # by then the backlog is short enough for a request with as much time as this one
+            # after this time, the same request would be accepted
             raise RejectedError("late", detail, self._promise(load, now, now + in_time - deadline))
         return now + finish
 
     def learn(self, late_seconds: float, batch_size: int) -> None:
-        """Learn from an answer that was (or will be at least) `late_seconds` later than `admit` predicted."""
+        """Learn from an answer that is `late_seconds` late. If it has not come yet, this is its delay so far."""
         self._margin.observe(late_seconds, self._cost.seconds(batch_size))
 
     def _promise(self, load: Load, now: float, soonest_seconds: float) -> float:
@@ -74,8 +72,8 @@ class Admission:
 class Margin:
     """Seconds that are added to a prediction, so that SHARE_IN_TIME of the answers are no later; learnt from answers.
 
-    It covers what the costs leave out: threads that wait for a core, the event loop, other work on the machine. It is a
-    stochastic approximation of the quantile (Robbins and Monro, 1951).
+    It covers time that the costs do not include: threads that wait for a core, the event loop, other work on the
+    machine. It is a stochastic approximation of the quantile (Robbins and Monro, 1951).
     """
 
     def __init__(self) -> None:
@@ -89,17 +87,15 @@ class Margin:
 
 
 class Promises:
-    """The times at which refused clients should retry: one after another, because of several at once only the first
-    would fit.
+    """The times at which refused clients should retry. They differ, because the server has room for one client at a
+    time.
     """
 
     def __init__(self) -> None:
         self._last = 0.0
 
     def next_seconds(self, now: float, soonest_seconds: float, spacing_seconds: float) -> float:
-        """Seconds until the next refused client should retry: not before there is room, nor before earlier refused
-        clients.
-        """
+        """Seconds until the next refused client should retry: there is room then, and earlier clients come first."""
         after_others = min(self._last + spacing_seconds, now + MAX_PROMISE_SECONDS)
         self._last = max(now + soonest_seconds, after_others)
         return self._last - now

@@ -25,8 +25,8 @@ class Backlog:
         return len(self.queue) + sum(not ticket.is_settled for ticket in self._in_buffer)
 
     @property
-    def num_accepted(self) -> int:
-        """All of them, with the expected ones."""
+    def num_waiting(self) -> int:
+        """The tickets that no stream runs: expected, queued and in the buffer."""
         return self.depth + len(self.expected)
 
     @property
@@ -48,12 +48,12 @@ class Backlog:
         return True
 
     def put_back(self, tickets: Iterable[Ticket]) -> None:
-        """Queue again what the assembler had taken."""
+        """Queue tickets of the assembler's buffer again."""
         for ticket in tickets:
             heapq.heappush(self.queue, ticket)
 
     def forget(self, ticket: Ticket) -> bool:
-        """Remove a ticket -> whether it was expected. The assembler drops it from its buffer by itself."""
+        """Remove a ticket -> whether it was expected. From the buffer, the assembler drops it at its next turn."""
         if ticket in self.expected:
             self.expected.remove(ticket)
             return True

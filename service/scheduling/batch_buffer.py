@@ -12,7 +12,7 @@ from service.scheduling.ticket import Ticket
 class BatchBuffer:
     """Slot i of the buffer holds the pixels of `tickets[i]`.
 
-    `sizes` are the batch sizes that the engine runs, None for any: a batch between two of them is padded.
+    `sizes` are the batch sizes that the engine runs; None means any size. Other batches are padded to the next size.
     """
 
     def __init__(self, max_batch: int, sizes: Sequence[int] | None = None) -> None:
@@ -52,7 +52,7 @@ class BatchBuffer:
             if not ticket.job.is_decoded:
                 try:
                     self._fill(slot, ticket.job.decode())
-                except Exception as error:  # any error: it belongs to this request alone
+                except Exception as error:  # any error: it fails this ticket only
                     failed[ticket] = error
         if failed:
             self.keep({ticket for ticket in self.tickets if ticket not in failed})

@@ -18,12 +18,12 @@ class ExpiredError(Exception):
 
 
 class BatchFailedError(Exception):
-    """The engine raised an error on the batch. Other batches are not affected."""
+    """The batch could not be assembled, or the engine raised an error on it. Other batches are not affected."""
 
 
 @dataclass(frozen=True)
 class BatchResult:
-    """What the engine gave for `tickets`: a row of candidates each, or a failure of them all.
+    """The engine's output for `tickets`: one row of candidates for each, or one failure for all.
 
     `broken` are the tickets whose images could not be decoded; the engine did not get them. The engine started at
     `infer_start` (time.monotonic()).
@@ -38,7 +38,7 @@ class BatchResult:
     infer_seconds: float
 
     def finish(self) -> dict[Ticket, Any]:
-        """The answer of each ticket, made by its job, or the exception that it gets instead."""
+        """The answer of each ticket, made by its job, or its exception."""
         answers: dict[Ticket, Any] = dict(self.broken)
         if self.failure is not None:
             return answers | dict.fromkeys(self.tickets, self.failure)
@@ -72,14 +72,14 @@ def run_batch(engine: Engine, buffer: BatchBuffer) -> BatchResult:
 
 
 def batch_failure(tickets: Sequence[Ticket], error: Exception) -> BatchFailedError:
-    """The error that the requests of a failed batch get; the log gets the whole of it."""
+    """The error for the tickets of a failed batch; the log gets the stack trace."""
     request_ids = [ticket.request_id for ticket in tickets]
     logger.error("the engine failed on a batch of %d", len(tickets), exc_info=error, extra={"request_ids": request_ids})
     return BatchFailedError(f"the engine failed: {type(error).__name__}")
 
 
 def deliver(answers: Mapping[Ticket, Any]) -> None:
-    """Give each ticket its answer, or raise it there; runs on the event loop."""
+    """Set each ticket's result to its answer or its exception; runs on the event loop."""
     for ticket, answer in answers.items():
         if ticket.is_settled:  # disconnected or expired meanwhile
             continue

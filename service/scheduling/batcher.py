@@ -1,4 +1,4 @@
-"""Batching without waiting: while the engine runs batches, the requests that arrive form the next one.
+"""Batching without waiting: while the engine runs batches, the images that arrive form the next batch.
 
 The batcher's threads follow the leader/followers pattern. One thread at a time is the assembler: it moves tickets from
 the queue into its buffer, earliest deadline first. As soon as a stream of the engine is free, it runs the batch itself,
@@ -111,16 +111,14 @@ class Batcher:
             return self._streams.longest_overdue_seconds(time.monotonic())
 
     def finish_seconds(self) -> float:
-        """Time until an image would be answered that arrived now, behind all others."""
+        """Seconds until the answer to an image that arrives now, behind all others."""
         with self._lock:
             return self._cost.finish_seconds(
-                self._backlog.num_accepted, self._limit, self._streams.free_in(time.monotonic())
+                self._backlog.num_waiting, self._limit, self._streams.free_in(time.monotonic())
             )
 
     def check(self, deadline: float) -> None:
-        """Raise RejectedError if an image with this deadline would be refused now; if it arrives later, it would be
-        too.
-        """
+        """Raise RejectedError if an image with this deadline would be refused now: it saves reading its body."""
         with self._lock:
             self._admit(deadline, time.monotonic(), 0.0)
 
@@ -163,7 +161,7 @@ class Batcher:
         self._loop.call_soon_threadsafe(results.deliver, {ticket: error})
 
     async def answer(self, ticket: Ticket) -> Any:
-        """What the job's `finish` returned.
+        """The value that the job's `finish` returned.
 
         Raises ExpiredError at the deadline, BatchFailedError if the engine raised an error, and the errors of `decode`,
         `finish` and `fail`.
@@ -184,9 +182,9 @@ class Batcher:
     def _admit(self, deadline: float, now: float, ready_seconds: float) -> tuple[int, float]:
         """The number of a new ticket and the predicted time of its answer; raises RejectedError."""
         number = next(self._numbers)
-        num_accepted, num_ahead = self._backlog.num_accepted, self._backlog.num_ahead((deadline, number))
-        has_room = num_accepted < self._max_queue and not self._is_closing
-        load = Load(num_accepted, num_ahead, self._streams.num_busy, self._streams.free_in(now), self._limit, has_room)
+        num_waiting, num_ahead = self._backlog.num_waiting, self._backlog.num_ahead((deadline, number))
+        has_room = num_waiting < self._max_queue and not self._is_closing
+        load = Load(num_waiting, num_ahead, self._streams.num_busy, self._streams.free_in(now), self._limit, has_room)
         return number, self._admission.admit(load, now=now, deadline=deadline, ready_seconds=ready_seconds)
 
     def _work(self) -> None:
@@ -261,14 +259,14 @@ class Batcher:
         self._hand_over()
 
     def _hand_over(self) -> None:
-        """Stop being the assembler; another thread takes over if there is something to assemble."""
+        """Stop being the assembler; another thread takes over if a ticket is queued."""
         self._backlog.buffer = None
         self._has_assembler = False
         if self._backlog.queue:
             self._assembler_wanted.notify()
 
     def _give_up(self, buffer: BatchBuffer, error: Exception) -> None:
-        """The batch cannot be assembled: its requests get the error, and later ones are not affected."""
+        """The batch cannot be assembled: its tickets get the error, and later batches are not affected."""
         failure = results.batch_failure(buffer.tickets, error)
         failed = dict.fromkeys(buffer.tickets, failure)
         buffer.clear()
@@ -284,7 +282,7 @@ class Batcher:
         with self._lock:
             if batch.failure is not None:
                 self.failures_in_a_row += 1
-            elif size:  # a batch of broken images alone says nothing about the engine
+            elif size:  # a batch with only broken images says nothing about the engine
                 self.failures_in_a_row = 0
                 self._cost.observe(size, batch.infer_seconds, batch.decode_seconds)
                 self._limit = self._cost.best_size(self._max_batch)

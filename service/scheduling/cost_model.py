@@ -12,7 +12,7 @@ from service.bundle import InputSpec
 from service.engines.protocol import Engine
 
 NEW_SHARE = 0.2  # weight of a new measurement in the running mean: a change of speed is learnt within a dozen batches
-NEW_SHARE_OF_OTHERS = 0.18  # the same for the other sizes: other work on the machine slows all sizes down
+NEW_SHARE_OF_OTHERS = 0.18  # the same weight for the other sizes: other work on the machine slows all of them
 WORTHLESS_GAIN = 0.02  # relative gain in images a second that does not justify a larger batch
 NUM_ROUNDS = 8  # rounds of measurement at most
 MEASURE_SECONDS = 2.0  # no further round starts after this time

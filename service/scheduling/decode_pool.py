@@ -12,7 +12,7 @@ NEW_SHARE = 0.1  # of each new measurement in the running mean
 
 
 class DecodePool:
-    """The time of an image is predicted from the bytes of its file, which are known before the file is parsed."""
+    """Decodes images in threads. It predicts the time of an image from the bytes of its file, before it is parsed."""
 
     def __init__(self, num_threads: int) -> None:
         self._num_threads = num_threads
@@ -22,15 +22,15 @@ class DecodePool:
         self._backlog_bytes = 0
 
     def ready_seconds(self, num_bytes: int) -> float:
-        """Time until an image file of `num_bytes` would be decoded that arrived now, behind the backlog."""
+        """Seconds until an image file of `num_bytes` that arrives now is decoded, behind the waiting files."""
         return self._seconds_a_byte * (self._backlog_bytes / self._num_threads + num_bytes)
 
     def seconds(self, num_bytes: int) -> float:
-        """The time to decode an image file of `num_bytes`; 0 until one was decoded."""
+        """The time to decode an image file of `num_bytes`; 0 before the first file is decoded."""
         return self._seconds_a_byte * num_bytes
 
     def start(self, num_bytes: int, work: Callable[[], T]) -> Future[T]:
-        """Run `work` on a file of `num_bytes` in a thread; 0 if it is not on an image. The future may be cancelled."""
+        """Run `work` on a file of `num_bytes` in a thread; 0 if it decodes no image. The future can be cancelled."""
         with self._lock:
             self._backlog_bytes += num_bytes
         future = self._threads.submit(work)

@@ -17,7 +17,7 @@ LOOK_AHEAD = 0.5  # share of the time saved by a larger batch for which an idle 
 def worth_running(tickets: Sequence[Ticket], now: float, image_seconds: float) -> set[Ticket]:
     """The tickets that can be answered in time if one image takes `image_seconds`.
 
-    If none can, all that have not expired: without running any, no newer cost would be learnt.
+    If there are none, the tickets that have not expired: a batch must run, or the costs are never learnt again.
     """
     live = {ticket for ticket in tickets if not ticket.is_settled and ticket.deadline > now}
     in_time = {ticket for ticket in live if ticket.deadline >= now + image_seconds}
@@ -27,7 +27,7 @@ def worth_running(tickets: Sequence[Ticket], now: float, image_seconds: float) -
 def hold_until(
     tickets: Sequence[Ticket], *, held_since: float, next_due: float, limit: int, num_free_streams: int, cost: CostModel
 ) -> float:
-    """When a stream that was idle should run these tickets; `held_since` means at once.
+    """When an idle stream should run these tickets. The value `held_since` means at once.
 
     It waits for one more image only if that image is due (`next_due`) within a fraction of the time that the joint
     batch saves, if no other stream is free for it, and if no ticket becomes late. If a batch costs as much as its

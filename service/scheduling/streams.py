@@ -29,7 +29,7 @@ class Streams:
 
     @property
     def num_free(self) -> int:
-        """Streams that run none."""
+        """Streams that run no batch."""
         return self._count - len(self._runs)
 
     def occupy(self, now: float, seconds: float) -> None:

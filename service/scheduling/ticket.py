@@ -1,4 +1,4 @@
-"""A ticket: one accepted image while it waits for its answer, and the job that the image is."""
+"""A ticket: one accepted image that waits for its answer. A job: the work on that image."""
 
 import asyncio
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from service.engines.protocol import ImageCandidates
 
 
 class Job(Protocol):
-    """The work on one image, as far as a batcher needs to know it."""
+    """The work on one image, with the methods that a batcher calls."""
 
     @property
     def is_decoded(self) -> bool:
@@ -19,7 +19,7 @@ class Job(Protocol):
         ...
 
     def decode(self) -> NDArray[np.uint8]:
-        """The pixels uint8 [h, w, 3] for the engine, decoded at the first call. An error fails this image alone."""
+        """The pixels uint8 [h, w, 3] for the engine, decoded at the first call. An error fails only this image."""
         ...
 
     def finish(self, candidates: ImageCandidates, infer_start: float, infer_seconds: float) -> object:
