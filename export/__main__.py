@@ -74,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument(
         "--flavour",
         choices=("tensorrt", "tensorrt_rtx"),
-        help="default: TensorRT if this machine has it and the target GPU, else TensorRT for RTX (builds without a GPU)",
+        help="default: TensorRT if this machine has it and the target GPU, else TensorRT for RTX (needs no GPU)",
     )
     verb.set_defaults(run=run_engine)
 
