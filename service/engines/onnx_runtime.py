@@ -85,4 +85,6 @@ def choose_providers(device: Literal["cpu", "cuda"], available: list[str]) -> li
         return ["CPUExecutionProvider"]
     if CUDA not in available:
         raise EngineError(f"this ONNX Runtime was built without CUDA; {CUDA_REMEDY}")
-    return [(CUDA, {"use_tf32": "0"}), "CPUExecutionProvider"]  # TF32 would round the boxes too, to ten bits
+    # TF32 would round the boxes too, to ten bits. By default each new batch size searches for the fastest convolutions
+    # while its images wait: 24 ms of CPU a request instead of 7 on an H200.
+    return [(CUDA, {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}), "CPUExecutionProvider"]

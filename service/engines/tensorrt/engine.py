@@ -1,4 +1,7 @@
-"""The engine on NVIDIA GPUs: TensorRT's own runtime. Written and tested without a GPU; it has not run on one yet."""
+"""The engine on NVIDIA GPUs: TensorRT's own runtime.
+
+It ran on an H200 over a stand-in for TensorRT, and not yet over TensorRT itself.
+"""
 
 import ctypes
 import math

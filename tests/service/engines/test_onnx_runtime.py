@@ -10,7 +10,7 @@ def test_cuda_is_used_if_it_is_requested_and_available() -> None:
     assert choose_providers("cpu", [CUDA, "CPUExecutionProvider"]) == ["CPUExecutionProvider"]
     (first, settings), second = choose_providers("cuda", [CUDA, "CPUExecutionProvider"])
     assert (first, second) == (CUDA, "CPUExecutionProvider")
-    assert settings == {"use_tf32": "0"}
+    assert settings == {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
 
 
 def test_cuda_without_its_provider_is_refused_with_a_remedy() -> None:
