@@ -29,7 +29,7 @@ serve: .venv/serves
 develop: .venv/develops
 
 test: .venv/develops
-	$(BIN)/python -m pytest --cov --cov-report=
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --cov --cov-report=
 	@echo "lines that the tests ran, in per cent ($(BIN)/coverage report lists the others):"
 	@for package in service models export; do \
 		printf '  %-8s' $$package; $(BIN)/coverage report --include="$$package/*" --format=total; done

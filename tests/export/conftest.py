@@ -1,9 +1,13 @@
 """Fixtures of the exporter's tests: a small PASSD with random weights, and a bundle of it that is built once."""
 
 import logging
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import onnx
 import pytest
 import torch
 from torch import nn
@@ -19,6 +23,27 @@ from tests.export.checkpoints import SIZE, write_untrained
 from tests.models.pictures import CLASSES, write_voc
 
 logging.getLogger("torch.__trace").propagate = False  # pytest would keep every line of the tracer's log
+
+
+@pytest.fixture(scope="session", autouse=True)
+def exporter_without_coverage() -> Iterator[None]:
+    """Torch's exporter runs untraced: coverage doubles its time and measures nothing of it."""
+
+    def untraced(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **settings: Any) -> Any:
+            tracer = sys.gettrace()
+            sys.settrace(None)
+            try:
+                return function(*arguments, **settings)
+            finally:
+                sys.settrace(tracer)
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.export, "export", untraced(torch.export.export))
+        patch.setattr(torch.onnx, "export", untraced(torch.onnx.export))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -53,3 +78,9 @@ def built(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
         nms=NmsDefaults(),
         data_set=read_voc(tree, "test", CLASSES),
     )
+
+
+@pytest.fixture
+def traced_once(built: Built, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An export takes the graph of `built` instead of tracing the same checkpoint again, most of its time."""
+    monkeypatch.setattr("export.build.to_onnx", lambda _graph, _spec: onnx.load(built.bundle.model_path))
