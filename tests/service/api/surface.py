@@ -6,6 +6,7 @@ test_surface.py compares the server with them. If you change the surface on purp
     python -m tests.service.api.surface
 """
 
+import argparse
 import difflib
 import json
 import tempfile
@@ -85,6 +86,10 @@ def differences(file_name: str, surface: Any) -> str:
 
 def main() -> None:
     """Rewrite the files."""
+    argparse.ArgumentParser(
+        prog="python -m tests.service.api.surface",
+        description="Rewrite the files that record the HTTP interface and the metrics; `git diff` shows the changes.",
+    ).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         for file_name, surface in surface_of(write_tiny_bundle(Path(folder) / "tiny")).items():
             (FOLDER / file_name).write_text(text_of(surface))
