@@ -45,7 +45,7 @@ class Settings(BaseSettings):
         None,
         gt=0,
         description="batches that the engine runs at once; if unset, the engine decides: one per core on a CPU, two on "
-        "a GPU with TensorRT",
+        "a GPU with TensorRT, which takes no more",
     )
     engine_threads: int | None = Field(
         None, gt=0, description="threads that one batch may use; an even share of the cores"
