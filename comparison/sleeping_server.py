@@ -33,6 +33,7 @@ class SleepingEngine:
     precision = "fp32"
     num_streams = 1
     num_threads = 1
+    batch_sizes: tuple[int, ...] | None = None
 
     def __init__(self, bundle: Bundle) -> None:
         real = open_engine(bundle, num_threads=1)

@@ -1,6 +1,7 @@
 """The bundle: the directory that passes from export to the server.
 
-A bundle holds `manifest.json`, `model.onnx`, the golden image and, if they were built, TensorRT engines for some GPUs.
+A bundle holds `manifest.json`, `model.onnx`, the golden image, `model.fp16.onnx`, which is the same graph with its
+convolutions in fp16 and takes its filters from `model.onnx`, and, if they were built, TensorRT engines for some GPUs.
 The contract of `model.onnx`, and of every engine made from it:
 
 - input `images`: uint8 [B, H, W, 3] RGB, H and W as in `manifest.input`; the batch axis is dynamic;
@@ -25,6 +26,7 @@ from service.errors import validation_problems
 
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
+HALF_MODEL = "model.fp16.onnx"
 GOLDEN = "golden.png"
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -120,6 +122,11 @@ class Bundle:
     @property
     def model_path(self) -> Path:
         return self.path / MODEL
+
+    @property
+    def half_model_path(self) -> Path | None:
+        """The model for GPUs, with its convolutions in fp16; None if the bundle has none."""
+        return self.path / HALF_MODEL if HALF_MODEL in self.manifest.files else None
 
     @property
     def golden_path(self) -> Path:

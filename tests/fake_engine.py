@@ -14,6 +14,7 @@ class FakeEngine:
     precision = "fp32"
     num_streams = 1
     num_threads = 1
+    batch_sizes: tuple[int, ...] | None = None
 
     def __call__(self, images: NDArray[np.uint8]) -> Candidates:
         size = len(images)

@@ -25,6 +25,7 @@ class OnnxEngine:
 
     name = "onnx"
     precision = "fp32"
+    batch_sizes: tuple[int, ...] | None = None
 
     def __init__(
         self,

@@ -7,11 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 EngineName = Literal["auto", "openvino", "onnx", "onnx-cuda", "tensorrt"]
-Precision = Literal["auto", "fp32", "bf16"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 
 class EngineError(Exception):
     """An engine that cannot be opened; the message names the bundle, what is wrong and the remedy."""
+
+
+class DeviceLostError(Exception):
+    """The device of an engine answers no more: each later call in this process fails too, and only a restart helps."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class Engine(Protocol):
     `name` is onnx, openvino or tensorrt; `device` is cpu, cuda, or a GPU's architecture such as sm_89; `precision` is
     fp32, bf16 or fp16. It takes `num_streams` calls at once, and its users never start more. One call uses
     `num_threads` threads of the CPU; for an engine on a GPU that is 1, the caller's own thread, which waits.
+    `batch_sizes` are the sizes that it computes, in rising order: it takes any number of images, and pads them to the
+    next size or splits them. None means that it computes exactly what it gets.
     """
 
     name: str
@@ -52,14 +58,20 @@ class Engine(Protocol):
     precision: str
     num_streams: int
     num_threads: int
+    batch_sizes: tuple[int, ...] | None
 
     def __call__(self, images: NDArray[np.uint8]) -> Candidates:
-        """Run images uint8 (B, H, W, 3) RGB."""
+        """Run images uint8 (B, H, W, 3) RGB; raises DeviceLostError if no later call can succeed."""
         ...
 
     def close(self) -> None:
         """Free what the engine holds; it is not called again."""
         ...
+
+
+def batch_sizes_up_to(max_batch: int) -> tuple[int, ...]:
+    """The powers of two up to `max_batch`, and `max_batch` itself."""
+    return tuple(sorted({*(2**power for power in range(max_batch.bit_length())), max_batch}))
 
 
 def describe(engine: Engine) -> str:

@@ -20,6 +20,7 @@ class FaultyEngine:
         self.precision = engine.precision
         self.num_streams = engine.num_streams
         self.num_threads = engine.num_threads
+        self.batch_sizes = engine.batch_sizes
         self.is_broken = False
         self.has_begun = threading.Event()
         self.may_run = threading.Event()

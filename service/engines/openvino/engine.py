@@ -28,6 +28,7 @@ class OpenvinoEngine:
 
     name = "openvino"
     device = "cpu"
+    batch_sizes: tuple[int, ...] | None = None
 
     def __init__(
         self, bundle: Bundle, *, precision: Precision = "auto", num_threads: int | None = None, num_streams: int = 1

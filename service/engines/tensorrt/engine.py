@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.bundle import Bundle, EngineFile
-from service.engines.protocol import Candidates, EngineError
+from service.engines.protocol import Candidates, EngineError, batch_sizes_up_to
 from service.engines.tensor_contract import IMAGES, OfferedTensor, TensorSpec, check_tensors, tensors_of
 from service.engines.tensorrt.cuda import CudaError, checked, require_bindings, runtime
 from service.engines.tensorrt.plugin import register
@@ -34,6 +34,7 @@ class TensorrtEngine:
         self.device = file.compute_capability
         self.precision: str = file.precision
         self.num_streams = NUM_LANES if num_streams is None else min(num_streams, NUM_LANES)
+        self.batch_sizes: tuple[int, ...] | None = batch_sizes_up_to(file.max_batch)
         self._max_batch = file.max_batch
         self._lanes: list[_Lane] = []
         try:
@@ -109,10 +110,9 @@ class _Lane:
             self._pinned = {tensor.name: self._on_host(tensor, max_batch) for tensor in tensors}
             scratch_bytes = engine.device_memory_size_v2
             scratch = self._on_device(max(scratch_bytes, 1))
-            sizes = sorted({*(2**power for power in range(max_batch.bit_length())), max_batch})
             self._contexts: list[Any] = []  # kept: a graph needs the context that it was captured from
             self._graphs: dict[int, Any] = {}
-            for size in sizes:
+            for size in batch_sizes_up_to(max_batch):
                 context = engine.create_execution_context(trt.ExecutionContextAllocationStrategy.USER_MANAGED)
                 # one block for all contexts: a lane runs one batch at a time
                 context.set_device_memory(scratch, scratch_bytes)
