@@ -15,7 +15,7 @@ from service.api.app import create_app
 from service.bundle import Bundle
 from service.detection.pipeline import Pipeline
 from service.engines.open import open_engine
-from service.engines.protocol import Candidates, EngineName, Precision
+from service.engines.protocol import Candidates, EngineName
 from service.settings import Settings
 from service.transport.process import listen, run
 
@@ -54,14 +54,7 @@ class SleepingEngine:
         """Do nothing: there is nothing to free."""
 
 
-def open_sleeping(
-    bundle: Bundle,
-    name: EngineName,  # noqa: ARG001
-    *,
-    precision: Precision,  # noqa: ARG001
-    num_threads: int | None,  # noqa: ARG001
-    num_streams: int | None,  # noqa: ARG001
-) -> SleepingEngine:
+def open_sleeping(bundle: Bundle, name: EngineName, **options: Any) -> SleepingEngine:  # noqa: ARG001
     """Replaces `service.engines.open.open_engine`."""
     return SleepingEngine(bundle)
 

@@ -30,6 +30,7 @@ class Job:
     target: str
     max_batch: int
     num_plugins: int
+    reports_progress: bool = False
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,11 @@ from export.half_precision import to_half
 from service.bundle import Bundle, EngineFile, add_engine, read_bundle
 from service.engines.protocol import EngineError
 from service.engines.tensor_contract import OfferedTensor, check_tensors
+from service.engines.tensorrt.cache import EngineCache, key_of
+from service.engines.tensorrt.choose import Flavour
 from service.engines.tensorrt.cuda import CudaError, gpu_target
 from service.engines.tensorrt.plugin import NAMESPACE, OPERATOR
 
-Flavour = Literal["tensorrt", "tensorrt_rtx"]
 Precision = Literal["fp16", "fp32"]
 
 PRODUCTS: dict[Flavour, str] = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT for RTX"}
@@ -54,11 +55,15 @@ def build_engine(
     precision: Precision = "fp16",
     max_batch: int = 8,
     flavour: Flavour | None = None,
+    cache: Path | None = None,
+    reports_progress: bool = False,
 ) -> BuiltEngine:
     """Build an engine for the GPU architecture `target`, or for this machine's, and add it to the bundle at `path`.
 
-    TensorRT itself builds only on a machine with that GPU. TensorRT for RTX builds without a GPU, for any architecture.
-    Raises BundleError and ExportError, and then does not change the bundle.
+    If there is a `cache`, the engine is added to that directory, from which a server on this machine takes it, and the
+    bundle stays as it is. TensorRT itself builds only on a machine with that GPU. TensorRT for RTX builds without a
+    GPU, for any architecture. `reports_progress` prints `progress DONE TOTAL PHASE` instead of a progress bar.
+    Raises BundleError and ExportError, and then changes nothing.
     """
     started = time.monotonic()
     if max_batch < 1:
@@ -67,16 +72,22 @@ def build_engine(
     flavour, target = choose(flavour, target)
     network, num_plugins = network_of(bundle, precision)
     with tempfile.TemporaryDirectory() as folder:
-        engine, version = run_builder(Path(folder), network, flavour, target, max_batch, num_plugins)
+        engine, version = run_builder(
+            Path(folder), network, flavour, target, max_batch, num_plugins, reports_progress=reports_progress
+        )
     file = EngineFile(
         flavour=flavour, version=version, compute_capability=target, precision=precision, max_batch=max_batch
     )
-    name = f"{target}.engine"
     try:
-        add_engine(path, name, file, engine)
+        if cache is None:
+            written = path / f"{target}.engine"
+            add_engine(path, written.name, file, engine)
+        else:
+            written = EngineCache(cache).add(key_of(bundle, file), engine)
     except OSError as error:
-        raise ExportError(f"{path}: cannot be written ({error.strerror}); copy it to a writable directory") from error
-    return BuiltEngine(path / name, file, num_plugins, time.monotonic() - started)
+        where, remedy = (path, "copy it to a writable directory") if cache is None else (cache, "make room there")
+        raise ExportError(f"{where}: cannot be written ({error.strerror}); {remedy}") from error
+    return BuiltEngine(written, file, num_plugins, time.monotonic() - started)
 
 
 def choose(flavour: Flavour | None, target: str | None) -> tuple[Flavour, str]:
@@ -149,13 +160,20 @@ def offered(value: onnx.ValueInfoProto) -> OfferedTensor:
 
 
 def run_builder(
-    folder: Path, network: bytes, flavour: Flavour, target: str, max_batch: int, num_plugins: int
+    folder: Path,
+    network: bytes,
+    flavour: Flavour,
+    target: str,
+    max_batch: int,
+    num_plugins: int,
+    *,
+    reports_progress: bool = False,
 ) -> tuple[bytes, str]:
     """Build in a process of its own, with files in `folder`, and return the engine and TensorRT's version.
 
     Raises ExportError if there is no engine, or if the process ends without an outcome.
     """
-    job = Job(str(folder / "network.onnx"), flavour, target, max_batch, num_plugins)
+    job = Job(str(folder / "network.onnx"), flavour, target, max_batch, num_plugins, reports_progress)
     Path(job.network).write_bytes(network)
     (folder / "job.json").write_text(json.dumps(asdict(job)))
     environment = {**os.environ, "LD_LIBRARY_PATH": os.pathsep.join(library_path(folder))}

@@ -14,6 +14,11 @@ from service.telemetry.logs import Level
 DEFAULT_BUNDLES = Path(__file__).parent / "bundles"
 
 
+def default_cache() -> Path:
+    """The user's cache directory, as the XDG Base Directory Specification says."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path(os.path.expanduser("~")) / ".cache") / "singleshot"  # noqa: PTH111 Path.expanduser raises an error if there is no home
+
+
 class Settings(BaseSettings):
     """Settings of the server; each is also an environment variable `SINGLESHOT_<NAME>`."""
 
@@ -36,10 +41,18 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 for any free one")
     engine: EngineName = Field(
         "auto",
-        description="auto is TensorRT where the bundle has an engine for this GPU, else OpenVINO, else ONNX Runtime",
+        description="auto is TensorRT if there is an engine for this GPU, else ONNX Runtime's CUDA provider if there "
+        "is a GPU, else OpenVINO, else ONNX Runtime on the CPU",
     )
     precision: Precision = Field(
-        "auto", description="of the network; auto is bf16 with OpenVINO on CPUs with AMX, else fp32"
+        "auto", description="of the network; auto is fp16 on a GPU, bf16 with OpenVINO on CPUs with AMX, else fp32"
+    )
+    engine_build: bool = Field(
+        True,
+        description="whether the server builds a missing TensorRT engine for its GPU, while another engine serves",
+    )
+    engine_cache: Path = Field(
+        default_factory=default_cache, description="directory for these engines (default: ~/.cache/singleshot)"
     )
     engine_streams: int | None = Field(
         None,

@@ -19,8 +19,8 @@ def add_operations(app: FastAPI, server: ServerState) -> None:
     @app.get("/healthz", response_model=Status, responses={503: NOT_READY})
     async def healthz() -> dict[str, str]:
         """The process is alive; 503 only if a restart would help."""
-        if stuck := server.stuck_model:
-            raise RequestError(503, f"{stuck.trouble}; restart the server")
+        if dead := server.dead_model:
+            raise RequestError(503, f"{dead.trouble}; the server ends and must be started again")
         return {"status": "ok"}
 
     @app.get("/readyz", response_model=Status, responses={503: NOT_READY})
@@ -60,6 +60,7 @@ def info_of(model: ServedModel, *, is_default: bool, share: float, max_batch: in
         nms=manifest.nms,
         engine=model.engine.name,
         engine_description=describe(model.engine),
+        engine_note="; ".join(note for note in (model.build_note, model.engine_note) if note),
         max_batch=max_batch,
         source=manifest.source,
         metrics=manifest.metrics,

@@ -89,6 +89,7 @@ class ModelInfo(BaseModel):
     nms: NmsDefaults
     engine: str
     engine_description: str
+    engine_note: str = Field(description="why a better engine is not used, and how far its build is; else empty")
     max_batch: int
     source: Source
     metrics: dict[str, float]

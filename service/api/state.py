@@ -9,9 +9,10 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from service.api.auth import Access
-from service.bundle import Bundle
 from service.engines.open import open_engine
 from service.engines.protocol import Engine
+from service.repository.engine_builds import EngineBuilds
+from service.repository.open_model import ModelOpener
 from service.repository.repository import Repository
 from service.repository.served_model import ServedModel
 from service.repository.watchdog import Watchdog
@@ -33,7 +34,6 @@ class ServerState:
 
     def __init__(self, settings: Settings, open_engine: Callable[..., Engine] = open_engine) -> None:
         self.settings = settings
-        self._open_engine = open_engine
         self.metrics = Metrics(CollectorRegistry())
         self.tracing = open_tracing(settings.otlp_endpoint)
         self.access = Access(settings, self.metrics)
@@ -47,8 +47,13 @@ class ServerState:
         self.metrics.engine_streams.set_function(
             lambda: max((model.engine.num_streams for model in self.repository.models), default=1)
         )
-        self.repository = Repository(settings, self._open_model, self.metrics)
+        opener = ModelOpener(
+            settings, open_engine=open_engine, decoders=self.decoders, budget=self.budget, metrics=self.metrics
+        )
+        self.repository = Repository(settings, opener, self.metrics)
         self.watchdog = Watchdog(self.repository)
+        self.builds = EngineBuilds(self.repository, settings, self.metrics)
+        self.end_process: Callable[[], None] = lambda: None  # set by the process that serves
 
     @property
     def trouble(self) -> str | None:
@@ -63,16 +68,17 @@ class ServerState:
         return next((trouble for trouble in troubles if trouble is not None), None)
 
     @property
-    def stuck_model(self) -> ServedModel | None:
-        """The first model whose engine hangs, which only a restart helps; None if there is none."""
-        return next((model for model in self.repository.models if model.is_stuck), None)
+    def dead_model(self) -> ServedModel | None:
+        """The first model whose engine answers no more, which only a restart helps; None if there is none."""
+        return next((model for model in self.repository.models if model.needs_restart), None)
 
     @asynccontextmanager
     async def running(self, _: FastAPI) -> AsyncIterator[None]:
         """Serve: the server is ready from start-up to shutdown, then it answers the accepted requests."""
         for model in self.repository.models:
             model.start()
-        tasks = [asyncio.create_task(repeat(self.watchdog.look, self.settings.watchdog_seconds))]
+        tasks = [asyncio.create_task(repeat(self._watch, self.settings.watchdog_seconds))]
+        tasks.append(asyncio.create_task(self.builds.run()))
         if self.settings.reload_seconds:
             tasks.append(asyncio.create_task(repeat(self.repository.poll, self.settings.reload_seconds)))
         self.is_running = True
@@ -100,22 +106,11 @@ class ServerState:
         finally:
             self.num_requests -= 1
 
-    def _open_model(self, bundle: Bundle) -> ServedModel:
-        settings = self.settings
-        engine = self._open_engine(
-            bundle,
-            settings.engine,
-            precision=settings.precision,
-            num_threads=settings.engine_threads,
-            num_streams=settings.engine_streams,
-        )
-        try:
-            return ServedModel(
-                bundle, engine, settings, decoders=self.decoders, budget=self.budget, metrics=self.metrics
-            )
-        except Exception:
-            engine.close()
-            raise
+    async def _watch(self) -> None:
+        await self.watchdog.look()
+        if self.watchdog.needs_restart and not self.is_draining:
+            logger.critical("an engine answers no more; this process ends, so that it is started again")
+            self.end_process()
 
 
 async def repeat(look: Callable[[], Awaitable[None]], interval_seconds: float) -> None:

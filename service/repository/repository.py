@@ -121,6 +121,12 @@ class Repository:
                 if slot.model is not None and signature and signature != slot.signature:
                     await self._reload(slot)
 
+    async def reopen(self, slot: Slot) -> None:
+        """Load the slot's bundle again, so that a better engine is found; if it is refused, the old model stays."""
+        async with self._changing:
+            if slot.model is not None:
+                await self._reload(slot)
+
     async def close(self) -> None:
         """Answer the accepted requests and free all engines."""
         for model in self.models:

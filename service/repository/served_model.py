@@ -49,6 +49,8 @@ class ServedModel:
         check_golden(bundle, engine)
         self.manifest: Manifest = bundle.manifest
         self.engine = engine
+        self.engine_note = ""  # why a better engine is not used
+        self.build_note = ""  # how far the build of a better engine is
         self.golden = bundle.golden_path.read_bytes()  # read now, because the directory may hold another bundle later
         self._pipeline = Pipeline(bundle, engine, max_pixels=settings.max_pixels)
         self._settings = settings
@@ -63,6 +65,7 @@ class ServedModel:
             num_spare_threads=0 if self._takes_all_cores else 2,
             max_batch=settings.max_batch,
             max_queue=settings.max_queue,
+            batch_sizes=engine.batch_sizes,
             on_batch=metrics.observe_batch(self.name),
         )
         self._num_users = 0
@@ -108,8 +111,15 @@ class ServedModel:
         return self._batcher.longest_overdue_seconds() > self._settings.stuck_seconds
 
     @property
+    def needs_restart(self) -> bool:
+        """Whether no later call of the engine can succeed in this process."""
+        return self.is_stuck or self._batcher.is_device_lost
+
+    @property
     def trouble(self) -> str | None:
         """The fault of the engine; None while it works."""
+        if self._batcher.is_device_lost:
+            return f"the device of {self.name} is lost: the log has its error"
         if self.is_stuck:
             return f"the engine of {self.name} has been stuck for more than {self._settings.stuck_seconds:g} s"
         if self._batcher.failures_in_a_row >= self._settings.max_failures:
@@ -143,7 +153,12 @@ class ServedModel:
                 self._is_unused.set()
 
     async def close(self) -> None:
-        """Wait until no request uses the model, or for the drain limit, and free the engine."""
+        """Wait until no request uses the model, or for the drain limit, and free the engine.
+
+        An engine that answers no more is left to the end of the process: waiting for it or freeing it could hang.
+        """
+        if self.needs_restart:
+            return
         self._is_unused.clear()
         if self._num_users:
             with contextlib.suppress(TimeoutError):

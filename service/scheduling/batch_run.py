@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from service.engines.protocol import Engine, ImageCandidates
+from service.engines.protocol import DeviceLostError, Engine, ImageCandidates
 from service.scheduling.batch_buffer import BatchBuffer
 from service.scheduling.ticket import Ticket
 
@@ -33,6 +33,7 @@ class BatchResult:
     broken: dict[Ticket, Exception]
     rows: list[ImageCandidates]
     failure: BatchFailedError | None
+    is_device_lost: bool
     decode_seconds: float
     infer_start: float
     infer_seconds: float
@@ -59,16 +60,16 @@ def run_batch(engine: Engine, buffer: BatchBuffer) -> BatchResult:
     broken = buffer.decode()
     tickets, infer_start = buffer.tickets, time.monotonic()
     rows: list[ImageCandidates] = []
-    failure = None
+    failure, is_device_lost = None, False
     try:
         if tickets:
             candidates = engine(buffer.images())
             rows = [candidates.of_image(row) for row in range(len(tickets))]
     except Exception as error:  # any error: it concerns this batch only
-        failure = batch_failure(tickets, error)
+        failure, is_device_lost = batch_failure(tickets, error), isinstance(error, DeviceLostError)
     infer_seconds = time.monotonic() - infer_start
     buffer.clear()
-    return BatchResult(tickets, broken, rows, failure, infer_start - start, infer_start, infer_seconds)
+    return BatchResult(tickets, broken, rows, failure, is_device_lost, infer_start - start, infer_start, infer_seconds)
 
 
 def batch_failure(tickets: Sequence[Ticket], error: Exception) -> BatchFailedError:

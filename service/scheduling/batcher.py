@@ -65,7 +65,7 @@ class Batcher:
         self._on_batch = on_batch
         self._numbers = itertools.count()
         self._admission = Admission(cost)  # used on the event loop only
-        self._lock = threading.Lock()  # guards all below; _limit and failures_in_a_row may be read without it
+        self._lock = threading.Lock()  # guards all below; public attributes and _limit may be read without it
         self._assembler_wakes = threading.Condition(self._lock)  # the assembler waits here
         self._assembler_wanted = threading.Condition(self._lock)  # idle threads wait here to become the assembler
         self._has_assembler = False
@@ -74,6 +74,7 @@ class Batcher:
         self._limit = cost.best_size(max_batch)  # images in a batch, at the present costs
         self._is_closing = False
         self.failures_in_a_row = 0  # batches that have failed since the last one that succeeded
+        self.is_device_lost = False
 
     def start(self) -> None:
         """Start the threads: one for each stream, and the spare ones."""
@@ -282,6 +283,7 @@ class Batcher:
         with self._lock:
             if batch.failure is not None:
                 self.failures_in_a_row += 1
+                self.is_device_lost |= batch.is_device_lost
             elif size:  # a batch with only broken images says nothing about the engine
                 self.failures_in_a_row = 0
                 self._cost.observe(size, batch.infer_seconds, batch.decode_seconds)

@@ -23,19 +23,22 @@ class CostModel:
     """The seconds for which a batch of a given size occupies a stream.
 
     They are the engine's time, measured at warm-up and updated since, plus the decoding time of each image that the
-    stream decodes itself.
+    stream decodes itself. `batch_sizes` are the sizes that the engine computes: a batch of another size costs as much
+    as the next larger one. None means any size.
     """
 
-    def __init__(self, seconds_by_size: Mapping[int, float]) -> None:
+    def __init__(self, seconds_by_size: Mapping[int, float], batch_sizes: Sequence[int] | None = None) -> None:
         self._seconds = dict(sorted(seconds_by_size.items()))
+        self._batch_sizes = sorted(batch_sizes or ())
         self.measured_sizes = tuple(self._seconds)  # at warm-up
         self._decode_seconds = 0.0  # of one image
 
     def seconds(self, size: int) -> float:
         """The predicted time of a batch of `size` images, interpolated linearly between the sizes seen so far."""
-        known = self._seconds.get(size)
+        computed = self._computed_size(size)
+        known = self._seconds.get(computed)
         if known is None:
-            known = float(np.interp(size, list(self._seconds), list(self._seconds.values())))
+            known = float(np.interp(computed, list(self._seconds), list(self._seconds.values())))
         return known + size * self._decode_seconds
 
     def best_size(self, max_batch: int) -> int:
@@ -54,6 +57,7 @@ class CostModel:
         The predictions of the other sizes change almost as much.
         """
         self._decode_seconds += NEW_SHARE * (decode_seconds / size - self._decode_seconds)
+        size = self._computed_size(size)
         known = self._seconds.get(size)
         if known is None:
             self._seconds = dict(sorted({**self._seconds, size: seconds}.items()))
@@ -61,6 +65,9 @@ class CostModel:
         ratio = min(seconds / known, MAX_SURPRISE)
         own, others = 1 + NEW_SHARE * (ratio - 1), 1 + NEW_SHARE_OF_OTHERS * (ratio - 1)
         self._seconds = {other: value * (own if other == size else others) for other, value in self._seconds.items()}
+
+    def _computed_size(self, size: int) -> int:
+        return next((computed for computed in self._batch_sizes if computed >= size), size)
 
     def finish_seconds(self, num_ahead: int, max_batch: int, free_in: Sequence[float]) -> float:
         """Seconds until an image behind `num_ahead` others is answered; `free_in`: until each stream is free."""
@@ -97,7 +104,7 @@ def measure_costs(engine: Engine, spec: InputSpec, max_batch: int, *, num_stream
         for _ in range(NUM_ROUNDS - 1):
             if time.perf_counter() < give_up_at:
                 seconds = {size: min(known, run(size)) for size, known in seconds.items()}
-    return CostModel(seconds)
+    return CostModel(seconds, engine.batch_sizes)
 
 
 def _seconds_of_run(engine: Engine, images: NDArray[np.uint8]) -> float:

@@ -103,6 +103,18 @@ class Metrics:
             ["model", "outcome"],
             registry=registry,
         )
+        self.engine_builds = Counter(
+            "singleshot_engine_builds_total",
+            "TensorRT engines that the running server has built or failed to build",
+            ["model", "outcome"],
+            registry=registry,
+        )
+        self.engine_build_progress = Gauge(
+            "singleshot_engine_build_progress",
+            "Share of the build of a TensorRT engine that is done; no series if none is being built",
+            ["model"],
+            registry=registry,
+        )
         self.ready = Gauge("singleshot_ready", "1 while /readyz answers 200", registry=registry)
 
     def observe_detections(

@@ -1,5 +1,6 @@
 """The process: it listens, serves, drains on SIGTERM and ends."""
 
+import os
 import socket
 import sys
 
@@ -40,7 +41,10 @@ def listen(settings: Settings) -> socket.socket:
 
 
 def run(app: FastAPI, settings: Settings, listener: socket.socket) -> int:
-    """Serve until a signal arrives and every accepted request is answered -> exit status."""
+    """Serve until a signal arrives and every accepted request is answered -> exit status.
+
+    If an engine answers no more, the process ends with status 1: its supervisor should start it again.
+    """
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     config = uvicorn.Config(
         app,
@@ -53,4 +57,7 @@ def run(app: FastAPI, settings: Settings, listener: socket.socket) -> int:
     )
     server = DrainingServer(config, app.state.server, f"http://{host}:{listener.getsockname()[1]}/")
     server.run(sockets=[listener])
+    if app.state.server.watchdog.needs_restart:
+        sys.stdout.flush()
+        os._exit(1)  # without waiting for the thread that waits for the engine
     return 0

@@ -1,17 +1,18 @@
 """An engine that fails or hangs when a test wants it to."""
 
 import threading
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.bundle import Bundle
 from service.engines.open import open_engine
-from service.engines.protocol import Candidates, Engine, EngineName, Precision
+from service.engines.protocol import Candidates, Engine, EngineName
 
 
 class FaultyEngine:
-    """A real engine of a bundle behind two switches: it throws while `is_broken`, and waits for `may_run`."""
+    """A real engine of a bundle behind two switches: it raises its `error` if there is one, and waits for `may_run`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -21,7 +22,7 @@ class FaultyEngine:
         self.num_streams = engine.num_streams
         self.num_threads = engine.num_threads
         self.batch_sizes = engine.batch_sizes
-        self.is_broken = False
+        self.error: Exception | None = None
         self.has_begun = threading.Event()
         self.may_run = threading.Event()
         self.may_run.set()
@@ -30,8 +31,8 @@ class FaultyEngine:
     def __call__(self, images: NDArray[np.uint8]) -> Candidates:
         self.has_begun.set()
         assert self.may_run.wait(60)
-        if self.is_broken:
-            raise RuntimeError("broken")
+        if self.error is not None:
+            raise self.error
         return self._engine(images)
 
     def close(self) -> None:
@@ -45,16 +46,7 @@ class FaultyEngines:
     def __init__(self) -> None:
         self.opened: list[FaultyEngine] = []
 
-    def __call__(
-        self,
-        bundle: Bundle,
-        name: EngineName,
-        *,
-        precision: Precision,
-        num_threads: int | None,
-        num_streams: int | None,
-    ) -> FaultyEngine:
-        real = open_engine(bundle, name, precision=precision, num_threads=num_threads, num_streams=num_streams)
-        engine = FaultyEngine(real)
+    def __call__(self, bundle: Bundle, name: EngineName, **options: Any) -> FaultyEngine:
+        engine = FaultyEngine(open_engine(bundle, name, **options))
         self.opened.append(engine)
         return engine

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from service import __version__
@@ -20,7 +21,7 @@ from service.__main__ import main, read_settings
 from service.bundle import Bundle
 from service.transport.process import listen
 from tests.service.served_app import GOLDEN
-from tests.tiny_bundle import write_tiny_bundle
+from tests.tiny_bundle import png, write_tiny_bundle
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 60
@@ -200,3 +201,52 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
         main(["--version"])
     assert ended.value.code == 0
     assert capsys.readouterr().out == f"singleshot {__version__}\n"
+
+
+LOSE_THE_DEVICE = """
+import sys
+import service.__main__
+from service.api.app import create_app
+from service.engines.open import open_engine
+from service.engines.protocol import DeviceLostError
+
+class Engine:
+    def __init__(self, engine):
+        self.engine = engine
+        self.__dict__.update({name: getattr(engine, name) for name in
+            ("name", "device", "precision", "num_streams", "num_threads", "batch_sizes", "close")})
+
+    def __call__(self, images):
+        if images[0, 0, 0, 0] == 7:
+            raise DeviceLostError("CUDA error 700")
+        return self.engine(images)
+
+def open_faulty(*given, **options):
+    return Engine(open_engine(*given, **options))
+
+service.__main__.create_app = lambda settings: create_app(settings, open_faulty)
+sys.exit(service.__main__.main(sys.argv[1:]))
+"""
+
+
+def test_a_process_whose_device_is_lost_ends_with_status_1(tiny_bundle: Bundle) -> None:
+    options = ["--bundle", str(tiny_bundle.path), "--port", "0", "--engine", "onnx"]
+    command = [sys.executable, "-c", LOSE_THE_DEVICE, *options]
+    environment = {**os.environ, "SINGLESHOT_MAX_BATCH": "2", "SINGLESHOT_WATCHDOG_SECONDS": "0.05"}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            address = re.search(r"http://127\.0\.0\.1:(\d+)/", process.stdout.readline())
+            assert address is not None
+            pixels = np.full((64, 64, 3), 7, np.uint8)
+            connection = http.client.HTTPConnection("127.0.0.1", int(address[1]), timeout=SECONDS)
+            connection.request("POST", "/detect", png(pixels))
+            assert connection.getresponse().status == 500
+            connection.close()
+            assert process.wait(SECONDS) == 1
+            assert process.stderr is not None
+            assert "this process ends, so that it is started again" in process.stderr.read()
+        finally:
+            process.kill()

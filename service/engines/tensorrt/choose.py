@@ -4,43 +4,48 @@ import logging
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
 
 from service.bundle import Bundle, EngineFile
 from service.engines.protocol import Engine, EngineError, Precision
+from service.engines.tensorrt.cache import EngineCache, EngineKey, key_of
 from service.engines.tensorrt.cuda import CudaError, gpu_target
 
 logger = logging.getLogger("singleshot")
 
+Flavour = Literal["tensorrt", "tensorrt_rtx"]
 
-def open_tensorrt(bundle: Bundle, *, precision: Precision, num_streams: int | None) -> Engine:
-    """Open the bundle's engine for this machine; raises EngineError with the command that builds one."""
+
+def open_tensorrt(
+    bundle: Bundle, *, precision: Precision, num_streams: int | None, max_batch: int, cache: Path | None
+) -> Engine:
+    """Open the engine for this machine, from the bundle or from the cache.
+
+    Raises EngineError with the command that builds one.
+    """
     try:
         target = gpu_target()
     except CudaError as error:
-        raise EngineError(f"TensorRT cannot run here: {error}; use `--engine auto` to serve on the CPU") from error
-    name, file = choose_engine(bundle, target, installed_versions(), precision)
+        raise EngineError(f"TensorRT cannot run here: {error}; use `--engine auto` to serve without it") from error
+    versions = installed_versions()
+    try:
+        name, file = choose_engine(bundle, target, versions, precision)
+    except EngineError:
+        found = find_in_cache(bundle, cache, target, versions, precision, max_batch)
+        if found is None:
+            raise
+        name, file = found
     from service.engines.tensorrt.engine import TensorrtEngine
 
     return TensorrtEngine(bundle, name, file, num_streams=num_streams)
 
 
-def open_tensorrt_if_it_fits(bundle: Bundle, *, precision: Precision, num_streams: int | None) -> Engine | None:
-    """The same for `--engine auto`: None if no engine fits. If there is a GPU, the reason is logged."""
-    try:
-        gpu_target()
-    except CudaError:
-        return None  # no warning: without a GPU the CPU is expected to serve
-    try:
-        return open_tensorrt(bundle, precision=precision, num_streams=num_streams)
-    except EngineError as error:
-        logger.warning("%s; until then it is served without TensorRT", error)
-        return None
-
-
-def installed_versions() -> dict[str, str]:
+def installed_versions() -> dict[Flavour, str]:
     """The version of each flavour of TensorRT that is installed and can be loaded."""
-    versions = {}
-    for flavour in ("tensorrt", "tensorrt_rtx"):
+    versions: dict[Flavour, str] = {}
+    flavours: tuple[Flavour, ...] = ("tensorrt", "tensorrt_rtx")
+    for flavour in flavours:
         if find_spec(flavour):
             try:
                 versions[flavour] = str(import_module(flavour).__version__)
@@ -50,7 +55,7 @@ def installed_versions() -> dict[str, str]:
 
 
 def choose_engine(
-    bundle: Bundle, target: str, versions: Mapping[str, str], precision: Precision = "auto"
+    bundle: Bundle, target: str, versions: Mapping[Flavour, str], precision: Precision = "auto"
 ) -> tuple[str, EngineFile]:
     """The file name and the manifest's entry of the engine for a GPU and the installed versions; raises EngineError."""
     remedy = f"build it with `python -m export engine {bundle.path}` on this machine"
@@ -70,3 +75,38 @@ def choose_engine(
     if name not in bundle.manifest.files:
         raise EngineError(f"{bundle.path / name}: the manifest gives no SHA-256 for it; {remedy}")
     return name, file
+
+
+def find_in_cache(
+    bundle: Bundle,
+    cache: Path | None,
+    target: str,
+    versions: Mapping[Flavour, str],
+    precision: Precision,
+    max_batch: int,
+) -> tuple[str, EngineFile] | None:
+    """The absolute path and the description of the engine in the cache, or None."""
+    if cache is None:
+        return None
+    for flavour in versions:
+        key = wanted_key(bundle, flavour, versions[flavour], target, precision, max_batch)
+        path = EngineCache(cache).find(key) if key else None
+        if key and path:
+            return str(path.absolute()), key.file
+    return None
+
+
+def wanted_key(
+    bundle: Bundle, flavour: Flavour, version: str, target: str, precision: Precision, max_batch: int
+) -> EngineKey | None:
+    """The key of the engine that a server with these settings runs; None if TensorRT has no such precision."""
+    if precision == "bf16":
+        return None
+    file = EngineFile(
+        flavour=flavour,
+        version=version,
+        compute_capability=target,
+        precision="fp32" if precision == "fp32" else "fp16",
+        max_batch=max_batch,
+    )
+    return key_of(bundle, file)

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from unittest.mock import Mock
 
 import onnx
 import pytest
@@ -54,26 +53,16 @@ def test_streams_share_the_cores_evenly_by_default(
 
 
 @pytest.mark.usefixtures("eight_cores")
-@pytest.mark.parametrize(("name", "num_streams", "num_threads"), [("onnx", 1, None), ("onnx-cuda", 1, 1)])
-def test_an_engine_takes_one_call_at_a_time_by_default(
-    tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch, name: EngineName, num_streams: int, num_threads: int | None
-) -> None:
-    make = Mock()
-    monkeypatch.setattr(onnx_runtime, "OnnxEngine", make)
-    open_engine(tiny_bundle, name)
-    assert make.call_args.kwargs["num_streams"] == num_streams
-    assert make.call_args.kwargs["num_threads"] == num_threads  # None: all cores
+def test_an_engine_takes_one_call_at_a_time_by_default_on_all_cores(tiny_bundle: Bundle) -> None:
+    engine = open_engine(tiny_bundle, "onnx")
+    assert (engine.num_streams, engine.num_threads) == (1, 8)
+    engine.close()
 
 
-@pytest.mark.usefixtures("eight_cores")
-@pytest.mark.parametrize(("wanted_streams", "num_streams"), [(None, 1), (2, 2)])
-def test_on_a_gpu_onnx_runtime_takes_one_call_at_a_time_and_no_share_of_the_cores(
-    tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch, wanted_streams: int | None, num_streams: int
-) -> None:
-    make = Mock()
-    monkeypatch.setattr(onnx_runtime, "OnnxEngine", make)
-    open_engine(tiny_bundle, "onnx-cuda", num_streams=wanted_streams)
-    make.assert_called_once_with(tiny_bundle, device="cuda", num_streams=num_streams, num_threads=1)
+def test_fp16_on_a_cpu_is_refused_with_a_remedy(tiny_bundle: Bundle) -> None:
+    for name in ("onnx", "openvino"):
+        with pytest.raises(EngineError, match=r"only engines on a GPU compute in fp16; choose `--precision auto`"):
+            open_engine(tiny_bundle, name, precision="fp16")
 
 
 def test_bf16_in_onnx_runtime_is_refused_with_a_remedy(tiny_bundle: Bundle) -> None:

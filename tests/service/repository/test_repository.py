@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from service.api.app import create_app
 from service.bundle import GOLDEN as GOLDEN_FILE
 from service.bundle import MODEL, Bundle, BundleError, read_bundle, write_bundle
+from service.engines.protocol import DeviceLostError
 from service.repository.repository import Repository
 from tests.asgi_client import AsgiClient
 from tests.service.faulty_engine import FaultyEngines
@@ -115,7 +116,7 @@ def with_engines(
 
     async def run() -> None:
         engines = FaultyEngines()
-        app = create_app(settings(bundle.path, engine_streams=1, watchdog_seconds=3600, **changes), engines)
+        app = create_app(settings(bundle.path, **{"engine_streams": 1, "watchdog_seconds": 3600, **changes}), engines)
         transport = httpx.ASGITransport(app)
         async with (
             app.state.server.running(app),
@@ -213,7 +214,7 @@ def test_an_engine_that_keeps_failing_ends_readiness_until_it_works_again(
 ) -> None:
     async def test(app: FastAPI, client: httpx.AsyncClient, engines: FaultyEngines) -> None:
         watchdog = app.state.server.watchdog
-        engines.opened[0].is_broken = True
+        engines.opened[0].error = RuntimeError("broken")
         assert "engine failed" in problem(await client.post("/detect", content=GOLDEN), 500)
         await watchdog.look()
         assert (await client.get("/readyz")).status_code == 200
@@ -221,7 +222,7 @@ def test_an_engine_that_keeps_failing_ends_readiness_until_it_works_again(
         await watchdog.look()
         assert "failed on 3 batches in a row" in problem(await client.get("/readyz"), 503)
         assert (await client.get("/healthz")).status_code == 200
-        engines.opened[0].is_broken = False
+        engines.opened[0].error = None
         await watchdog.look()
         assert (await client.get("/readyz")).status_code == 200
 
@@ -237,7 +238,7 @@ def test_a_stuck_engine_is_noticed(bundle: Bundle, caplog: pytest.LogCaptureFixt
         engine.has_begun.clear()
         stuck = asyncio.create_task(client.post("/detect", content=GOLDEN))
         await asyncio.to_thread(engine.has_begun.wait, 60)
-        while app.state.server.stuck_model is None:  # noqa: ASYNC110 time itself is what it waits for
+        while app.state.server.dead_model is None:  # noqa: ASYNC110 time itself is what it waits for
             await asyncio.sleep(0)
         await app.state.server.watchdog.look()
         for path in ("/readyz", "/healthz"):
@@ -254,11 +255,44 @@ def test_a_stuck_engine_is_noticed(bundle: Bundle, caplog: pytest.LogCaptureFixt
     ]
 
 
+def test_the_process_ends_if_an_engine_answers_no_more(bundle: Bundle, caplog: pytest.LogCaptureFixture) -> None:
+    async def test(app: FastAPI, client: httpx.AsyncClient, engines: FaultyEngines) -> None:
+        server, has_ended = app.state.server, asyncio.Event()
+        server.end_process = has_ended.set
+        engines.opened[0].error = DeviceLostError("the GPU is lost")
+        problem(await client.post("/detect", content=GOLDEN), 500)
+        for path in ("/readyz", "/healthz"):
+            assert "the device of tiny is lost" in problem(await client.get(path), 503)
+        await asyncio.wait_for(has_ended.wait(), 60)
+        assert engines.opened[0].error is not None
+
+    with_engines(bundle, test, watchdog_seconds=0.01)
+    assert "an engine answers no more; this process ends" in caplog.text
+
+
+def test_a_process_that_was_paused_for_a_long_time_goes_on(bundle: Bundle) -> None:
+    async def test(app: FastAPI, client: httpx.AsyncClient, engines: FaultyEngines) -> None:
+        server, engine = app.state.server, engines.opened[0]
+        engine.may_run.clear()
+        engine.has_begun.clear()
+        stuck = asyncio.create_task(client.post("/detect", content=GOLDEN))
+        await asyncio.to_thread(engine.has_begun.wait, 60)
+        while server.dead_model is None:  # noqa: ASYNC110 time itself is what it waits for
+            await asyncio.sleep(0)
+        await server.watchdog.look()  # the first look after the pause: the batch seems to hang
+        engine.may_run.set()
+        assert (await stuck).status_code == 200
+        await server.watchdog.look()
+        assert not server.watchdog.needs_restart
+
+    with_engines(bundle, test, stuck_seconds=0.01)
+
+
 def test_a_failing_canary_gets_no_requests_and_does_not_end_readiness(bundle: Bundle, tmp_path: Path) -> None:
     canary = write_tiny_bundle(tmp_path / "canary", version="2")
 
     async def test(app: FastAPI, client: httpx.AsyncClient, engines: FaultyEngines) -> None:
-        engines.opened[1].is_broken = True
+        engines.opened[1].error = RuntimeError("broken")
         problem(await client.post("/detect?version=2", content=GOLDEN), 500)
         assert (await client.get("/readyz")).status_code == 200
         assert {repository_of(app).choose(None).version for _ in range(5)} == {"1"}

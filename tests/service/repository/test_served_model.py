@@ -10,9 +10,10 @@ from service.api.app import create_app
 from service.bundle import Bundle
 from service.engines.protocol import Candidates, Engine
 from service.repository import served_model
+from service.scheduling.cost_model import CostModel
 from tests.asgi_client import AsgiClient
 from tests.fake_engine import FakeEngine
-from tests.service.served_app import settings
+from tests.service.served_app import GOLDEN, settings
 
 
 class ClaimingEngine(FakeEngine):
@@ -53,3 +54,28 @@ def test_spare_threads_are_started_unless_the_streams_take_all_cores(
         started = [thread for thread in threading.enumerate() if thread.name.startswith("engine-")]
         assert len(started) == num_streams + num_spare_threads
         assert f"singleshot_engine_streams {num_streams}.0" in client.get("/metrics").text
+
+
+def test_the_engine_gets_only_batches_of_the_sizes_that_it_computes(
+    tiny_bundle: Bundle, tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = set()
+
+    class FixedSizes(ClaimingEngine):
+        batch_sizes: tuple[int, ...] | None = (1, 4)
+
+        def __call__(self, images: NDArray[np.uint8]) -> Candidates:
+            sizes.add(len(images))
+            return super().__call__(images)
+
+    monkeypatch.setattr(served_model, "measure_costs", lambda *_, **__: CostModel({1: 1e-3, 4: 1.1e-3}, (1, 4)))
+    engine = FixedSizes(tiny_engine, "sm_89", 1, 1)
+    app = create_app(settings(tiny_bundle.path).model_copy(update={"max_batch": 4}), lambda *_, **__: engine)
+    sizes.clear()
+    with AsgiClient(app) as client:
+        files = [("image", (f"{number}.png", GOLDEN, "image/png")) for number in range(11)]
+        response = client.post("/detect", files=files)
+    assert response.status_code == 200
+    assert [len(result["detections"]) for result in response.json()["results"]] == [2] * 11
+    assert sizes <= {1, 4}
+    assert 4 in sizes

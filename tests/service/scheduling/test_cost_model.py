@@ -115,3 +115,11 @@ def test_the_cost_of_decoding_is_linear_in_the_number_of_images() -> None:
         cost.observe(4, 2.0, decode_seconds=4 * 0.5)
     assert cost.seconds(1) == pytest.approx(1.5, abs=0.01)
     assert cost.seconds(4) == pytest.approx(4.0, abs=0.01)
+
+
+def test_a_batch_costs_as_much_as_the_size_to_which_it_is_padded() -> None:
+    cost = CostModel({1: 1.0, 4: 2.0, 8: 3.0}, batch_sizes=(1, 4, 8))
+    assert [cost.seconds(size) for size in (1, 2, 4, 5, 8)] == [1.0, 2.0, 2.0, 3.0, 3.0]
+    for _ in range(300):
+        cost.observe(3, 4.0)
+    assert cost.seconds(2) == cost.seconds(4) == pytest.approx(4.0, rel=0.02)

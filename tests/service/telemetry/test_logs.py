@@ -70,7 +70,7 @@ def test_a_failed_batch_is_logged_with_the_ids_of_its_requests(tiny_bundle: Bund
     _, lines = written("info")
     engines = FaultyEngines()
     with AsgiClient(create_app(settings(tiny_bundle.path), engines)) as client:
-        engines.opened[0].is_broken = True
+        engines.opened[0].error = RuntimeError("broken")
         response = client.post("/detect", content=GOLDEN, headers={"X-Request-Id": "unlucky"})
     assert response.status_code == 500
     (line,) = lines()

@@ -9,7 +9,7 @@ from service.bundle import Bundle, BundleError, EngineFile, add_engine, read_bun
 from service.detection.golden import check_golden
 from service.engines.open import open_engine
 from service.engines.protocol import EngineError
-from service.engines.tensorrt.choose import choose_engine, installed_versions
+from service.engines.tensorrt.choose import Flavour, choose_engine, installed_versions
 from service.engines.tensorrt.cuda import CudaError, gpu_target
 from service.engines.tensorrt.engine import TensorrtEngine
 from tests.tiny_bundle import write_tiny_bundle
@@ -83,7 +83,7 @@ def test_the_engine_of_this_gpu_and_version_is_chosen(bundle: Bundle) -> None:
     ],
 )
 def test_an_engine_that_does_not_fit_is_refused_with_the_command_that_builds_it(
-    bundle: Bundle, target: str, versions: dict[str, str], message: str
+    bundle: Bundle, target: str, versions: dict[Flavour, str], message: str
 ) -> None:
     found = add_engine(bundle.path, "sm_89.engine", FILE, b"engine")
     with pytest.raises(EngineError, match=rf"{message}; build it with `python -m export engine {bundle.path}` on"):

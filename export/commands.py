@@ -1,0 +1,65 @@
+"""What the verbs build, parity and evaluate of `python -m export` do. They import torch, which takes seconds."""
+
+import argparse
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from export.build import ExportError, build
+from export.compare import ParityError, print_report
+from export.evaluate import ServerError, evaluate_bundle, evaluate_server
+from models.data.data_set import DataError
+from models.data.open import open_data_set
+from models.presets.preset import Preset
+from models.training.checkpoint import CheckpointError, load_model
+from service.bundle import BundleError, NmsDefaults, read_bundle
+from service.engines.protocol import EngineError
+
+ERRORS = BundleError, CheckpointError, DataError, EngineError, ExportError, ParityError, ServerError, OSError
+
+
+def run_build(options: argparse.Namespace) -> None:
+    trained = load_model(options.checkpoint)
+    built = build(
+        trained,
+        options.out,
+        name=options.name or options.out.name,
+        version=options.version,
+        nms=nms_of(options, trained.preset),
+        data_set=open_data_set(options.data, options.split, trained.classes) if options.data else None,
+        input_size=options.size,
+    )
+    manifest = built.bundle.manifest
+    threshold = manifest.nms.score_threshold
+    size = sum(path.stat().st_size for path in options.out.iterdir()) / 1e6
+    print(f"{options.out}: {size:.1f} MB, {len(manifest.classes)} classes, agrees with torch to {built.parity}")
+    # The scores of a weak model lie so close together that bf16 changes their order. The server's check of the golden
+    # image then refuses the bundle.
+    is_weak = all(detection.score < threshold for detection in manifest.golden.detections)
+    if is_weak:
+        print(f"it detects nothing with a score of {threshold} or more in its golden image: train the model for longer")
+    print(f"serve it with: python -m service --bundle {options.out}{' --precision fp32' if is_weak else ''}")
+
+
+def nms_of(options: argparse.Namespace, preset: Preset) -> NmsDefaults:
+    try:
+        return NmsDefaults(
+            method=options.nms or preset.nms, iou_threshold=preset.nms_iou, score_threshold=options.score_threshold
+        )
+    except ValidationError as error:
+        raise ExportError(f"--score-threshold {options.score_threshold}: {error.errors()[0]['msg']}") from error
+
+
+def run_parity(options: argparse.Namespace) -> None:
+    bundle = read_bundle(options.bundle)
+    data_set = open_data_set(options.data, options.split, bundle.manifest.classes) if options.data else None
+    print_report(bundle, options.images, options.checkpoint, data_set)
+
+
+def run_evaluate(options: argparse.Namespace) -> None:
+    if options.target.startswith(("http://", "https://")):
+        evaluation = evaluate_server(options.target, options.model, options.data, options.split)
+    else:
+        path = Path(options.target)
+        evaluation = evaluate_bundle(path, options.data, options.split, options.engine, options.precision)
+    print(evaluation.table())

@@ -1,0 +1,29 @@
+"""What the verb engine of `python -m export` does. It needs onnx and TensorRT, and no torch: servers run it, too."""
+
+import argparse
+import os
+
+from export.build import ExportError
+from export.to_engine import build_engine
+from service.bundle import BundleError
+
+ERRORS = BundleError, ExportError, OSError
+BACKGROUND_PRIORITY = 10  # added to the process's niceness: serving goes first
+
+
+def run_engine(options: argparse.Namespace) -> None:
+    """Build an engine and print what was built; raises ERRORS."""
+    if options.background:
+        os.nice(BACKGROUND_PRIORITY)
+    built = build_engine(
+        options.bundle,
+        target=options.target,
+        precision=options.precision,
+        max_batch=options.max_batch,
+        flavour=options.flavour,
+        cache=options.cache,
+        reports_progress=options.background,
+    )
+    print(built)
+    if options.cache is None:
+        print(f"serve it on that GPU with: python -m service --bundle {options.bundle} --engine tensorrt")
