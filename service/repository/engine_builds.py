@@ -99,9 +99,11 @@ class EngineBuilds:
                 raise BuildError("SINGLESHOT_ENGINE_BUILD is false")
             machine = await asyncio.to_thread(find_machine)
         except BuildError as error:
-            logger.warning("this server builds no TensorRT engines: %s", error)
-            for model in self._repository.models:
+            models = [model for model in self._repository.models if str(error) not in model.engine_note]
+            for model in models:
                 model.build_note = f"no TensorRT engine is built: {error}"
+            if models:
+                logger.warning("this server builds no TensorRT engines: %s", error)
             return
         while True:
             try:

@@ -27,7 +27,7 @@ def open_tensorrt(
     try:
         target = gpu_target()
     except CudaError as error:
-        raise EngineError(f"TensorRT cannot run here: {error}; use `--engine auto` to serve without it") from error
+        raise EngineError(f"TensorRT cannot run here: {error}") from error
     versions = installed_versions()
     try:
         name, file = choose_engine(bundle, target, versions, precision)

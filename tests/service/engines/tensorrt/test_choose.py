@@ -113,7 +113,7 @@ def test_the_exact_version_of_the_installed_tensorrt_is_found() -> None:
 def test_without_a_gpu_tensorrt_is_refused_in_one_sentence(bundle: Bundle) -> None:
     found = add_engine(bundle.path, "sm_89.engine", FILE, b"engine")
     reason = r"(there is no NVIDIA driver, or no GPU|cuda-bindings is not installed)"
-    with pytest.raises(EngineError, match=rf"TensorRT cannot run here: {reason}.*use `--engine auto`"):
+    with pytest.raises(EngineError, match=rf"TensorRT cannot run here: {reason}"):
         open_engine(found, "tensorrt")
     with pytest.raises(EngineError, match=rf"sm_89\.engine: TensorRT cannot run it: {reason}.*build it again with"):
         TensorrtEngine(found, "sm_89.engine", FILE)
