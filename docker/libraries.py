@@ -19,7 +19,8 @@ from pathlib import Path
 
 EXTENSION = "cv2/cv2.abi3.so"
 UNCALLED = ("libopenblas", "libavcodec", "libavformat", "libavutil", "libswscale")
-VENDORS = ("nvidia", "tensorrt")  # they are stripped already, and without a GPU no check would notice damage by strip
+# they are stripped already, and without a GPU no check would notice damage by strip
+UNTOUCHED = ("nvidia/", "tensorrt", "onnxruntime/capi/libonnxruntime_providers_")
 SOURCE = """
 extern long write(int, const void *, unsigned long);
 extern void abort(void) __attribute__((noreturn));
@@ -42,9 +43,8 @@ def main() -> None:
             sys.exit(f"{EXTENSION} links {len(linked)} libraries {prefix}*, not one: correct UNCALLED in {__file__}")
         hollow(next(packages.glob(f"*.libs/{linked[0]}")), extension)
     remove_unlinked(packages)
-    for library in packages.rglob("*.so*"):
-        if not library.relative_to(packages).parts[0].startswith(VENDORS):
-            strip(library)
+    for library in strippable(packages):
+        strip(library)
 
 
 def hollow(library: Path, extension: Path) -> None:
@@ -84,6 +84,11 @@ def remove_unlinked(packages: Path) -> None:
     for name in sorted(bundled.keys() - linked):
         print(f"{name}: not linked, {bundled[name].stat().st_size / 1e6:.1f} MB removed")
         bundled[name].unlink()
+
+
+def strippable(packages: Path) -> list[Path]:
+    """The shared libraries that are not NVIDIA's or ONNX Runtime's for NVIDIA's GPUs."""
+    return [path for path in packages.rglob("*.so*") if not path.relative_to(packages).as_posix().startswith(UNTOUCHED)]
 
 
 def strip(library: Path) -> None:

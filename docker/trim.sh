@@ -30,6 +30,8 @@ if [ -d openvino ]; then
 fi
 if [ -d onnxruntime ]; then
     rm -rf onnxruntime/quantization onnxruntime/tools onnxruntime/transformers onnxruntime/datasets
+    rm -f onnxruntime/capi/libonnxruntime_providers_tensorrt.so # the server uses TensorRT without ONNX Runtime
 fi
+rm -rf onnx/backend/test # data for onnx's own tests
 
 python "$here/libraries.py" .

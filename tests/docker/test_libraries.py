@@ -81,3 +81,18 @@ def test_a_library_whose_data_is_used_is_not_hollowed(libraries: ModuleType, tmp
     )
     with pytest.raises(SystemExit, match=r"libdata\.so: number is data"):
         libraries.hollow(library, extension)
+
+
+def test_libraries_that_need_a_gpu_are_not_stripped(libraries: ModuleType, tmp_path: Path) -> None:
+    strippable = ["numpy/core.so", "onnxruntime/capi/libonnxruntime.so.1", "some.libs/libsome-1.so.2"]
+    untouched = [
+        "nvidia/cu13/lib/libcublas.so.13",
+        "onnxruntime/capi/libonnxruntime_providers_cuda.so",
+        "tensorrt_libs/libnvinfer.so.10",
+        "tensorrt_rtx_bindings/tensorrt_rtx.so",
+    ]
+    for name in (*strippable, *untouched):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = {path.relative_to(tmp_path).as_posix() for path in libraries.strippable(tmp_path)}
+    assert found == set(strippable)
