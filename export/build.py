@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from export.errors import ExportError
 from export.graph import ExportGraph, fold_and_round
 from export.parity import Difference, difference
 from export.to_onnx import to_onnx
@@ -38,10 +39,6 @@ from service.engines.protocol import Engine
 BOX_TOLERANCE = 1e-2  # pixels
 SCORE_TOLERANCE = 1e-4
 NUM_GOLDEN_OF_WEAK_MODEL = 3
-
-
-class ExportError(Exception):
-    """A model or an engine that cannot be built; the message says the reason and the remedy."""
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from export.build import ExportError, build
+from export.build import build
 from export.compare import ParityError, print_report
+from export.errors import ExportError
 from export.evaluate import ServerError, evaluate_bundle, evaluate_server
 from models.data.data_set import DataError
 from models.data.open import open_data_set

@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from export.build import ExportError
+from export.errors import ExportError
 from export.to_engine import build_engine
 from service.bundle import BundleError
 

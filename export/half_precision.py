@@ -9,8 +9,8 @@ import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from export.build import ExportError
-from export.offset_conv_function import NAME
+from export.errors import ExportError
+from service.engines.tensorrt.plugin import OPERATOR
 
 GEOMETRY = 1  # the index of OffsetConv's input that stays fp32
 CARRIERS = {"Add", "Concat", "MaxPool", "Relu", "Reshape", "Resize", "Split", "Transpose"}  # fp16 if their inputs are
@@ -60,8 +60,8 @@ class _Rewriting:
         """Append the node in the precision that it is computed in, and the Casts that it needs."""
         new = NodeProto()
         new.CopyFrom(node)
-        if node.op_type in ("Conv", NAME):
-            data = [i for i, name in enumerate(node.input) if name and not (node.op_type == NAME and i == GEOMETRY)]
+        if node.op_type in ("Conv", OPERATOR):
+            data = [i for i, name in enumerate(node.input) if name and not (node.op_type == OPERATOR and i == GEOMETRY)]
         elif node.op_type in CARRIERS:
             data = [0] if node.op_type in SHAPED else list(range(len(node.input)))
             data = data if all(node.input[i] in self.computed_in_half for i in data) else []
@@ -76,7 +76,7 @@ class _Rewriting:
                 new.input[i] = self.halves.get(name, name)
             else:
                 self.in_full(name)
-        if data and node.op_type != NAME:  # the output of OffsetConv is fp32
+        if data and node.op_type != OPERATOR:  # the output of OffsetConv is fp32
             for i, name in enumerate(node.output):
                 new.output[i] = self.halves[name] = f"{name}.half"
                 self.computed_in_half.add(name)

@@ -14,8 +14,8 @@ from typing import Literal
 import onnx
 from google.protobuf.message import DecodeError
 
-from export.build import ExportError
 from export.engine_builder import ENGINE, OUTCOME, Job, Outcome
+from export.errors import ExportError
 from export.half_precision import to_half
 from service.bundle import Bundle, EngineFile, add_engine, read_bundle
 from service.engines.protocol import EngineError

@@ -14,7 +14,8 @@ import torch
 from numpy.typing import NDArray
 
 from export.__main__ import main
-from export.build import Built, ExportError, check_parity
+from export.build import Built, check_parity
+from export.errors import ExportError
 from export.evaluate import evaluate_bundle
 from export.graph import fold_batch_norm
 from export.parity import difference

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from export.__main__ import parser
-from export.build import Built, ExportError, at_size, build, golden_detections
+from export.build import Built, at_size, build, golden_detections
 from export.commands import nms_of
+from export.errors import ExportError
 from export.graph import fold_and_round
 from export.half_precision import to_half
 from export.parity import difference

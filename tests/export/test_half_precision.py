@@ -7,7 +7,8 @@ import onnx
 import pytest
 from onnx import TensorProto, numpy_helper
 
-from export.build import Built, ExportError
+from export.build import Built
+from export.errors import ExportError
 from export.half_precision import to_half
 from export.parity import ROUNDED_CUT_OFF_MARGIN, difference
 from service.bundle import GOLDEN, MODEL, Bundle, read_bundle, write_bundle

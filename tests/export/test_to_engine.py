@@ -14,7 +14,8 @@ import onnx
 import pytest
 from onnx import helper
 
-from export.build import Built, ExportError
+from export.build import Built
+from export.errors import ExportError
 from export.to_engine import build_engine, network_of, run_builder
 from service.bundle import GOLDEN, MODEL, Bundle, BundleError, read_bundle, write_bundle
 from service.engines.tensorrt.cuda import CudaError, gpu_target
