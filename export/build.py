@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from export.errors import ExportError
 from export.graph import ExportGraph, fold_and_round
+from export.half_model import half_model_files
 from export.parity import Difference, difference
 from export.to_onnx import to_onnx
 from models.data.data_set import DataSet
@@ -33,7 +34,7 @@ from service.bundle import (
 )
 from service.detection.fit import fit
 from service.detection.postprocess import default_options, postprocess
-from service.engines.onnx_runtime import OnnxEngine
+from service.engines.open import open_engine
 from service.engines.protocol import Engine
 
 BOX_TOLERANCE = 1e-2  # pixels
@@ -43,10 +44,14 @@ NUM_GOLDEN_OF_WEAK_MODEL = 3
 
 @dataclass(frozen=True)
 class Built:
-    """A finished bundle, and how much its candidates in ONNX Runtime differ from torch's."""
+    """A finished bundle, and how much its candidates in ONNX Runtime differ from torch's.
+
+    `half_problem` is the reason if the bundle has no fp16 form for GPUs.
+    """
 
     bundle: Bundle
     parity: Difference
+    half_problem: str | None
 
 
 def build(
@@ -83,7 +88,7 @@ def build(
     with tempfile.TemporaryDirectory() as folder:
         draft = Bundle(Path(folder), manifest)
         draft.model_path.write_bytes(model)
-        engine = OnnxEngine(draft)
+        engine = open_engine(draft, "onnx")
         parity = check_parity(trained, engine, spec)
         expected = Golden(detections=golden_detections(engine, golden, spec, nms))
         metrics = {}
@@ -91,7 +96,12 @@ def build(
             metrics[f"{data_set.name}/{data_set.split} AP50"] = round(evaluate(engine, data_set, spec, nms).mean_ap, 5)
         engine.close()
     manifest = manifest.model_copy(update={"golden": expected, "metrics": metrics})
-    return Built(write_bundle(out, manifest, {MODEL: model, GOLDEN: png(golden)}), parity)
+    files, half_problem = {MODEL: model, GOLDEN: png(golden)}, None
+    try:
+        files |= half_model_files(manifest, files)
+    except ExportError as error:
+        half_problem = str(error)
+    return Built(write_bundle(out, manifest, files), parity, half_problem)
 
 
 def at_size(trained: TrainedModel, input_size: int | None) -> TrainedModel:

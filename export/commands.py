@@ -13,7 +13,7 @@ from models.data.data_set import DataError
 from models.data.open import open_data_set
 from models.presets.preset import Preset
 from models.training.checkpoint import CheckpointError, load_model
-from service.bundle import BundleError, NmsDefaults, read_bundle
+from service.bundle import HALF_MODEL, BundleError, NmsDefaults, read_bundle
 from service.engines.protocol import EngineError
 
 ERRORS = BundleError, CheckpointError, DataError, EngineError, ExportError, ParityError, ServerError, OSError
@@ -34,6 +34,8 @@ def run_build(options: argparse.Namespace) -> None:
     threshold = manifest.nms.score_threshold
     size = sum(path.stat().st_size for path in options.out.iterdir()) / 1e6
     print(f"{options.out}: {size:.1f} MB, {len(manifest.classes)} classes, agrees with torch to {built.parity}")
+    if built.half_problem:
+        print(f"it has no {HALF_MODEL}, so GPUs compute in fp32 unless TensorRT does: {built.half_problem}")
     # The scores of a weak model lie so close together that bf16 changes their order. The server's check of the golden
     # image then refuses the bundle.
     is_weak = all(detection.score < threshold for detection in manifest.golden.detections)

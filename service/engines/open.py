@@ -58,9 +58,9 @@ def open_engine(
         return open_tensorrt(bundle, precision=precision, num_streams=num_streams, max_batch=max_batch, cache=cache)
     if last == "onnx-cuda":
         require("onnxruntime", "pip install '.[gpu]'")
-        from service.engines.onnx_runtime import OnnxEngine
+        from service.engines.onnx_cuda import OnnxCudaEngine
 
-        return OnnxEngine(bundle, device="cuda", num_threads=1)
+        return OnnxCudaEngine(bundle, precision=precision, max_batch=max_batch)
     if precision == "fp16":
         raise EngineError("only engines on a GPU compute in fp16; choose `--precision auto` to serve on the CPU")
     if num_streams is None:
@@ -68,7 +68,7 @@ def open_engine(
     elif num_threads is None and num_streams > 1:
         num_threads = max(1, num_cores() // num_streams)
     if last == "onnx":
-        require("onnxruntime", "pip install onnxruntime", "--engine openvino")
+        require("onnxruntime", "pip install '.[cpu]'", "--engine openvino")
         if precision == "bf16":
             raise EngineError(
                 "ONNX Runtime computes in fp32 alone; choose `--precision fp32`, or `--engine openvino` for bf16"
@@ -76,7 +76,7 @@ def open_engine(
         from service.engines.onnx_runtime import OnnxEngine
 
         return OnnxEngine(bundle, num_threads=num_threads, num_streams=num_streams)
-    require("openvino", "pip install .[cpu]", "--engine onnx")
+    require("openvino", "pip install '.[cpu]'", "--engine onnx")
     from service.engines.openvino.engine import OpenvinoEngine
 
     return OpenvinoEngine(bundle, precision=precision, num_threads=num_threads, num_streams=num_streams)

@@ -65,6 +65,20 @@ def test_fp16_on_a_cpu_is_refused_with_a_remedy(tiny_bundle: Bundle) -> None:
             open_engine(tiny_bundle, name, precision="fp16")
 
 
+@pytest.mark.parametrize(
+    ("name", "package", "extra"),
+    [("onnx", "onnxruntime", "cpu"), ("onnx-cuda", "onnxruntime", "gpu"), ("openvino", "openvino", "cpu")],
+)
+def test_without_its_package_an_engine_s_error_names_the_extra_that_has_it(
+    tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch, name: EngineName, package: str, extra: str
+) -> None:
+    monkeypatch.setattr(open, "find_spec", lambda _name: None)
+    with pytest.raises(
+        EngineError, match=rf"{package} is not installed; install it with `pip install '\.\[{extra}\]'`"
+    ):
+        open_engine(tiny_bundle, name)
+
+
 def test_bf16_in_onnx_runtime_is_refused_with_a_remedy(tiny_bundle: Bundle) -> None:
     with pytest.raises(EngineError, match=r"fp32 alone; choose `--precision fp32`, or `--engine openvino`"):
         open_engine(tiny_bundle, "onnx", precision="bf16")

@@ -11,7 +11,13 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize(
-    "module", ["service.engines.openvino.engine", "service.engines.onnx_runtime", "export.benchmark_engines"]
+    "module",
+    [
+        "service.engines.openvino.engine",
+        "service.engines.onnx_runtime",
+        "service.engines.onnx_cuda",
+        "export.benchmark_engines",
+    ],
 )
 def test_no_library_creates_an_id_to_report_under(module: str, tmp_path: Path) -> None:
     """The reporting clients of both libraries write such an id into the home directory before they send anything."""
