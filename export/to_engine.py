@@ -27,6 +27,8 @@ from service.engines.tensorrt.plugin import NAMESPACE, OPERATOR
 
 Precision = Literal["fp16", "fp32"]
 
+MAX_TOP_K = 3840  # of TensorRT's TopK layer
+
 PRODUCTS: dict[Flavour, str] = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT for RTX"}
 EXTRAS: dict[Flavour, str] = {"tensorrt": "tensorrt", "tensorrt_rtx": "engine"}
 
@@ -120,6 +122,11 @@ def network_of(bundle: Bundle, precision: Precision) -> tuple[bytes, int]:
 
     The function that defines the offset convolution is deleted: TensorRT would use it instead of the plugin.
     """
+    if bundle.manifest.max_candidates > MAX_TOP_K:
+        raise ExportError(
+            f"{bundle.path}: max_candidates is {bundle.manifest.max_candidates}, and TensorRT finds at most "
+            f"{MAX_TOP_K} in an image; serve the bundle without TensorRT, or train with a smaller max_candidates"
+        )
     try:
         model = onnx.load(bundle.model_path)
     except DecodeError as error:

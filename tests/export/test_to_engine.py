@@ -136,6 +136,16 @@ def test_a_model_from_elsewhere_is_refused(
         build_engine(with_model(bundle, model.SerializeToString()).path, target="sm_89")
 
 
+def test_more_candidates_than_tensorrt_can_sort_are_refused(bundle: Bundle) -> None:
+    content = bundle.model_path.read_bytes()
+    for count in (3840, 3841):
+        manifest = bundle.manifest.model_copy(update={"max_candidates": count})
+        files = {MODEL: content, GOLDEN: bundle.golden_path.read_bytes()}
+        message = "max_candidates is 3841, and TensorRT finds at most 3840" if count > 3840 else "it maps images"
+        with pytest.raises(ExportError, match=message):  # the tiny model has 20, which is found later
+            network_of(write_bundle(bundle.path, manifest, files), "fp32")
+
+
 @needs_builder
 @pytest.mark.parametrize("content", [b"no model", b"", b"\x08"])
 def test_a_file_that_is_no_model_is_refused(bundle: Bundle, content: bytes) -> None:

@@ -46,25 +46,26 @@ class HostCuda:
     def __init__(self, capability: tuple[int, int] = (8, 9), num_devices: int = 1) -> None:
         self.memory = Memory()
         self.calls: Counter[str] = Counter()
-        self._capability, self._num_devices = capability, num_devices
+        self.copied_bytes = 0  # in both directions
+        self._capability, self.num_devices = capability, num_devices
         self._numbers = itertools.count(1)
         self._streams: dict[int, _Stream] = {}
         self._graphs: dict[int, list[Work]] = {}
         self._executables: dict[int, list[Work]] = {}
         self._libraries: dict[int, bytes] = {}
         self._kernels: dict[int, Any] = {}
-        self._failures: dict[str, Any] = {}
+        self._failures: dict[str, tuple[Any, int]] = {}
         self._lost: Any = None
         self._thread = threading.local()
 
     # for tests
 
-    def fail(self, name: str, status: Any) -> None:
-        """The next call of `name` returns `status`."""
-        self._failures[name] = status
+    def fail(self, name: str, status: Any, turn: int = 1) -> None:
+        """The next call of `name`, or the one of that number from now on, returns `status`."""
+        self._failures[name] = status, self.calls[name] + turn
 
-    def lose(self, status: Any = runtime.cudaError_t.cudaErrorIllegalAddress) -> None:
-        """Every call from now on returns `status`, as after a fault of a kernel."""
+    def lose(self, status: Any) -> None:
+        """Every call from now on returns `status`, as after a fault of a kernel. None ends this."""
         self._lost = status
 
     def live(self) -> dict[str, int]:
@@ -78,7 +79,8 @@ class HostCuda:
 
         def function(*arguments: Any) -> tuple[Any, ...]:
             self.calls[name] += 1
-            status = self._lost or self._failures.pop(name, None)
+            status, turn = self._failures.get(name, (None, 0))
+            status = self._lost or (status if turn == self.calls[name] else None)
             if status:
                 return (status, None) if name in HAS_VALUE else (status,)
             value = getattr(self, name)(*arguments)
@@ -102,7 +104,7 @@ class HostCuda:
     # CUDA: devices
 
     def cudaSetDevice(self, device: int) -> None:
-        if device >= self._num_devices:
+        if device >= self.num_devices:
             raise MisuseError(f"there is no device {device}")
         self._thread.device = device
 
@@ -110,7 +112,7 @@ class HostCuda:
         return getattr(self._thread, "device", 0)
 
     def cudaGetDeviceCount(self) -> int:
-        return self._num_devices
+        return self.num_devices
 
     def cudaSetDeviceFlags(self, flags: int) -> None:
         pass
@@ -147,6 +149,7 @@ class HostCuda:
         def copy() -> None:
             target = self.memory.array(to_kind, to, (num_bytes,), np.uint8)
             target[:] = self.memory.array(source_kind, source, (num_bytes,), np.uint8)
+            self.copied_bytes += num_bytes
 
         self.enqueue(stream, copy)
 

@@ -3,11 +3,9 @@
 It ran on an H200 over a stand-in for TensorRT, and not yet over TensorRT itself.
 """
 
-import ctypes
-import math
-from collections.abc import Callable, Sequence
+import logging
 from importlib import import_module
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -15,11 +13,19 @@ from numpy.typing import NDArray
 
 from service.bundle import Bundle, EngineFile
 from service.engines.protocol import Candidates, EngineError, batch_sizes_up_to
-from service.engines.tensor_contract import IMAGES, OfferedTensor, TensorSpec, check_tensors, tensors_of
-from service.engines.tensorrt.cuda import CudaError, checked, require_bindings, runtime
+from service.engines.tensor_contract import OfferedTensor, check_tensors, tensors_of
+from service.engines.tensorrt.cuda import CudaError, checked, require_bindings, runtime, use_first_gpu
+from service.engines.tensorrt.lane import Lane
 from service.engines.tensorrt.plugin import register
 
 NUM_LANES = 2  # while one batch is computed, the images of the next and the outputs of the last are copied
+REFUSALS = (  # what is raised if TensorRT or CUDA cannot do a call
+    *(CudaError, ImportError, OSError, RuntimeError),
+    TypeError,  # from a null pointer
+    AttributeError,  # this version of TensorRT lacks the call
+)
+
+logger = logging.getLogger("singleshot")
 
 
 class TensorrtEngine:
@@ -36,9 +42,11 @@ class TensorrtEngine:
         self.num_streams = NUM_LANES if num_streams is None else min(num_streams, NUM_LANES)
         self.batch_sizes: tuple[int, ...] | None = batch_sizes_up_to(file.max_batch)
         self._max_batch = file.max_batch
-        self._lanes: list[_Lane] = []
+        self._is_closed = False
+        self._idle: SimpleQueue[Lane] = SimpleQueue()
         try:
             require_bindings()
+            use_first_gpu()
             checked(runtime.cudaSetDeviceFlags(runtime.cudaDeviceScheduleBlockingSync))  # waiting threads sleep
             trt = import_module(file.flavour)
             register(trt)
@@ -50,34 +58,48 @@ class TensorrtEngine:
             inputs, outputs = offered(trt, self._engine)
             check_tensors(path, bundle.manifest, inputs, outputs, remedy=remedy, is_exact=True)
             for _ in range(self.num_streams):
-                self._lanes.append(_Lane(trt, self._engine, tensors_of(bundle.manifest), self._max_batch))
-        except (CudaError, ImportError, OSError, RuntimeError, TypeError) as error:  # TypeError: from a null pointer
-            self.close()
+                self._idle.put(Lane(trt, self._engine, tensors_of(bundle.manifest), self._max_batch))
+        except REFUSALS as error:
+            self._free_idle_lanes()
             raise EngineError(f"{path}: TensorRT cannot run it: {error}; {remedy}") from error
-        except EngineError:
-            self.close()
+        except BaseException:
+            self._free_idle_lanes()
             raise
-        self._free: SimpleQueue[_Lane] = SimpleQueue()
-        for lane in self._lanes:
-            self._free.put(lane)
 
     def __call__(self, images: NDArray[np.uint8]) -> Candidates:
         """Run images uint8 (B, H, W, 3) RGB. More images than the engine's largest batch run in several batches."""
-        lane = self._free.get()
+        lane = self._idle.get()
         try:
             parts = [
                 lane.run(images[start : start + self._max_batch]) for start in range(0, len(images), self._max_batch)
             ]
         finally:
-            self._free.put(lane)
+            self._idle.put(lane)
+            if self._is_closed:
+                self._free_idle_lanes()
         boxes, scores, labels = (np.concatenate(part) for part in zip(*parts, strict=True))
         return Candidates(boxes, scores, labels)
 
     def close(self) -> None:
-        """Free the lanes' memory and the engine."""
-        while self._lanes:
-            self._lanes.pop().close()
-        self._engine = None
+        """Free the engine's lanes and their memory. A lane that still runs a batch is freed when the batch ends."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        num_busy = self.num_streams - self._free_idle_lanes()
+        if num_busy > 0:
+            logger.warning("TensorRT still runs %d batches; their memory on the GPU is freed when they end", num_busy)
+        self._engine = None  # a busy lane has its own reference
+
+    def _free_idle_lanes(self) -> int:
+        """Free the lanes that run nothing, and return their number."""
+        num_freed = 0
+        while True:
+            try:
+                lane = self._idle.get_nowait()
+            except Empty:
+                return num_freed
+            lane.close()
+            num_freed += 1
 
 
 def offered(trt: Any, engine: Any) -> tuple[list[OfferedTensor], list[OfferedTensor]]:
@@ -90,101 +112,3 @@ def offered(trt: Any, engine: Any) -> tuple[list[OfferedTensor], list[OfferedTen
         is_input = engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT
         (inputs if is_input else outputs).append(OfferedTensor(name, kind, shape))
     return inputs, outputs
-
-
-def bytes_of(tensor: TensorSpec, batch: int) -> int:
-    return batch * math.prod(tensor.shape) * np.dtype(tensor.dtype).itemsize
-
-
-class _Lane:
-    """A CUDA stream, its memory, and CUDA graphs for some batch sizes: the powers of two and the largest."""
-
-    def __init__(self, trt: Any, engine: Any, tensors: Sequence[TensorSpec], max_batch: int) -> None:
-        self._frees: list[Callable[[], object]] = []
-        self._tensors = tensors
-        try:
-            self._stream = self._own(
-                runtime.cudaStreamCreateWithFlags(runtime.cudaStreamNonBlocking), runtime.cudaStreamDestroy
-            )
-            self._on_gpu = {tensor.name: self._on_device(bytes_of(tensor, max_batch)) for tensor in tensors}
-            self._pinned = {tensor.name: self._on_host(tensor, max_batch) for tensor in tensors}
-            scratch_bytes = engine.device_memory_size_v2
-            scratch = self._on_device(max(scratch_bytes, 1))
-            self._contexts: list[Any] = []  # kept: a graph needs the context that it was captured from
-            self._graphs: dict[int, Any] = {}
-            for size in batch_sizes_up_to(max_batch):
-                context = engine.create_execution_context(trt.ExecutionContextAllocationStrategy.USER_MANAGED)
-                # one block for all contexts: a lane runs one batch at a time
-                context.set_device_memory(scratch, scratch_bytes)
-                context.set_input_shape(IMAGES, (size, *tensors[0].shape))
-                for name, pointer in self._on_gpu.items():
-                    context.set_tensor_address(name, pointer)
-                self._contexts.append(context)
-                self._graphs[size] = self._capture(context, size)
-        except BaseException:
-            self.close()
-            raise
-
-    def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]:
-        """images uint8 (B, H, W, 3), B at most the engine's largest batch -> boxes, scores, labels."""
-        count = len(images)
-        self._pinned[IMAGES][:count] = images
-        size = min(size for size in self._graphs if size >= count)  # rows beyond `count` are computed for nothing
-        checked(runtime.cudaGraphLaunch(self._graphs[size], self._stream))
-        checked(runtime.cudaStreamSynchronize(self._stream))
-        boxes, scores, labels = (self._pinned[tensor.name][:count].copy() for tensor in self._tensors[1:])
-        return boxes, scores, labels
-
-    def _capture(self, context: Any, size: int) -> Any:
-        """The graph of one batch: copy images to the GPU, run the network, copy the outputs back."""
-        self._enqueue(context, size)  # the first run loads and allocates, which must not be captured
-        checked(runtime.cudaStreamSynchronize(self._stream))
-        checked(
-            runtime.cudaStreamBeginCapture(self._stream, runtime.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal)
-        )
-        try:
-            self._enqueue(context, size)
-        finally:
-            ended = runtime.cudaStreamEndCapture(self._stream)
-        graph = checked(ended)
-        try:
-            return self._own(runtime.cudaGraphInstantiate(graph, 0), runtime.cudaGraphExecDestroy)
-        finally:
-            runtime.cudaGraphDestroy(graph)
-
-    def _enqueue(self, context: Any, size: int) -> None:
-        kinds = runtime.cudaMemcpyKind
-        images, *outputs = self._tensors
-        pointer, pinned = self._on_gpu[images.name], self._pinned[images.name].ctypes.data
-        checked(
-            runtime.cudaMemcpyAsync(pointer, pinned, bytes_of(images, size), kinds.cudaMemcpyHostToDevice, self._stream)
-        )
-        if not context.execute_async_v3(int(self._stream)):
-            raise CudaError("TensorRT could not put the network on the GPU; the log has its reason")
-        for tensor in outputs:
-            pointer, pinned = self._on_gpu[tensor.name], self._pinned[tensor.name].ctypes.data
-            checked(
-                runtime.cudaMemcpyAsync(
-                    pinned, pointer, bytes_of(tensor, size), kinds.cudaMemcpyDeviceToHost, self._stream
-                )
-            )
-
-    def _own(self, created: tuple[Any, ...], free: Callable[[Any], object]) -> Any:
-        handle = checked(created)
-        self._frees.append(lambda: free(handle))
-        return handle
-
-    def _on_device(self, num_bytes: int) -> int:
-        return int(self._own(runtime.cudaMalloc(num_bytes), runtime.cudaFree))
-
-    def _on_host(self, tensor: TensorSpec, batch: int) -> NDArray[Any]:
-        size = bytes_of(tensor, batch)
-        address = int(self._own(runtime.cudaHostAlloc(size, runtime.cudaHostAllocDefault), runtime.cudaFreeHost))
-        memory = (ctypes.c_uint8 * size).from_address(address)
-        return np.frombuffer(memoryview(memory), tensor.dtype).reshape(batch, *tensor.shape)
-
-    def close(self) -> None:
-        """Free everything, the newest first."""
-        self._contexts = []
-        while self._frees:
-            self._frees.pop()()

@@ -7,7 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from service.engines.tensorrt.cuda import CudaError, checked, driver, nvrtc, require_bindings
+from service.engines.tensorrt.cuda import (
+    CudaError,
+    checked,
+    driver,
+    get_cuda_native_handle,
+    nvrtc,
+    require_bindings,
+)
 
 SOURCE = Path(__file__).with_name("offset_conv.cu")
 THREADS = 128  # of a block; the same as __launch_bounds__ in the source
@@ -34,7 +41,7 @@ def compile_kernel(target: str) -> bytes:
     try:
         options = [f"--gpu-architecture={target}".encode(), b"--std=c++17"]
         (status,) = nvrtc.nvrtcCompileProgram(program, len(options), options)
-        if int(status):
+        if status.value:
             log = bytes(checked(nvrtc.nvrtcGetProgramLogSize(program)))
             checked(nvrtc.nvrtcGetProgramLog(program, log))
             raise CudaError(f"{SOURCE.name} does not compile for {target}: {log.decode().strip()}")
@@ -49,7 +56,8 @@ def compile_kernel(target: str) -> bytes:
 def load_kernel(cubin: bytes, is_half: bool) -> int:
     """Load the kernel for maps of half or float precision, once for all layers and contexts; raises CudaError."""
     library = checked(driver.cuLibraryLoadData(cubin, [], [], 0, [], [], 0))
-    return int(checked(driver.cuLibraryGetKernel(library, b"offset_conv_half" if is_half else b"offset_conv_float")))
+    kernel = checked(driver.cuLibraryGetKernel(library, b"offset_conv_half" if is_half else b"offset_conv_float"))
+    return int(get_cuda_native_handle(kernel))
 
 
 def launch(kernel: int, shape: Shape, num_images: int, pointers: list[int], stream: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from service.engines.tensorrt.cuda import CudaError
 from service.engines.tensorrt.kernel import Shape, launch, load_kernel
 
 OPERATOR, VERSION, NAMESPACE = "OffsetConv", "1", "singleshot"
@@ -125,13 +126,18 @@ class _Creator:
 
 
 def register(trt: Any, cubin: bytes = b"") -> None:
-    """Register the plugin with TensorRT in this process; engines that are built from now on get `cubin`."""
+    """Register the plugin with TensorRT in this process; engines that are built from now on get `cubin`.
+
+    Raises CudaError if TensorRT refuses it.
+    """
     if trt.__name__ not in _creators:
         bases = trt.IPluginV3, trt.IPluginV3OneCore, trt.IPluginV3OneBuild, trt.IPluginV3OneRuntime
         plugin_class = type("OffsetConvPlugin", (_Plugin, *bases), {"trt": trt})
         creator = type(
             "OffsetConvCreator", (_Creator, trt.IPluginCreatorV3One), {"trt": trt, "plugin_class": plugin_class}
         )
-        _creators[trt.__name__] = creator()
-        trt.get_plugin_registry().register_creator(_creators[trt.__name__], NAMESPACE)
+        made = creator()
+        if not trt.get_plugin_registry().register_creator(made, NAMESPACE):
+            raise CudaError(f"TensorRT refused the plugin {OPERATOR}: another library has registered one of that name")
+        _creators[trt.__name__] = made
     _creators[trt.__name__].cubin = cubin

@@ -45,9 +45,9 @@ def open_fake(
 ) -> tuple[TensorrtEngine, Mock]:
     """An engine with tensors of these shapes, and what made its lanes."""
     make_lane = Mock()
-    monkeypatch.setattr(tensorrt_engine, "_Lane", make_lane)
+    monkeypatch.setattr(tensorrt_engine, "Lane", make_lane)
     monkeypatch.setattr(tensorrt_engine, "import_module", lambda _: fake_tensorrt(shapes))
-    for name in ("require_bindings", "runtime", "checked", "register"):
+    for name in ("require_bindings", "runtime", "checked", "use_first_gpu", "register"):
         monkeypatch.setattr(tensorrt_engine, name, Mock())
     bundle = add_engine(write_tiny_bundle(folder / "tiny").path, "sm_89.engine", FILE, b"engine")
     return TensorrtEngine(bundle, "sm_89.engine", FILE, num_streams=num_streams), make_lane
