@@ -69,6 +69,12 @@ def build_command(bundle: Path, key: EngineKey, cache: Path) -> list[str]:
     return [*command, *options, "--background"]
 
 
+def wait_for_end(pid: int) -> None:
+    """Wait until a child process ends. asyncio's `wait` also waits for what the child left behind with its pipes."""
+    with contextlib.suppress(ChildProcessError):  # asyncio was first
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+
 class EngineBuilds:
     """Looks for models without a TensorRT engine, and builds their engines one after the other.
 
@@ -164,13 +170,16 @@ class EngineBuilds:
         )
         assert process.stdout is not None
         assert process.stderr is not None
+        errors = asyncio.create_task(process.stderr.read())
+        following = asyncio.create_task(self._follow(slot, process.stdout))
         try:
-            errors = asyncio.create_task(process.stderr.read())
-            await self._follow(slot, process.stdout)
-            status, told = await process.wait(), (await errors).decode(errors="replace")
+            await asyncio.to_thread(wait_for_end, process.pid)
         finally:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+                os.killpg(process.pid, signal.SIGKILL)  # also what it started and left behind
+            status = await process.wait()
+            await following
+            told = (await errors).decode(errors="replace")
             with contextlib.suppress(KeyError):
                 self._metrics.engine_build_progress.remove(slot.name)
         if status < 0:

@@ -12,8 +12,9 @@ import pytest
 
 from export import engine_builder
 from export.engine_builder import ENGINE, OUTCOME, BuilderError, Job, build, main
-from export.to_engine import Flavour, network_of
+from export.to_engine import network_of
 from service.bundle import read_bundle
+from service.engines.tensorrt.choose import Flavour
 from tests.service.engines.golden_images import DEFAULT
 from tests.tiny_bundle import SIZE, write_tiny_bundle
 

@@ -156,6 +156,8 @@ def test_the_next_start_finds_the_engine_and_builds_nothing(gpu: Gpu, bundle: Pa
         ("import sys; sys.exit('export: /cache: cannot be written (No space left on device); make room there')",
          "/cache: cannot be written (No space left on device); make room there"),
         ("import sys; sys.exit(3)", "its process ended with status 3"),
+        ("import os, signal, subprocess; subprocess.Popen(['sleep', '600']); os.kill(os.getpid(), signal.SIGTERM)",
+         "its process was killed by SIGTERM"),
     ],
 )  # fmt: skip
 def test_a_build_that_fails_is_one_line_and_the_server_goes_on(

@@ -8,9 +8,10 @@ from typing import Literal
 import pytest
 
 from export.engine_builder import Job, build
-from export.to_engine import Flavour, network_of
+from export.to_engine import network_of
 from service.bundle import Bundle, EngineFile, add_engine, read_bundle
 from service.engines.tensorrt import plugin
+from service.engines.tensorrt.choose import Flavour
 from service.engines.tensorrt.kernel import load_kernel
 from tests.stand_in import tensorrt_types
 from tests.stand_in.cuda import HostCuda

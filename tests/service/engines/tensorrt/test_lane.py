@@ -12,11 +12,11 @@ import pytest
 from cuda.bindings import runtime
 from numpy.typing import NDArray
 
-from export.to_engine import Flavour
 from service.bundle import Bundle, add_engine
 from service.detection.golden import check_golden
 from service.engines.open import open_engine
 from service.engines.protocol import Candidates, DeviceLostError, Engine, EngineError
+from service.engines.tensorrt.choose import Flavour
 from service.engines.tensorrt.cuda import CudaError
 from tests.service.engines.tensorrt.stand_in_engine import NAME, put_in_place, with_engine
 from tests.stand_in.cuda import HostCuda
