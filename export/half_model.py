@@ -14,7 +14,6 @@ from export.errors import ExportError
 from export.half_precision import to_half
 from service.bundle import HALF_MODEL, MODEL, Bundle, BundleError, Manifest, write_bundle
 from service.detection.golden import check_golden
-from service.engines.onnx_runtime import OnnxEngine
 
 SMALLEST_SHARED = 256  # bytes; the place of a tensor takes about a hundred
 
@@ -47,6 +46,8 @@ def half_model_files(manifest: Manifest, files: dict[str, bytes]) -> dict[str, b
 
 def check_half_model(bundle: Bundle) -> None:
     """Raise ExportError unless ONNX Runtime finds the golden detections with the bundle's fp16 form, on the CPU."""
+    from service.engines.onnx_runtime import OnnxEngine
+
     engine = OnnxEngine(bundle, precision="fp16")
     try:
         check_golden(bundle, engine)

@@ -150,7 +150,7 @@ class _Session:
         if count < self._size:  # rows beyond `count` are computed for nothing
             self._padded[:count] = images
             images = self._padded
-        self._images.update_inplace(np.ascontiguousarray(images))
+        self._images.update_inplace(images)
         self._session.run_with_iobinding(self._binding)
         return [output.numpy()[:count] for output in self._outputs]
 
