@@ -8,20 +8,25 @@ import pytest
 from numpy.typing import NDArray
 
 from service.engines.tensorrt.cuda import CudaError
-from service.engines.tensorrt.kernel import Shape, compile_kernel, launch, load_kernel
+from service.engines.tensorrt.kernel import compile_kernel
 from service.engines.tensorrt.plugin import NAMESPACE, OPERATOR, VERSION, register
 from tests.service.engines.tensorrt.test_kernel import BOXES, FILTERS, HEIGHT, WIDTH, oracle, random_inputs
 from tests.stand_in import tensorrt
 from tests.stand_in.cuda import HostCuda
 from tests.stand_in.offset_conv import offset_conv
 from tests.stand_in.tensorrt_types import (
+    DataType,
+    Dims,
     PluginField,
     PluginFieldCollection,
     PluginFieldType,
+    PluginTensorDesc,
     TensorRTPhase,
     get_plugin_registry,
     refused,
 )
+
+KINDS = {np.float32: DataType.FLOAT, np.float16: DataType.HALF}
 
 pytestmark = pytest.mark.usefixtures("host_cuda")
 
@@ -71,15 +76,17 @@ def test_a_node_without_its_attribute_makes_no_plugin(caplog: pytest.LogCaptureF
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float16])
-def test_a_launch_passes_each_tensor_to_the_kernel(host_cuda: HostCuda, kind: type) -> None:
+def test_each_tensor_reaches_its_place_in_the_kernel(host_cuda: HostCuda, kind: type) -> None:
     z, geometry, bias = random_inputs(kind)
-    shape = Shape(BOXES, FILTERS, HEIGHT, WIDTH)
+    register(tensorrt, compile_kernel("sm_89"))
+    plugin = creator().create_plugin("node", fields(boxes=np.array([BOXES], np.int32)), TensorRTPhase.BUILD)
     y = np.empty((len(z), BOXES * FILTERS, HEIGHT, WIDTH), np.float32)
     pointers = [host_cuda.cudaMalloc(array.nbytes) for array in (z, geometry, bias, y)]
     for pointer, array in zip(pointers, (z, geometry, bias), strict=False):
         host_cuda.memory.array("device", pointer, array.shape, array.dtype)[:] = array
     stream = host_cuda.cudaStreamCreateWithFlags(0)
-    launch(load_kernel(compile_kernel("sm_89"), kind == np.float16), shape, len(z), pointers, int(stream))
+    descs = [PluginTensorDesc(Dims(array.shape), KINDS[array.dtype.type]) for array in (z, geometry, bias, y)]
+    plugin.enqueue(descs[:3], descs[3:], pointers[:3], pointers[3:], 0, int(stream))
     host_cuda.cudaStreamSynchronize(stream)
     found = host_cuda.memory.array("device", pointers[-1], y.shape, y.dtype)
     np.testing.assert_allclose(found, oracle(z, geometry, bias), atol=1e-5)
