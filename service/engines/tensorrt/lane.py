@@ -90,7 +90,6 @@ class Lane:
             profile = profile_for(engine, size)
             stream = get_cuda_native_handle(self._stream)
             require(context.set_optimization_profile_async(profile, stream), f"profile {profile}")
-            checked(runtime.cudaStreamSynchronize(self._stream))
         shape = (size, *self._tensors[0].shape)
         require(context.set_input_shape(IMAGES, shape), f"images of shape {shape}")
         for name, pointer in self._on_gpu.items():
