@@ -1,0 +1,1 @@
+"""The steps of the check: each module has `run(options, findings)`, which runs in a process of its own."""
