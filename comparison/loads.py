@@ -25,10 +25,12 @@ def capacity_of(target: Target, requests: Sequence[bytes]) -> float:
     return capacity
 
 
-def closed_loop(target: Target, requests: Sequence[bytes], seconds: float) -> float:
-    """Run `answers_a_second` with NUM_CONNECTIONS connections on an event loop of its own."""
+def closed_loop(
+    target: Target, requests: Sequence[bytes], seconds: float, num_connections: int = NUM_CONNECTIONS
+) -> float:
+    """Run `answers_a_second` on an event loop of its own."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(answers_a_second(target, requests, num_connections=NUM_CONNECTIONS, seconds=seconds))
+        return runner.run(answers_a_second(target, requests, num_connections=num_connections, seconds=seconds))
 
 
 def open_loop(target: Target, requests: Sequence[bytes], times: NDArray[np.float64]) -> Samples:

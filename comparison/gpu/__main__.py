@@ -11,6 +11,8 @@ from comparison.gpu.machine import describe_machine, find_gpu
 from comparison.gpu.report import to_markdown
 from comparison.gpu.run import ROOT, Step, run_steps
 from comparison.gpu.step import Options, Outcome
+from service.benchmark.__main__ import read_images
+from service.bundle import BundleError, read_bundle
 from service.settings import DEFAULT_BUNDLES
 
 STEPS = (
@@ -19,7 +21,7 @@ STEPS = (
     Step("kernel-times", "the kernel's times", 45),
     Step("lanes", "the TensorRT engine over a stand-in for TensorRT", 75, needs_gpu=False),
     Step("onnx-cuda", "ONNX Runtime's CUDA provider", 90, needs_gpu=False),
-    Step("tensorrt", "TensorRT", 150),
+    Step("tensorrt", "TensorRT", 180),
     Step("inference", "the detectors in torch", 75, needs_gpu=False),
     Step("training", "training steps", 60, needs_gpu=False),
     Step("servers", "the server, several processes on one GPU", 130, needs_gpu=False),
@@ -28,7 +30,7 @@ STEPS = (
 EXAMPLE = f"""\
 Nothing is installed and nothing is downloaded. Each step is a process of its own with a limit of time: a step that
 crashes, hangs or lacks a package does not stop the others. The report is Markdown in the form of docs/results.md. The
-exit status is 1 if a step failed.
+exit status is 1 if a step failed, and 2 if nothing was run.
 
 steps:
 {chr(10).join(f"  {step.name:16}{step.title}" for step in STEPS)}
@@ -48,7 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser().parse_args(given)
     try:
         steps = choose(chosen.steps)
-    except ValueError as error:
+        read_bundle(chosen.bundle)
+        read_images(chosen.images)
+    except (BundleError, OSError, ValueError) as error:
         return fail(str(error))
     gpu = None if chosen.cpu else find_gpu()
     if gpu is None and not chosen.cpu:

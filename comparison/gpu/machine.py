@@ -3,6 +3,7 @@
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from threading import Timer
 
 from service.cores import CPU_INFO, num_cores
 from service.engines.tensorrt.cuda import CudaError, gpu_target
@@ -35,10 +36,28 @@ def find_gpu() -> str | None:
         return None
 
 
-def gpu_busy_percent() -> float | None:
-    """The share of the last second or so in which the first GPU computed; None if nvidia-smi does not say."""
-    lines = nvidia_smi(["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits"])
-    return float(lines[0]) if lines and lines[0].strip().isdigit() else None
+class GpuLoad:
+    """Asks nvidia-smi once, `delay_seconds` after the start of the block, how busy the first GPU is.
+
+    `busy_percent` is the share of the last second or so in which it computed; None if nvidia-smi does not say.
+    """
+
+    def __init__(self, delay_seconds: float) -> None:
+        self.busy_percent: float | None = None
+        self._timer = Timer(delay_seconds, self._ask)
+
+    def __enter__(self) -> "GpuLoad":
+        self._timer.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._timer.cancel()
+        self._timer.join()
+
+    def _ask(self) -> None:
+        lines = nvidia_smi(["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits"])
+        if lines and lines[0].strip().isdigit():
+            self.busy_percent = float(lines[0])
 
 
 def nvidia_smi(command: list[str]) -> list[str]:

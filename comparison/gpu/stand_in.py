@@ -20,6 +20,7 @@ from torch import Tensor
 from comparison.gpu.onnx_torch import OnnxTorch
 
 VERSION = "10.13.0.stand-in"
+DEVICE = "cuda"
 NUM_WARM_UPS = 3  # before a capture: torch's allocator must not ask CUDA for memory during it
 
 
@@ -151,7 +152,7 @@ class CudaEngine:
 
     def __init__(self, content: bytes) -> None:
         model = onnx.load_from_string(content)
-        self.network = OnnxTorch(model, "cuda")
+        self.network = OnnxTorch(model, DEVICE)
         self._inputs = [value.name for value in model.graph.input]
         self._tensors: dict[str, Any] = {
             value.name: value.type.tensor_type for value in (*model.graph.input, *model.graph.output)

@@ -1,0 +1,93 @@
+"""`python -m comparison.gpu` on a machine without a GPU."""
+
+from pathlib import Path
+
+import pytest
+
+from comparison.gpu import __main__ as command
+from comparison.gpu.run import Step
+from comparison.gpu.step import SkippedError
+from comparison.gpu.steps import sanitizer
+
+NUM_COLUMNS = 4
+
+
+def table_of(report: str) -> dict[str, list[str]]:
+    """The rows of the first table: {step: cells}."""
+    lines = [line for line in report.split("**")[0].splitlines() if line.startswith("| ")]
+    rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines[2:]]
+    return {row[0]: row for row in rows}
+
+
+def test_the_steps_that_need_no_gpu_run_on_the_cpu_and_the_others_are_marked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ["kernel-numbers", "sanitizer", "onnx-cuda", "lanes", "inference", "training"]
+    out = tmp_path / "report.md"
+    status = command.main(["--cpu", "--steps", ",".join(names), "--out", str(out)])
+    printed = capsys.readouterr().out
+    assert status == 0, printed
+    assert printed.endswith(out.read_text() + "\n")
+    table = table_of(out.read_text())
+    assert list(table) == names
+    assert all(len(row) == NUM_COLUMNS for row in table.values())
+    states = {name: row[1] for name, row in table.items()}
+    assert states.pop("sanitizer") == "no GPU"
+    assert states.pop("lanes") in ("passed", "skipped: needs tests.stand_in")
+    assert set(states.values()) == {"passed"}
+    assert "worst relative error" in table["kernel-numbers"][2]
+    assert "| precision | batch size | on the GPU | on the CPU |" in out.read_text()
+
+
+def test_a_failed_step_is_in_the_report_and_gives_status_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package = "tests.comparison.gpu.broken_steps"
+    steps = (Step("beyond-its-limit", "a step", 60, False, package), Step("good", "another", 60, False, package))
+    monkeypatch.setattr(command, "STEPS", steps)
+    assert command.main(["--cpu"]) == 1
+    report = capsys.readouterr().out
+    assert "| beyond-its-limit | failed: the error is 0.3, more than 0.1 | 4 cases |" in report
+    assert "| good | passed | 2 \\| 3 cases |" in report
+    assert "**Another.** Times in ms\n\n| batch | time |\n| --- | --- |\n| 1 | 1.235 |\n| 8 | True |\n" in report
+
+
+def test_a_machine_without_a_gpu_is_told_of_the_option(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "find_gpu", lambda: None)
+    assert command.main([]) == 2
+    assert (
+        "there is no NVIDIA GPU (`nvidia-smi` lists none); --cpu runs the steps that need none"
+        in capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--steps", "kernel-numbers,lane"], "there is no step 'lane'; choose from kernel-numbers, "),
+        (["--bundle", "no/such/bundle"], "no/such/bundle: there is no manifest.json"),
+        (["--images", "no/such/images"], "no/such/images"),
+    ],
+)
+def test_a_wrong_argument_is_refused_before_anything_runs(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(["--cpu", *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_every_step_has_a_module() -> None:
+    for step in command.STEPS:
+        path = Path(command.__file__).parent / "steps" / f"{step.name.replace('-', '_')}.py"
+        assert path.is_file(), step.module
+        assert "def run(options: Options, findings: Findings)" in path.read_text()
+
+
+def test_the_program_for_compute_sanitizer_compiles(tmp_path: Path) -> None:
+    try:
+        sanitizer.find("nvcc")
+    except SkippedError:
+        pytest.skip("needs nvcc")
+    assert sanitizer.build(tmp_path / "sanitize", "sm_90").stat().st_size > 0
