@@ -24,7 +24,7 @@ STEPS = (
     Step("tensorrt", "TensorRT", 180),
     Step("inference", "the detectors in torch", 75, needs_gpu=False),
     Step("training", "training steps", 60, needs_gpu=False),
-    Step("servers", "the server, several processes on one GPU", 130, needs_gpu=False),
+    Step("servers", "the server, by the number of its processes", 130, needs_gpu=False),
     Step("cores", "the server on the CPU, by the number of its cores", 80, needs_gpu=False),
 )
 EXAMPLE = f"""\

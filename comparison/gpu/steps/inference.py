@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from comparison.gpu.detectors import KeptConstants, detect, make_detector, random_images
-from comparison.gpu.kernels import require_cuda
+from comparison.gpu.kernel.launch import require_cuda
 from comparison.gpu.step import Findings, Options
 from comparison.gpu.timing import gpu_milliseconds, host_milliseconds
 from models.presets.catalogue import find_preset

@@ -5,8 +5,8 @@ from itertools import product
 
 import torch
 
-from comparison.gpu.kernels import Kernel, gpu_kernel, host_kernel
-from comparison.gpu.offset_conv import Case, make_case, make_output, reference, relative_error
+from comparison.gpu.kernel.cases import Case, make_case, make_output, reference, relative_error
+from comparison.gpu.kernel.launch import Kernel, gpu_kernel, host_kernel
 from comparison.gpu.step import Findings, Options, check
 
 MAX_ERROR = 1e-5  # relative; the positions of a map 130 cells wide are that coarse in float32

@@ -8,8 +8,8 @@ from importlib.util import find_spec
 import torch
 import torch.nn.functional as F
 
-from comparison.gpu.kernels import gpu_kernel
-from comparison.gpu.offset_conv import BOXES, TAPS, Case, make_case, make_output
+from comparison.gpu.kernel.cases import BOXES, TAPS, Case, make_case, make_output
+from comparison.gpu.kernel.launch import gpu_kernel
 from comparison.gpu.step import Findings, Options
 from comparison.gpu.timing import gpu_microseconds
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comparison.gpu.images import check_difference, first, golden_images, worst
-from comparison.gpu.kernels import require_cuda
-from comparison.gpu.stand_in_bundle import memory_in_use, stand_in_bundle
+from comparison.gpu.kernel.launch import require_cuda
+from comparison.gpu.stand_in.bundle import memory_in_use, stand_in_bundle
 from comparison.gpu.step import Findings, Options, check
 from comparison.gpu.timing import host_milliseconds
 from export.parity import Difference

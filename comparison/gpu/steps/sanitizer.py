@@ -9,7 +9,7 @@ from comparison.gpu.step import CheckError, Findings, Options, SkippedError, che
 from service.engines.tensorrt.cuda import gpu_target
 from service.engines.tensorrt.kernel import SOURCE
 
-PROGRAM = Path(__file__).parents[1] / "sanitize.cu"
+PROGRAM = Path(__file__).parents[1] / "kernel" / "sanitize.cu"
 TOOLS = ("memcheck", "initcheck", "racecheck", "synccheck")
 CUDA_BIN = Path("/usr/local/cuda/bin")
 

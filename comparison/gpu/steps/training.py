@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from comparison.gpu.detectors import CLASSES, random_batch
-from comparison.gpu.kernels import require_cuda
+from comparison.gpu.kernel.launch import require_cuda
 from comparison.gpu.step import Findings, Options, check
 from models.data.loader import Batch
 from models.optim.mixed_precision import Precision

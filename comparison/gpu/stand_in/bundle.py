@@ -26,7 +26,7 @@ def stand_in_bundle(source: Path, folder: Path, precision: Precision, max_batch:
         network = build(trt, Job(str(path), "tensorrt", target, max_batch, num_plugins))
     else:
         target = gpu_target()
-        trt = import_module("comparison.gpu.stand_in").install(compile_kernel(target))
+        trt = import_module("comparison.gpu.stand_in.tensorrt").install(compile_kernel(target))
     file = EngineFile(
         flavour="tensorrt",
         version=trt.__version__,

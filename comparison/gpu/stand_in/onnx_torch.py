@@ -177,7 +177,7 @@ def rearrange(operator: str, x: Tensor, hosts: Sequence[Any], attributes: Attrib
             return torch.split(x, integers(hosts[1]), axis) if len(hosts) > 1 else torch.chunk(x, outputs, axis)
         case "Slice":
             return sliced(x, *(integers(host) for host in hosts[1:]))
-    raise NotImplementedError(f"comparison/gpu/onnx_torch.py has no operator {operator}; add it there")
+    raise NotImplementedError(f"comparison/gpu/stand_in/onnx_torch.py has no operator {operator}; add it there")
 
 
 def convolution(x: Tensor, weight: Tensor, bias: Tensor | None, attributes: Attributes) -> Tensor:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from comparison.gpu.offset_conv import BOXES, Case, Output
+from comparison.gpu.kernel.cases import BOXES, Case, Output
 from comparison.gpu.step import SkippedError
 from service.engines.tensorrt.cuda import gpu_target, require_bindings
 from service.engines.tensorrt.kernel import SOURCE, Shape, compile_kernel, launch, load_kernel

@@ -17,7 +17,7 @@ import torch
 from onnx import TensorProto
 from torch import Tensor
 
-from comparison.gpu.onnx_torch import OnnxTorch
+from comparison.gpu.stand_in.onnx_torch import OnnxTorch
 
 VERSION = "10.13.0.stand-in"
 DEVICE = "cuda"

@@ -11,10 +11,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from comparison.gpu import stand_in
 from comparison.gpu.images import check_difference, golden_images
-from comparison.gpu.offset_conv import Case, reference
-from comparison.gpu.onnx_torch import OnnxTorch
+from comparison.gpu.kernel.cases import Case, reference
+from comparison.gpu.stand_in import tensorrt as stand_in
+from comparison.gpu.stand_in.onnx_torch import OnnxTorch
 from export.to_engine import network_of
 from service.bundle import Bundle, read_bundle
 from service.engines.open import open_engine

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from comparison.gpu.offset_conv import Case, Output, reference
+from comparison.gpu.kernel.cases import Case, Output, reference
 from comparison.gpu.step import CheckError, Findings
 from comparison.gpu.steps.kernel_numbers import compare, launch_from_threads
 

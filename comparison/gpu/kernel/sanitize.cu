@@ -1,6 +1,6 @@
 // The offset convolution's kernel in a C++ program, for compute-sanitizer: it would take minutes to watch Python load.
 //
-//   nvcc -arch=native -I service/engines/tensorrt -o sanitize comparison/gpu/sanitize.cu
+//   nvcc -arch=native -I service/engines/tensorrt -o sanitize comparison/gpu/kernel/sanitize.cu
 
 #include <cmath>
 #include <cstdio>

@@ -1,0 +1,1 @@
+"""A stand-in for TensorRT on a GPU, and bundles with engines for it."""
