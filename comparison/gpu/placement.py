@@ -10,10 +10,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from service.engines.onnx_cuda import CUDA, SETTINGS
 from service.engines.tensor_contract import IMAGES, OUTPUTS
-
-CUDA = "CUDAExecutionProvider"
-CUDA_SETTINGS = {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ def open_session(
         options.enable_profiling, options.profile_file_prefix = True, str(folder / "profile")
     if batch is not None:
         options.add_free_dimension_override_by_name(batch_axis(path), batch)
-    providers: list[Any] = [(CUDA, CUDA_SETTINGS)] if is_on_gpu else []
+    providers: list[Any] = [(CUDA, SETTINGS)] if is_on_gpu else []
     return onnxruntime.InferenceSession(str(path), options, providers=[*providers, "CPUExecutionProvider"])
 
 

@@ -149,6 +149,7 @@ class CudaEngine:
     """The network of an ONNX file without functions."""
 
     device_memory_size_v2 = 1 << 20
+    num_optimization_profiles = 1  # for all batch sizes
 
     def __init__(self, content: bytes) -> None:
         model = onnx.load_from_string(content)

@@ -4,20 +4,20 @@ from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
 from comparison.gpu.images import check_difference, first, golden_images, worst
-from comparison.gpu.placement import CUDA, open_session, placement
+from comparison.gpu.placement import open_session, placement
 from comparison.gpu.step import Findings, Options, SkippedError
 from comparison.gpu.timing import host_milliseconds
 from export.to_engine import Precision
 from service.bundle import Bundle, read_bundle
 from service.cores import num_cores
 from service.detection.golden import check_golden
+from service.engines.onnx_cuda import CUDA
 from service.engines.open import open_engine
 from service.engines.protocol import Candidates, Engine
 from service.engines.tensor_contract import IMAGES, OUTPUTS
@@ -58,8 +58,7 @@ def require_provider() -> None:
 
 def open_cuda(bundle: Bundle, precision: Precision) -> Engine:
     """The server's engine, for batches of up to the largest of TIMED."""
-    keywords: Any = {"precision": precision, "max_batch": max(TIMED)}
-    return open_engine(bundle, "onnx-cuda", **keywords)
+    return open_engine(bundle, "onnx-cuda", precision=precision, max_batch=max(TIMED))
 
 
 def plain(path: Path, *, is_on_gpu: bool, batch: int | None = None) -> Run:

@@ -9,14 +9,14 @@ from pathlib import Path
 import onnxruntime
 
 from comparison.gpu.images import golden_images
-from comparison.gpu.placement import CUDA
 from comparison.gpu.step import Findings, Options, SkippedError
 from comparison.gpu.steps.onnx_cuda import compare, open_cuda
 from comparison.gpu.timing import host_milliseconds
-from export.build import ExportError
+from export.errors import ExportError
 from export.to_engine import Precision, build_engine
 from service.bundle import Bundle, read_bundle
 from service.detection.golden import check_golden
+from service.engines.onnx_cuda import CUDA
 from service.engines.open import open_engine
 from service.engines.protocol import Engine
 
