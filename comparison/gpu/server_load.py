@@ -36,7 +36,7 @@ def servers(number: int, bundle: Path, engine: EngineName, environment: Mapping[
     ports: set[int] = set()
     while len(ports) < number:
         ports.add(free_port())
-    variables = {"SINGLESHOT_DRAIN_GRACE_SECONDS": "0", **environment}
+    variables = {"SINGLESHOT_DRAIN_GRACE_SECONDS": "0", "SINGLESHOT_ENGINE_BUILD": "false", **environment}
 
     def start(port: int) -> Target:
         command = [sys.executable, "-m", "service", "--bundle", str(bundle), "--engine", engine, "--port", str(port)]

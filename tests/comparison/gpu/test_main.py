@@ -20,7 +20,7 @@ def table_of(report: str) -> dict[str, list[str]]:
 def test_the_steps_that_need_no_gpu_run_on_the_cpu_and_the_others_are_marked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    names = ["kernel-numbers", "sanitizer", "onnx-cuda", "lanes", "inference", "training"]
+    names = ["kernel-numbers", "sanitizer", "onnx-cuda", "tensorrt"]  # .ci/run runs all of them
     out = tmp_path / "report.md"
     status = command.main(["--cpu", "--steps", ",".join(names), "--out", str(out)])
     printed = capsys.readouterr().out
@@ -30,9 +30,7 @@ def test_the_steps_that_need_no_gpu_run_on_the_cpu_and_the_others_are_marked(
     assert list(table) == names
     assert all(len(row) == NUM_COLUMNS for row in table.values())
     states = {name: row[1] for name, row in table.items()}
-    assert states.pop("sanitizer") == "no GPU"
-    assert states.pop("lanes") in ("passed", "skipped: needs tests.stand_in")
-    assert set(states.values()) == {"passed"}
+    assert list(states.values()) == ["passed", "no GPU", "passed", "no GPU"]
     assert "worst relative error" in table["kernel-numbers"][2]
     assert "| precision | batch size | on the GPU | on the CPU |" in out.read_text()
 
