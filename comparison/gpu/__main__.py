@@ -22,10 +22,10 @@ STEPS = (
     Step("lanes", "the TensorRT engine over a stand-in for TensorRT", 75, needs_gpu=False),
     Step("onnx-cuda", "ONNX Runtime's CUDA provider", 90, needs_gpu=False),
     Step("tensorrt", "TensorRT", 180),
-    Step("inference", "the detectors in torch", 75, needs_gpu=False),
+    Step("inference", "the detectors in torch", 90, needs_gpu=False),
     Step("training", "training steps", 60, needs_gpu=False),
     Step("servers", "the server, by the number of its processes", 130, needs_gpu=False),
-    Step("cores", "the server on the CPU, by the number of its cores", 80, needs_gpu=False),
+    Step("cores", "the server on the CPU, by the number of its cores", 110, needs_gpu=False),
 )
 EXAMPLE = f"""\
 Nothing is installed and nothing is downloaded. Each step is a process of its own with a limit of time: a step that

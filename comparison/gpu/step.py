@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +16,12 @@ class SkippedError(Exception):
 
 class CheckError(Exception):
     """A figure beyond its limit; the message gives both."""
+
+
+def require_module(module: str, package: str) -> None:
+    """Raise SkippedError unless the top-level module, which comes with the package, is installed."""
+    if find_spec(module) is None:
+        raise SkippedError(f"needs {package}")
 
 
 def check(is_met: bool, message: str) -> None:

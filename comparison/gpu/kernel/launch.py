@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from comparison.gpu.kernel.cases import BOXES, Case, Output
-from comparison.gpu.step import SkippedError
-from service.engines.tensorrt.cuda import gpu_target, require_bindings
+from comparison.gpu.step import SkippedError, require_module
+from service.engines.tensorrt.cuda import gpu_target
 from service.engines.tensorrt.kernel import SOURCE, Shape, compile_kernel, launch, load_kernel
 
 Kernel = Callable[[Case, Output], None]
@@ -25,7 +25,7 @@ def require_cuda() -> None:
 def gpu_kernel() -> Kernel:
     """The kernel for this GPU; it runs on torch's current stream and does not wait. Raises CudaError."""
     require_cuda()
-    require_bindings()
+    require_module("cuda", "cuda-bindings")
     cubin = compile_kernel(gpu_target())
 
     def run(case: Case, output: Output) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from comparison.gpu.images import check_difference, first, golden_images, worst
 from comparison.gpu.kernel.launch import require_cuda
 from comparison.gpu.stand_in.bundle import memory_in_use, stand_in_bundle
-from comparison.gpu.step import Findings, Options, check
+from comparison.gpu.step import Findings, Options, check, require_module
 from comparison.gpu.timing import host_milliseconds
 from export.parity import Difference
 from export.to_engine import Precision
@@ -45,6 +45,7 @@ ON_CPU = Sizes(("fp32",), 2, (1, 2, 3), (), 2)
 
 def run(options: Options, findings: Findings) -> None:
     """Check and measure each precision."""
+    require_module("cuda", "cuda-bindings")
     if not options.is_cpu:
         require_cuda()
     sizes = ON_CPU if options.is_cpu else ON_GPU

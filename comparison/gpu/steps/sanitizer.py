@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from comparison.gpu.step import CheckError, Findings, Options, SkippedError, check
+from comparison.gpu.step import CheckError, Findings, Options, SkippedError, check, require_module
 from service.engines.tensorrt.cuda import gpu_target
 from service.engines.tensorrt.kernel import SOURCE
 
@@ -16,6 +16,7 @@ CUDA_BIN = Path("/usr/local/cuda/bin")
 
 def run(options: Options, findings: Findings) -> None:
     """Build the program and run it under each tool."""
+    require_module("cuda", "cuda-bindings")
     sanitizer = find("compute-sanitizer")
     program = build(options.work / "sanitize", gpu_target())
     check("all results are finite" in output_of([str(program)]), "the program does not run to its end")

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from comparison.gpu.run import Step, run_step, run_steps
-from comparison.gpu.step import Options, Outcome
+from comparison.gpu.step import Options, Outcome, SkippedError, require_module
 
 PACKAGE = "tests.comparison.gpu.broken_steps"
 
@@ -85,3 +85,9 @@ def test_a_failing_step_does_not_stop_the_next_ones(tmp_path: Path) -> None:
 def test_a_step_for_which_no_time_is_left_is_skipped(tmp_path: Path) -> None:
     outcomes = run_steps([step("good")], options(tmp_path), seconds=1, report=ignore)
     assert outcomes["good"].label == "skipped: no time was left; raise --minutes, or choose it with --steps"
+
+
+def test_a_step_asks_for_a_package_by_the_name_under_which_it_is_installed() -> None:
+    require_module("json", "the-standard-library")
+    with pytest.raises(SkippedError, match="needs cuda-bindings"):
+        require_module("no_such_module", "cuda-bindings")
