@@ -6,8 +6,10 @@ import pytest
 
 from comparison.gpu import __main__ as command
 from comparison.gpu.run import Step
+from tests.tiny_bundle import write_tiny_bundle
 
 NUM_COLUMNS = 4
+OF_THE_SERVER = ["servers", "cores"]
 
 
 def table_of(report: str) -> dict[str, list[str]]:
@@ -17,10 +19,10 @@ def table_of(report: str) -> dict[str, list[str]]:
     return {row[0]: row for row in rows}
 
 
-def test_the_steps_that_need_no_gpu_run_on_the_cpu_and_the_others_are_marked(
+def test_the_steps_of_the_network_that_need_no_gpu_run_on_the_cpu_and_the_others_are_marked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    names = ["kernel-numbers", "sanitizer", "onnx-cuda", "tensorrt"]  # .ci/run runs all of them
+    names = [step.name for step in command.STEPS if step.name not in OF_THE_SERVER]
     out = tmp_path / "report.md"
     status = command.main(["--cpu", "--steps", ",".join(names), "--out", str(out)])
     printed = capsys.readouterr().out
@@ -29,10 +31,20 @@ def test_the_steps_that_need_no_gpu_run_on_the_cpu_and_the_others_are_marked(
     table = table_of(out.read_text())
     assert list(table) == names
     assert all(len(row) == NUM_COLUMNS for row in table.values())
-    states = {name: row[1] for name, row in table.items()}
-    assert list(states.values()) == ["passed", "no GPU", "passed", "no GPU"]
+    assert {name: row[1] for name, row in table.items()} == {
+        step.name: "no GPU" if step.needs_gpu else "passed" for step in command.STEPS if step.name in names
+    }
     assert "worst relative error" in table["kernel-numbers"][2]
     assert "| precision | batch size | on the GPU | on the CPU |" in out.read_text()
+
+
+def test_the_steps_of_the_server_run_on_the_cpu(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bundle = write_tiny_bundle(tmp_path / "tiny")
+    status = command.main(["--cpu", "--steps", ",".join(OF_THE_SERVER), "--bundle", str(bundle.path)])
+    printed = capsys.readouterr().out
+    assert status == 0, printed
+    assert "| processes | offered/s | answered/s |" in printed
+    assert "| cores | capacity/s | a core/s |" in printed
 
 
 def test_a_failed_step_is_in_the_report_and_gives_status_1(
