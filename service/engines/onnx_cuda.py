@@ -26,7 +26,6 @@ SETTINGS = {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
 NUM_WARM_UPS = 3  # runs that allocate memory, choose convolutions and capture the CUDA graph
 LIBRARY = Path(onnxruntime.__file__).parent / "capi" / "libonnxruntime_providers_cuda.so"
 DRIVER_TOO_OLD = 35  # cudaErrorInsufficientDriver
-INSTEAD = "or use `--engine auto` to serve on the CPU"
 
 logger = logging.getLogger("singleshot")
 
@@ -84,7 +83,7 @@ class OnnxCudaEngine:
                 if reason:  # outside of the except block, which keeps the failed session alive
                     self._sessions[size] = make(captures=False)
         except Exception as error:
-            raise EngineError(f"{path}: ONNX Runtime cannot run it on the GPU: {sentence(error)}; {INSTEAD}") from error
+            raise EngineError(f"{path}: ONNX Runtime cannot run it on the GPU: {sentence(error)}") from error
         if reason:
             logger.warning("%s: ONNX Runtime runs it without CUDA graphs, and slower: %s", path, reason)
 
@@ -172,12 +171,12 @@ def first_value_on_gpu() -> Any:
     if CUDA not in onnxruntime.get_available_providers():
         raise EngineError(
             "this ONNX Runtime has no CUDA: `pip uninstall onnxruntime`, then `pip install '.[gpu]'`, because the "
-            f"packages onnxruntime and onnxruntime-gpu exclude each other; {INSTEAD}"
+            "packages onnxruntime and onnxruntime-gpu exclude each other"
         )
     try:
         return on_gpu((1,), "uint8")
     except Exception as error:
-        raise EngineError(f"ONNX Runtime cannot use CUDA: {problem_of(error)}; {INSTEAD}") from error
+        raise EngineError(f"ONNX Runtime cannot use CUDA: {problem_of(error)}") from error
 
 
 def problem_of(error: Exception) -> str:

@@ -72,7 +72,9 @@ def driver_version() -> str:
 def require_bindings() -> None:
     """Raise CudaError if cuda-bindings is missing."""
     if driver is None:
-        raise CudaError("cuda-bindings is not installed; install it with `pip install .[engine]`")
+        raise CudaError(
+            "cuda-bindings is not installed; install it with `pip install '.[tensorrt]'`, or '.[engine]' without a GPU"
+        )
 
 
 def gpu_target() -> str:

@@ -51,7 +51,7 @@ def test_an_onnx_runtime_without_cuda_is_refused_with_a_remedy(
         OnnxCudaEngine(tiny_bundle)
     assert str(refused.value) == (
         "this ONNX Runtime has no CUDA: `pip uninstall onnxruntime`, then `pip install '.[gpu]'`, because the packages "
-        "onnxruntime and onnxruntime-gpu exclude each other; or use `--engine auto` to serve on the CPU"
+        "onnxruntime and onnxruntime-gpu exclude each other"
     )
 
 
@@ -105,9 +105,7 @@ def test_a_missing_library_is_named(
 def test_a_session_that_falls_back_to_the_cpu_is_refused(gpu: Gpu, tiny_bundle: Bundle) -> None:
     threads_before = set(threading.enumerate())
     gpu.falls_back = True
-    with pytest.raises(
-        EngineError, match="cannot run it on the GPU: ONNX Runtime chose the CPU; or use `--engine auto`"
-    ):
+    with pytest.raises(EngineError, match="cannot run it on the GPU: ONNX Runtime chose the CPU"):
         OnnxCudaEngine(tiny_bundle)
     assert set(threading.enumerate()) <= threads_before
 
