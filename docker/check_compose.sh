@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Test docker-compose.yml with real containers: build, start two replicas, send requests, break one replica, query
-# Prometheus, stop everything.
+# Prometheus, stop everything. Then docker/check_gpu_profile.sh does the same for the profile `gpu`.
 #
 #   docker/check_compose.sh
 #
@@ -262,3 +262,8 @@ sort "$WORK/answers" | uniq -c
 step "a replica that is stopped exits with status 0"
 logged compose stop server
 [ "$(docker inspect -f '{{.State.ExitCode}}' "${REPLICAS[0]}")" = 0 ]
+
+step "the GPU profile, without a GPU"
+logged compose down --volumes --timeout 3
+IS_UP=''
+docker/check_gpu_profile.sh

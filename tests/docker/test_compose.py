@@ -32,6 +32,7 @@ def test_replicas_on_gpus_keep_their_engines_in_a_volume(service: str) -> None:
     dockerfile = (ROOT / "docker" / "Dockerfile").read_text()
     (cache,) = re.findall(r"SINGLESHOT_ENGINE_CACHE=(\S+)", dockerfile)
     assert f"engines:{cache}" in compose["services"][service]["volumes"]
+    assert compose["services"][service]["environment"]["SINGLESHOT_ENGINE_CACHE"] == cache
     assert "engines" in compose["volumes"]
     assert f"install --directory --owner 10001 --group 10001 {cache}\n" in dockerfile  # else root owns the volume
 
