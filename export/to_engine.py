@@ -188,9 +188,9 @@ def run_builder(
         [sys.executable, "-m", "export.engine_builder", str(folder / "job.json")], env=environment, check=False
     )
     if not (folder / OUTCOME).is_file():
+        ended = f"was killed by signal {-done.returncode}" if done.returncode < 0 else f"ended with {done.returncode}"
         raise ExportError(
-            f"the process of {PRODUCTS[flavour]} ended with status {done.returncode} while it built for {target}; "
-            "nothing was written. Its output is above"
+            f"the process of {PRODUCTS[flavour]} {ended} while it built for {target}; nothing was written"
         )
     outcome = Outcome(**json.loads((folder / OUTCOME).read_text()))
     if outcome.error:

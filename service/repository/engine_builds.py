@@ -94,7 +94,8 @@ class EngineBuilds:
         self._metrics = metrics
         self._command = command
         self._cache = EngineCache(settings.engine_cache)
-        self._settled: set[str] = set()  # the names of engines that were built, or whose build failed
+        self._failed: set[str] = set()  # the names of engines whose build failed
+        self._tried: set[tuple[str, str]] = set()  # (model, engine) that were opened again: an engine may not work
 
     async def run(self) -> None:
         """Look at intervals until cancelled, which also ends a build; return at once if this machine cannot build."""
@@ -128,13 +129,15 @@ class EngineBuilds:
             key = wanted_key(
                 bundle, machine.flavour, machine.version, machine.target, settings.precision, settings.max_batch
             )
-            if key is not None and key.name not in self._settled:
+            if key is not None and (slot.name, key.name) not in self._tried:
                 await self._provide(slot, key)
 
     async def _provide(self, slot: Slot, key: EngineKey) -> None:
         """Find the engine in the cache or build it, and load the slot's bundle again."""
         try:
             if await asyncio.to_thread(self._cache.find, key) is None:
+                if key.name in self._failed:  # another server may still succeed
+                    return
                 with self._cache.building(key) as lock:
                     if lock is None:
                         self._note(slot, "another server builds the TensorRT engine")
@@ -147,11 +150,13 @@ class EngineBuilds:
         except BuildError as error:
             self._fail(slot, key, str(error))
         else:
-            self._settled.add(key.name)
+            self._tried.add((slot.name, key.name))
             await self._repository.reopen(slot)
 
     async def _build(self, slot: Slot, key: EngineKey, lock: int) -> None:
         """Run the build's process to its end; raises BuildError and OSError."""
+        if slot.model is not None and slot.model.engine.device != "cpu":
+            slot.model.engine_note = ""  # it says that there is no TensorRT engine
         if others := self._cache.others(key):
             logger.warning("%s: the cache has %s, which do not fit here", slot.name, ", ".join(others))
         logger.warning(
@@ -182,6 +187,8 @@ class EngineBuilds:
             told = (await errors).decode(errors="replace")
             with contextlib.suppress(KeyError):
                 self._metrics.engine_build_progress.remove(slot.name)
+        if status:
+            logger.info("%s: the output of the build: %s", slot.name, told.strip())
         if status < 0:
             raise BuildError(f"its process was killed by {signal.Signals(-status).name}")
         if status:
@@ -210,7 +217,7 @@ class EngineBuilds:
         self._note(slot, f"its TensorRT engine is being built: {share:.0%}")
 
     def _fail(self, slot: Slot, key: EngineKey, reason: str) -> None:
-        self._settled.add(key.name)
+        self._failed.add(key.name)
         self._metrics.engine_builds.labels(slot.name, "failed").inc()
         self._note(slot, f"no TensorRT engine was built: {reason}")
         logger.error("%s: no TensorRT engine was built: %s; the present engine goes on serving", slot.name, reason)

@@ -30,6 +30,7 @@ from service.scheduling.ticket import Ticket
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 
+DEAD_SECONDS = 1.0  # for the threads of an engine that answers no more: those that do not wait for it end at once
 MAX_DECODE_SHARE = 0.25  # of the engine's time for one image; the pool decodes images that take longer
 
 
@@ -158,6 +159,7 @@ class ServedModel:
         An engine that answers no more is left to the end of the process: waiting for it or freeing it could hang.
         """
         if self.needs_restart:
+            await self._batcher.close(DEAD_SECONDS)
             return
         self._is_unused.clear()
         if self._num_users:

@@ -61,13 +61,13 @@ def test_an_onnx_runtime_without_cuda_is_refused_with_a_remedy(
         (
             "/onnxruntime_src/cuda_call.cc:154 std::conditional_t<THRW, void> onnxruntime::CudaCall() CUDA failure 35: "
             "CUDA driver version is insufficient for CUDA runtime version ; GPU=-1 ; expr=cudaSetDevice(id);\n\n",
-            "ONNX Runtime cannot use CUDA: the NVIDIA driver is older than it needs; update the driver; or use",
+            "ONNX Runtime cannot use CUDA: the NVIDIA driver is older than it needs; update the driver",
         ),
         (
             "CudaCall() CUDA failure 100: no CUDA-capable device is detected ; GPU=-1 ; expr=cudaSetDevice(id);",
-            "ONNX Runtime cannot use CUDA: no CUDA-capable device is detected; `nvidia-smi` should list a GPU; or use",
+            "ONNX Runtime cannot use CUDA: no CUDA-capable device is detected; `nvidia-smi` should list a GPU",
         ),
-        ("CUDA Provider\nnot available", "ONNX Runtime cannot use CUDA: CUDA Provider not available; or use"),
+        ("CUDA Provider\nnot available", "ONNX Runtime cannot use CUDA: CUDA Provider not available"),
     ],
 )
 def test_a_gpu_that_cannot_be_used_is_refused_in_one_sentence(

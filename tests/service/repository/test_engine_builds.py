@@ -214,6 +214,18 @@ def test_a_server_waits_for_the_engine_that_another_one_builds(gpu: Gpu, bundle:
         serve(gpu, bundle, "raise SystemExit('it must not run')", test)
 
 
+def test_an_engine_that_another_server_built_is_used_after_a_failed_build(gpu: Gpu, bundle: Path) -> None:
+    key = wanted_key(read_bundle(bundle), MACHINE.flavour, MACHINE.version, MACHINE.target, "auto", 2)
+    assert key is not None
+
+    async def test(client: httpx.AsyncClient) -> None:
+        await until(client, lambda model: "no TensorRT engine was built" in model["engine_note"])
+        EngineCache(bundle.parent / "cache").add(key, b"engine")
+        await until(client, lambda model: model["engine"] == "tensorrt")
+
+    serve(gpu, bundle, "import sys; sys.exit(3)", test)
+
+
 def test_a_build_ends_with_the_server(gpu: Gpu, bundle: Path) -> None:
     pid_file = bundle.parent / "pid"
     script = f"""
