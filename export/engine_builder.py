@@ -61,6 +61,8 @@ def main() -> int:
         outcome = Outcome(version=trt.__version__)
     except (BuilderError, CudaError, ImportError, OSError) as error:
         outcome = Outcome(error=str(error))
+    except KeyboardInterrupt:  # the process that waits for this one reports it
+        return 130
     (folder / OUTCOME).write_text(json.dumps(asdict(outcome)))
     return 1 if outcome.error else 0
 

@@ -2,6 +2,8 @@
 
 import argparse
 import os
+import signal
+import sys
 
 from export.errors import ExportError
 from export.to_engine import build_engine
@@ -13,6 +15,7 @@ BACKGROUND_PRIORITY = 10  # added to the process's niceness: serving goes first
 
 def run_engine(options: argparse.Namespace) -> None:
     """Build an engine and print what was built; raises ERRORS."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that no scratch file stays behind
     if options.background:
         os.nice(BACKGROUND_PRIORITY)
     built = build_engine(

@@ -1,5 +1,6 @@
 """Builds a TensorRT engine from a bundle's ONNX model and adds it to the bundle."""
 
+import errno
 import json
 import os
 import subprocess
@@ -72,6 +73,8 @@ def build_engine(
         raise ExportError(f"--max-batch is {max_batch}; it must be at least 1")
     bundle = read_bundle(path)
     flavour, target = choose(flavour, target)
+    if cache is not None:
+        check_writable(cache)
     network, num_plugins = network_of(bundle, precision)
     with tempfile.TemporaryDirectory() as folder:
         engine, version = run_builder(
@@ -87,9 +90,19 @@ def build_engine(
         else:
             written = EngineCache(cache).add(key_of(bundle, file), engine)
     except OSError as error:
-        where, remedy = (path, "copy it to a writable directory") if cache is None else (cache, "make room there")
-        raise ExportError(f"{where}: cannot be written ({error.strerror}); {remedy}") from error
+        remedy = "make room there" if error.errno == errno.ENOSPC else "copy the bundle to a writable directory"
+        raise ExportError(f"{cache or path}: cannot be written ({error.strerror}); {remedy}") from error
     return BuiltEngine(written, file, num_plugins, time.monotonic() - started)
+
+
+def check_writable(cache: Path) -> None:
+    """Make the directory if it is not there; raises ExportError if no file can be written to it."""
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=cache):
+            pass
+    except OSError as error:
+        raise ExportError(f"{cache}: cannot be written ({error.strerror}); name a writable directory") from error
 
 
 def choose(flavour: Flavour | None, target: str | None) -> tuple[Flavour, str]:
@@ -114,7 +127,7 @@ def choose(flavour: Flavour | None, target: str | None) -> tuple[Flavour, str]:
             f"TensorRT builds only for this machine's GPU, which is {own}, not {target}; build on a machine with "
             f"{target}, or use --flavour tensorrt_rtx"
         )
-    return flavour, target or str(own)
+    return flavour, str(own) if target is None else target
 
 
 def network_of(bundle: Bundle, precision: Precision) -> tuple[bytes, int]:

@@ -110,6 +110,13 @@ class Settings(BaseSettings):
         30, gt=0, description="time that accepted requests have after the end of new connections"
     )
 
+    @field_validator("engine_cache", mode="before")
+    @classmethod
+    def _expand_home(cls, value: object) -> object:
+        if isinstance(value, str):
+            return os.path.expanduser(value) if value else default_cache()  # noqa: PTH111 see default_cache
+        return value
+
     @field_validator("bundles", "canaries", mode="before")
     @classmethod
     def _split_paths(cls, value: object) -> object:

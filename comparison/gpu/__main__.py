@@ -52,6 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         steps = choose(chosen.steps)
         read_bundle(chosen.bundle)
         read_images(chosen.images)
+        if chosen.out:
+            chosen.out.open("a").close()  # a path that cannot be written is refused before anything runs
+        if chosen.minutes <= 0:
+            raise ValueError(f"--minutes is {chosen.minutes:g}; it must be more than 0")
     except (BundleError, OSError, ValueError) as error:
         return fail(str(error))
     gpu = None if chosen.cpu else find_gpu()

@@ -17,7 +17,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from service.bundle import Bundle
+from service.detection.golden import GoldenError
 from service.engines.gpu import has_gpu
+from service.engines.protocol import DeviceLostError
 from service.engines.tensorrt.cache import EngineCache, EngineKey
 from service.engines.tensorrt.choose import Flavour, installed_versions, wanted_key
 from service.engines.tensorrt.cuda import CudaError, gpu_target
@@ -29,6 +31,8 @@ logger = logging.getLogger("singleshot")
 
 LOOK_SECONDS = 2.0
 LOGGED_SHARE = 0.2  # of a build, between two lines of the log
+MAX_LOGGED = 4000  # characters of the output of a failed build
+END_SECONDS = 3.0  # that a build has to end in
 ROOT = Path(__file__).parents[2]  # of the packages: `export` is beside `service`
 
 
@@ -75,6 +79,12 @@ def wait_for_end(pid: int) -> None:
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
 
+def end_group(pid: int, number: signal.Signals) -> None:
+    """Send a signal to a process and all that it started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, number)
+
+
 class EngineBuilds:
     """Looks for models without a TensorRT engine, and builds their engines one after the other.
 
@@ -94,8 +104,8 @@ class EngineBuilds:
         self._metrics = metrics
         self._command = command
         self._cache = EngineCache(settings.engine_cache)
-        self._failed: set[str] = set()  # the names of engines whose build failed
-        self._tried: set[tuple[str, str]] = set()  # (model, engine) that were opened again: an engine may not work
+        self._failed: dict[str, str] = {}  # the names of engines whose build failed, and the reasons
+        self._tried: set[tuple[Path, str]] = set()  # the bundles and the engines that were opened: one may not work
 
     async def run(self) -> None:
         """Look at intervals until cancelled, which also ends a build; return at once if this machine cannot build."""
@@ -106,7 +116,11 @@ class EngineBuilds:
                 raise BuildError("SINGLESHOT_ENGINE_BUILD is false")
             machine = await asyncio.to_thread(find_machine)
         except BuildError as error:
-            models = [model for model in self._repository.models if str(error) not in model.engine_note]
+            models = [
+                model
+                for model in self._repository.models
+                if model.engine.name != "tensorrt" and str(error) not in model.engine_note
+            ]
             for model in models:
                 model.build_note = f"no TensorRT engine is built: {error}"
             if models:
@@ -129,15 +143,19 @@ class EngineBuilds:
             key = wanted_key(
                 bundle, machine.flavour, machine.version, machine.target, settings.precision, settings.max_batch
             )
-            if key is not None and (slot.name, key.name) not in self._tried:
+            if key is not None and (slot.path, key.name) not in self._tried:
                 await self._provide(slot, key)
 
     async def _provide(self, slot: Slot, key: EngineKey) -> None:
-        """Find the engine in the cache or build it, and load the slot's bundle again."""
+        """Find the engine in the cache or build it, and serve the slot's bundle with it."""
+        refused = self._cache.set_aside_path(key)
         try:
             if await asyncio.to_thread(self._cache.find, key) is None:
                 if key.name in self._failed:  # another server may still succeed
+                    self._note(slot, f"no TensorRT engine was built: {self._failed[key.name]}")
                     return
+                if refused.exists():
+                    raise BuildError(f"it was built and refused; delete {refused} to build it again")
                 with self._cache.building(key) as lock:
                     if lock is None:
                         self._note(slot, "another server builds the TensorRT engine")
@@ -145,13 +163,32 @@ class EngineBuilds:
                     if await asyncio.to_thread(self._cache.find, key) is None:
                         await self._build(slot, key, lock)
         except OSError as error:
-            reason = f"{self._cache.path}: {error.strerror}; set SINGLESHOT_ENGINE_CACHE to a writable directory"
+            reason = f"{error.filename}: {error.strerror}; set SINGLESHOT_ENGINE_CACHE to a writable directory"
             self._fail(slot, key, reason)
         except BuildError as error:
             self._fail(slot, key, str(error))
         else:
-            self._tried.add((slot.name, key.name))
-            await self._repository.reopen(slot)
+            self._tried.add((slot.path, key.name))
+            await self._use(slot, key)
+
+    async def _use(self, slot: Slot, key: EngineKey) -> None:
+        """Swap the engine in. If it does not work, the present one goes on serving."""
+        try:
+            await self._repository.upgrade(slot, "tensorrt")
+        except Exception as error:  # an engine may raise any error
+            reason = f"{error or type(error).__name__}"
+            if isinstance(error, (GoldenError, DeviceLostError)):
+                reason += f"; it is now {self._cache.set_aside(key)}"
+            self._metrics.engine_builds.labels(slot.name, "refused").inc()
+            self._note(slot, f"the TensorRT engine does not work: {reason}")
+            logger.error(
+                "%s: its TensorRT engine does not work: %s; the present one goes on serving", slot.name, reason
+            )
+            if isinstance(error, DeviceLostError) and slot.model is not None:
+                slot.model.lose_device()  # the present engine's too: it is the same GPU in the same process
+        else:
+            self._metrics.engine_builds.labels(slot.name, "built").inc()
+            logger.warning("%s: TensorRT serves now", slot.name)
 
     async def _build(self, slot: Slot, key: EngineKey, lock: int) -> None:
         """Run the build's process to its end; raises BuildError and OSError."""
@@ -177,25 +214,26 @@ class EngineBuilds:
         assert process.stderr is not None
         errors = asyncio.create_task(process.stderr.read())
         following = asyncio.create_task(self._follow(slot, process.stdout))
+        ended = asyncio.create_task(asyncio.to_thread(wait_for_end, process.pid))
         try:
-            await asyncio.to_thread(wait_for_end, process.pid)
+            await asyncio.shield(ended)
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # also what it started and left behind
+            end_group(process.pid, signal.SIGTERM)  # also what it started; it removes its scratch files
+            await asyncio.wait([ended], timeout=END_SECONDS)
+            end_group(process.pid, signal.SIGKILL)
             status = await process.wait()
             await following
             told = (await errors).decode(errors="replace")
             with contextlib.suppress(KeyError):
                 self._metrics.engine_build_progress.remove(slot.name)
-        if status:
-            logger.info("%s: the output of the build: %s", slot.name, told.strip())
+        *lines, last = told.strip().splitlines() or [""]
+        if status and lines:  # what TensorRT says before it ends its process
+            logger.warning("%s: the output of the failed build: %s", slot.name, "\n".join(lines)[-MAX_LOGGED:])
         if status < 0:
             raise BuildError(f"its process was killed by {signal.Signals(-status).name}")
         if status:
-            lines = told.strip().splitlines() or [f"its process ended with status {status}"]
-            raise BuildError(lines[-1].removeprefix("export: "))
+            raise BuildError(last.removeprefix("export: ") or f"its process ended with status {status}")
         self._note(slot, "")
-        self._metrics.engine_builds.labels(slot.name, "built").inc()
         logger.warning("%s: its TensorRT engine is built", slot.name)
 
     async def _follow(self, slot: Slot, output: asyncio.StreamReader) -> None:
@@ -217,7 +255,7 @@ class EngineBuilds:
         self._note(slot, f"its TensorRT engine is being built: {share:.0%}")
 
     def _fail(self, slot: Slot, key: EngineKey, reason: str) -> None:
-        self._failed.add(key.name)
+        self._failed[key.name] = reason
         self._metrics.engine_builds.labels(slot.name, "failed").inc()
         self._note(slot, f"no TensorRT engine was built: {reason}")
         logger.error("%s: no TensorRT engine was built: %s; the present engine goes on serving", slot.name, reason)

@@ -33,14 +33,14 @@ class ModelOpener:
         self._budget = budget
         self._metrics = metrics
 
-    def __call__(self, bundle: Bundle) -> ServedModel:
-        """The model behind the first engine of `engine_names` that opens and finds the golden detections.
+    def __call__(self, bundle: Bundle, engine: EngineName | None = None) -> ServedModel:
+        """The model behind the first engine of `engine_names` that opens and finds the golden detections, or `engine`.
 
         So a wrong engine for the GPU does not keep a bundle from being served. The model's `engine_note` says why the
-        better engines are not used. Raises BundleError and EngineError of the last engine.
+        better engines are not used. Raises BundleError, EngineError and others of the last engine.
         """
-        *better, last = engine_names(self._settings.engine)
-        reasons = []
+        *better, last = engine_names(engine or self._settings.engine)
+        reasons: list[str] = []
         for name in better:
             try:
                 model = self._open(bundle, name)
@@ -52,7 +52,10 @@ class ModelOpener:
             else:
                 model.engine_note = "; ".join(reasons)
                 return model
-        model = self._open(bundle, last)
+        try:
+            model = self._open(bundle, last)
+        except EngineError as error:
+            raise EngineError("; ".join([str(error), *reasons])) from error
         if reasons:
             model.engine_note = f"a GPU of this machine is idle: {'; '.join(reasons)}"
             logger.warning("%s: %s", bundle.manifest.name, model.engine_note)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.bundle import Bundle, BundleError, read_bundle
-from service.engines.protocol import EngineError
+from service.bundle import BundleError, read_bundle
+from service.engines.protocol import EngineError, EngineName
 from service.repository.served_model import ServedModel
 from service.settings import DEFAULT_BUNDLES, Settings
 from service.telemetry.metrics import Metrics
@@ -49,7 +49,7 @@ class Repository:
     The first bundle is the default. After construction, one event loop changes the repository.
     """
 
-    def __init__(self, settings: Settings, open_model: Callable[[Bundle], ServedModel], metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, open_model: Callable[..., ServedModel], metrics: Metrics) -> None:
         self._open_model = open_model
         self._metrics = metrics
         self._changing = asyncio.Lock()
@@ -121,11 +121,11 @@ class Repository:
                 if slot.model is not None and signature and signature != slot.signature:
                     await self._reload(slot)
 
-    async def reopen(self, slot: Slot) -> None:
-        """Load the slot's bundle again, so that a better engine is found; if it is refused, the old model stays."""
+    async def upgrade(self, slot: Slot, engine: EngineName) -> None:
+        """Serve the slot's bundle with this engine; raises any error of opening it, and then the old model stays."""
         async with self._changing:
             if slot.model is not None:
-                await self._reload(slot)
+                self._replace(slot, await asyncio.to_thread(self._open_again, slot, engine))
 
     async def close(self) -> None:
         """Answer the accepted requests and free all engines."""
@@ -168,15 +168,16 @@ class Repository:
         slot.signature = await asyncio.to_thread(signature_of, slot.path)
         try:
             model = await asyncio.to_thread(self._open_again, slot)
+            if slot.model is not None and (slot.model.engine.device != "cpu") and model.engine.device == "cpu":
+                model.engine.close()
+                raise EngineError(f"{slot.path}: it would leave the GPU for the CPU: {model.engine_note}")
         except (BundleError, EngineError, OSError) as error:
             slot.reason = str(error)
         except Exception as error:  # an engine may raise any error, and the old model must stay
             slot.reason = f"{slot.path}: the engine failed on it: {type(error).__name__}: {error}"
         else:
-            if slot.model is not None:
-                self._retire(slot.model)
-            model.start()
-            slot.model, slot.reason = model, ""
+            self._replace(slot, model)
+            slot.reason = ""
             logger.info("loaded %s version %s from %s", slot.name, model.version, slot.path)
         self._metrics.model_loads.labels(slot.name, "refused" if slot.reason else "loaded").inc()
         if slot.reason:
@@ -184,13 +185,19 @@ class Repository:
                 "refused a bundle: %s%s", slot.reason, "; the old model stays" if slot.model is not None else ""
             )
 
-    def _open_again(self, slot: Slot) -> ServedModel:
+    def _replace(self, slot: Slot, model: ServedModel) -> None:
+        if slot.model is not None:
+            self._retire(slot.model)
+        model.start()
+        slot.model = model
+
+    def _open_again(self, slot: Slot, engine: EngineName | None = None) -> ServedModel:
         bundle = read_bundle(slot.path)
         if bundle.manifest.name != slot.name:
             raise BundleError(
                 f"{slot.path}: its name is {bundle.manifest.name}, it was {slot.name}; restart to serve it"
             )
-        return self._open_model(bundle)
+        return self._open_model(bundle, engine)
 
     def _retire(self, model: ServedModel) -> None:
         model.withdraw()

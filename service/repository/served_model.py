@@ -112,14 +112,23 @@ class ServedModel:
         return self._batcher.longest_overdue_seconds() > self._settings.stuck_seconds
 
     @property
+    def is_device_lost(self) -> bool:
+        """Whether the device of the engine answers no more."""
+        return self._batcher.is_device_lost
+
+    def lose_device(self) -> None:
+        """Another engine has found that the device answers no more."""
+        self._batcher.is_device_lost = True
+
+    @property
     def needs_restart(self) -> bool:
         """Whether no later call of the engine can succeed in this process."""
-        return self.is_stuck or self._batcher.is_device_lost
+        return self.is_stuck or self.is_device_lost
 
     @property
     def trouble(self) -> str | None:
         """The fault of the engine; None while it works."""
-        if self._batcher.is_device_lost:
+        if self.is_device_lost:
             return f"the device of {self.name} is lost: the log has its error"
         if self.is_stuck:
             return f"the engine of {self.name} has been stuck for more than {self._settings.stuck_seconds:g} s"

@@ -105,7 +105,7 @@ class Metrics:
         )
         self.engine_builds = Counter(
             "singleshot_engine_builds_total",
-            "TensorRT engines that the running server has built or failed to build",
+            "TensorRT engines that the running server has put into service, failed to build, or refused",
             ["model", "outcome"],
             registry=registry,
         )

@@ -4,6 +4,7 @@ An engine is a file `NAME.engine`. Its SHA-256 stands beside it in `NAME.engine.
 reads it. An engine without it is not complete. Several servers may share a directory.
 """
 
+import errno
 import fcntl
 import hashlib
 import logging
@@ -14,9 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.bundle import MODEL, Bundle, EngineFile, sha256_of
+from service.engines.protocol import EngineError
 from service.engines.tensorrt.kernel import SOURCE
 
 logger = logging.getLogger("singleshot")
+
+
+class DamagedEngineError(EngineError):
+    """An engine's file that TensorRT cannot load."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ class EngineCache:
         try:
             expected = digest.read_text().split()[0]
             is_whole = sha256_of(path) == expected
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
         except (OSError, IndexError, UnicodeDecodeError) as error:
             logger.error("%s: the engine in the cache cannot be read (%s)", path, error)
@@ -61,12 +67,33 @@ class EngineCache:
         if is_whole:
             return path
         logger.error("%s: the engine in the cache was changed or cut short; it is removed and built again", path)
+        self.remove(key)
+        return None
+
+    def remove(self, key: EngineKey) -> None:
+        """Remove an engine; a failure is logged."""
+        path, digest = self._paths(key)
         try:
             digest.unlink(missing_ok=True)
             path.unlink(missing_ok=True)
         except OSError as error:
             logger.error("%s: it cannot be removed (%s); remove it by hand", path, error.strerror)
-        return None
+
+    def set_aside(self, key: EngineKey) -> Path:
+        """Rename an engine that does not work, so that it is neither used nor built again -> its new path."""
+        path, digest = self._paths(key)
+        try:
+            digest.unlink(missing_ok=True)
+            if path.is_file():
+                path.replace(self.set_aside_path(key))
+        except OSError as error:
+            logger.error("%s: it cannot be renamed (%s); remove it by hand", path, error.strerror)
+        return self.set_aside_path(key)
+
+    def set_aside_path(self, key: EngineKey) -> Path:
+        """The path of an engine that was set aside."""
+        path, _ = self._paths(key)
+        return path.with_name(f"{path.name}.refused")
 
     def add(self, key: EngineKey, engine: bytes) -> Path:
         """Write an engine, wholly or not at all; raises OSError."""
@@ -85,10 +112,13 @@ class EngineCache:
     def building(self, key: EngineKey) -> Iterator[int | None]:
         """Claim the build of an engine -> the descriptor of the lock's file; None if another process has claimed it.
 
-        A process that ends gives up its claim. Raises OSError if the directory is not writable.
+        A process that ends gives up its claim. Raises OSError if the engine could not be written.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.path / f".{key.name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        path, _ = self._paths(key)
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        descriptor = os.open(self.path / f".{key.name}.lock", os.O_RDWR | os.O_CREAT, 0o666)
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

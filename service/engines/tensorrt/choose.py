@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from service.bundle import Bundle, EngineFile
-from service.engines.protocol import Engine, EngineError, Precision
-from service.engines.tensorrt.cache import EngineCache, EngineKey, key_of
+from service.engines.protocol import DeviceLostError, Engine, EngineError, Precision
+from service.engines.tensorrt.cache import DamagedEngineError, EngineCache, EngineKey, key_of
 from service.engines.tensorrt.cuda import CudaError, gpu_target
 
 logger = logging.getLogger("singleshot")
@@ -22,23 +22,31 @@ def open_tensorrt(
 ) -> Engine:
     """Open the engine for this machine, from the bundle or from the cache.
 
-    Raises EngineError with the command that builds one.
+    Raises EngineError with the command that builds one, and DeviceLostError.
     """
     try:
         target = gpu_target()
     except CudaError as error:
         raise EngineError(f"TensorRT cannot run here: {error}") from error
     versions = installed_versions()
-    try:
-        name, file = choose_engine(bundle, target, versions, precision)
-    except EngineError:
-        found = find_in_cache(bundle, cache, target, versions, precision, max_batch)
-        if found is None:
-            raise
-        name, file = found
     from service.engines.tensorrt.engine import TensorrtEngine
 
-    return TensorrtEngine(bundle, name, file, num_streams=num_streams)
+    try:
+        name, file = choose_engine(bundle, target, versions, precision)
+        return TensorrtEngine(bundle, name, file, num_streams=num_streams)
+    except EngineError:
+        found = find_in_cache(bundle, cache, target, versions, precision, max_batch)
+        if cache is None or found is None:
+            raise
+    key, path = found
+    try:
+        return TensorrtEngine(bundle, str(path.absolute()), key.file, num_streams=num_streams)
+    except DamagedEngineError:
+        EngineCache(cache).remove(key)
+        raise
+    except DeviceLostError:  # another start should not try it again
+        EngineCache(cache).set_aside(key)
+        raise
 
 
 def installed_versions() -> dict[Flavour, str]:
@@ -62,8 +70,9 @@ def choose_engine(
     engines = bundle.manifest.engines
     here = {name: file for name, file in engines.items() if file.compute_capability == target}
     if not here:
-        others = ", ".join(sorted(file.compute_capability for file in engines.values())) or "no GPU"
-        raise EngineError(f"{bundle.path}: it has TensorRT engines for {others}, and this GPU is {target}; {remedy}")
+        others = sorted(file.compute_capability for file in engines.values())
+        found = f"TensorRT engines for {', '.join(others)}" if others else "no TensorRT engine"
+        raise EngineError(f"{bundle.path}: it has {found}, and this GPU is {target}; {remedy}")
     (name, file), *_ = here.items()  # at most one: files are named after their GPU
     installed = versions.get(file.flavour, "none")
     if installed != file.version:
@@ -84,15 +93,15 @@ def find_in_cache(
     versions: Mapping[Flavour, str],
     precision: Precision,
     max_batch: int,
-) -> tuple[str, EngineFile] | None:
-    """The absolute path and the description of the engine in the cache, or None."""
+) -> tuple[EngineKey, Path] | None:
+    """The key and the path of the engine in the cache, or None."""
     if cache is None:
         return None
     for flavour in versions:
         key = wanted_key(bundle, flavour, versions[flavour], target, precision, max_batch)
         path = EngineCache(cache).find(key) if key else None
         if key and path:
-            return str(path.absolute()), key.file
+            return key, path
     return None
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from service.bundle import Bundle, EngineFile
 from service.engines.protocol import Candidates, EngineError, batch_sizes_up_to
 from service.engines.tensor_contract import OfferedTensor, check_tensors, tensors_of
+from service.engines.tensorrt.cache import DamagedEngineError
 from service.engines.tensorrt.cuda import CudaError, checked, require_bindings, runtime, use_first_gpu
 from service.engines.tensorrt.lane import Lane
 from service.engines.tensorrt.plugin import register
@@ -54,7 +55,7 @@ class TensorrtEngine:
             self._runtime = trt.Runtime(self._logger)
             self._engine = self._runtime.deserialize_cuda_engine(path.read_bytes())
             if self._engine is None:
-                raise EngineError(f"{path}: {file.flavour} {file.version} cannot load it; {remedy}")
+                raise DamagedEngineError(f"{path}: {file.flavour} {file.version} cannot load it; {remedy}")
             inputs, outputs = offered(trt, self._engine)
             check_tensors(path, bundle.manifest, inputs, outputs, remedy=remedy, is_exact=True)
             for _ in range(self.num_streams):

@@ -21,7 +21,8 @@ Outputs = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]
 class Lane:
     """Runs one batch at a time, of the sizes that `batch_sizes_up_to(max_batch)` gives.
 
-    `trt` is the module `tensorrt` or `tensorrt_rtx`; raises CudaError if TensorRT or CUDA refuses a call.
+    `trt` is the module `tensorrt` or `tensorrt_rtx`; raises CudaError if TensorRT or CUDA refuses a call, and
+    DeviceLostError if the GPU answers no more.
     """
 
     def __init__(self, trt: Any, engine: Any, tensors: Sequence[TensorSpec], max_batch: int) -> None:
@@ -45,6 +46,10 @@ class Lane:
                     self._graphs[size] = self._capture(context, size)
                 else:
                     logger.warning("TensorRT cannot put batches of %d into a CUDA graph: they run slower", size)
+        except CudaError as error:
+            self._check_device(error)
+            self.close()
+            raise
         except BaseException:
             self.close()
             raise
@@ -65,12 +70,7 @@ class Lane:
                 self._enqueue(self._contexts[size], size)
             checked(runtime.cudaStreamSynchronize(self._stream))
         except CudaError as error:
-            (status,) = runtime.cudaStreamSynchronize(self._stream)
-            if status.value:
-                raise DeviceLostError(
-                    f"the GPU answers no more ({status.name}); restart the server; if it happens again, "
-                    "look for NVIDIA's Xid errors in `dmesg`"
-                ) from error
+            self._check_device(error)
             raise
         boxes, scores, labels = (self._pinned[tensor.name][:count].copy() for tensor in self._tensors[1:])
         return boxes, scores, labels
@@ -95,6 +95,17 @@ class Lane:
         for name, pointer in self._on_gpu.items():
             require(context.set_tensor_address(name, pointer), f"the memory for {name}")
         return context
+
+    def _check_device(self, error: CudaError) -> None:
+        """Raise DeviceLostError from the error of a call if the next call fails too."""
+        if not hasattr(self, "_stream"):
+            return
+        (status,) = runtime.cudaStreamSynchronize(self._stream)
+        if status.value:
+            raise DeviceLostError(
+                f"the GPU answers no more ({status.name}); restart the server; if it happens again, "
+                "look for NVIDIA's Xid errors in `dmesg`"
+            ) from error
 
     def _is_capturable(self, context: Any) -> bool:
         """TensorRT for RTX may allocate memory or compile kernels in a run, and says so; TensorRT does not."""

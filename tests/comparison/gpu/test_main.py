@@ -77,6 +77,8 @@ def test_a_machine_without_a_gpu_is_told_of_the_option(
         (["--steps", "kernel-numbers,lane"], "there is no step 'lane'; choose from kernel-numbers, "),
         (["--bundle", "no/such/bundle"], "no/such/bundle: there is no manifest.json"),
         (["--images", "no/such/images"], "no/such/images"),
+        (["--out", "no/such/folder/report.md"], "no/such/folder/report.md"),
+        (["--minutes", "-1"], "--minutes is -1; it must be more than 0"),
     ],
 )
 def test_a_wrong_argument_is_refused_before_anything_runs(

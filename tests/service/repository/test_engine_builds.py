@@ -16,12 +16,13 @@ from service.api.app import create_app
 from service.bundle import Bundle, read_bundle
 from service.engines import open as opening
 from service.engines.open import open_engine
-from service.engines.protocol import Engine, EngineError, EngineName
+from service.engines.protocol import DeviceLostError, Engine, EngineError, EngineName
 from service.engines.tensorrt.cache import EngineCache, EngineKey
 from service.engines.tensorrt.choose import wanted_key
 from service.repository import engine_builds
 from service.repository.engine_builds import BuildError, EngineBuilds, Machine
 from service.settings import Settings
+from tests.fake_engine import FakeEngine
 from tests.service.served_app import GOLDEN, async_client
 from tests.tiny_bundle import write_tiny_bundle
 
@@ -43,7 +44,8 @@ class Gpu:
     """A machine with a GPU: TensorRT finds its engine in the cache, ONNX Runtime's CPU provider stands in for both."""
 
     def __init__(self) -> None:
-        self.is_wrong = False  # whether the engine is not that of the model
+        self.error: Exception | None = None  # raised by the engine of TensorRT when it opens
+        self.is_blind = False  # whether that engine misses the golden detections
         self.opened: list[EngineName] = []
 
     def __call__(self, bundle: Bundle, name: EngineName, *, cache: Path, max_batch: int, **_: object) -> Engine:
@@ -54,8 +56,10 @@ class Gpu:
         engine = open_engine(bundle, "onnx", num_threads=1)
         engine.name = {"tensorrt": "tensorrt", "onnx-cuda": "onnx"}[name]
         engine.device = "cuda"
-        if name == "tensorrt" and self.is_wrong:
-            raise RuntimeError("a wrong engine")
+        if name == "tensorrt" and self.error is not None:
+            raise self.error
+        if name == "tensorrt" and self.is_blind:
+            return FakeEngine()
         self.opened.append(name)
         return engine
 
@@ -80,8 +84,9 @@ def serve(gpu: Gpu, bundle: Path, script: str, test: Test, **changes: Any) -> No
     """Serve the bundle with `auto` while `script` builds, and run `test` once the server answers."""
 
     async def run() -> None:
-        given: dict[str, Any] = {"engine": "auto", "max_batch": 2, "engine_cache": bundle.parent / "cache", **changes}
-        settings = Settings(bundles=(str(bundle),), **given)
+        cache = bundle.parent / "cache"
+        given: dict[str, Any] = {"bundles": (str(bundle),), "engine": "auto", "max_batch": 2, "engine_cache": cache}
+        settings = Settings(**given | changes)
         app = create_app(settings, gpu)
         server = app.state.server
         server.builds = EngineBuilds(server.repository, settings, server.metrics, command=script_of(script))
@@ -134,6 +139,7 @@ def test_the_engine_is_built_and_swapped_in_without_a_lost_request(
         "tiny: 50 % of its TensorRT engine (reading)",
         "tiny: 100 % of its TensorRT engine (tactics)",
         "tiny: its TensorRT engine is built",
+        "tiny: TensorRT serves now",
     ]
 
 
@@ -184,19 +190,63 @@ def test_a_cache_that_cannot_be_written_is_one_line(gpu: Gpu, bundle: Path, tmp_
     serve(gpu, bundle, ADD, test, engine_cache=tmp_path / "file" / "cache")
 
 
-def test_an_engine_that_fails_at_the_start_is_not_served(
-    gpu: Gpu, bundle: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("error", [RuntimeError("out of memory"), EngineError("out of memory"), None])
+def test_an_engine_that_does_not_work_leaves_the_present_one(
+    gpu: Gpu, bundle: Path, error: Exception | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    gpu.is_wrong = True
+    gpu.error, gpu.is_blind = error, error is None
 
     async def test(client: httpx.AsyncClient) -> None:
-        model = await until(client, lambda model: "a wrong engine" in model["engine_note"])
+        model = await until(client, lambda model: "the TensorRT engine does not work" in model["engine_note"])
         assert model["engine"] == "onnx"
         assert (await client.post("/detect", content=GOLDEN)).status_code == 200
+        metrics = (await client.get("/metrics")).text
+        assert 'singleshot_engine_builds_total{model="tiny",outcome="refused"} 1.0' in metrics
+        assert 'outcome="built"' not in metrics
 
     serve(gpu, bundle, ADD, test)
-    assert gpu.opened == ["onnx-cuda", "onnx-cuda"]
-    assert "the engine tensorrt failed at the start" in caplog.text
+    assert gpu.opened == ["onnx-cuda"]  # it was not opened again
+    reason = "out of memory" if error else "misses 2 of 2 detections"
+    assert f"its TensorRT engine does not work: {reason}" in caplog.text.replace(f"{bundle}: fake (cpu, fp32) ", "")
+    refused = list((bundle.parent / "cache").glob("*.refused"))
+    assert len(refused) == (1 if error is None else 0)  # memory may be there at the next start
+
+
+def test_an_engine_that_was_set_aside_is_not_built_again(gpu: Gpu, bundle: Path) -> None:
+    gpu.is_blind = True
+
+    async def first(client: httpx.AsyncClient) -> None:
+        await until(client, lambda model: "does not work" in model["engine_note"])
+
+    async def second(client: httpx.AsyncClient) -> None:
+        model = await until(client, lambda model: "was built and refused" in model["engine_note"])
+        assert ".engine.refused to build it again" in model["engine_note"]
+
+    serve(gpu, bundle, ADD, first)
+    serve(gpu, bundle, "import sys; sys.exit('it must not run')", second)
+
+
+def test_an_engine_that_makes_the_gpu_fail_is_set_aside_and_the_process_ends(gpu: Gpu, bundle: Path) -> None:
+    gpu.error = DeviceLostError("the GPU answers no more")
+
+    async def test(client: httpx.AsyncClient) -> None:
+        async with asyncio.timeout(60):
+            while (await client.get("/healthz")).status_code == 200:  # noqa: ASYNC110 another process writes it
+                await asyncio.sleep(0.01)
+        assert len(list((bundle.parent / "cache").glob("*.refused"))) == 1
+
+    serve(gpu, bundle, ADD, test)
+
+
+def test_bundles_with_the_same_model_share_its_engine(gpu: Gpu, tmp_path: Path) -> None:
+    first, second = (write_tiny_bundle(tmp_path / name, name=name).path for name in ("one", "two"))
+
+    async def test(client: httpx.AsyncClient) -> None:
+        async with asyncio.timeout(60):
+            while {model["engine"] for model in (await client.get("/models")).json()["models"]} != {"tensorrt"}:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    serve(gpu, first, ADD, test, bundles=(str(first), str(second)))
 
 
 def test_a_server_waits_for_the_engine_that_another_one_builds(gpu: Gpu, bundle: Path) -> None:
