@@ -161,6 +161,27 @@ def test_a_model_that_tensorrt_cannot_read_is_refused_with_its_reason(bundle: Bu
         build_engine(with_model(bundle, model.SerializeToString()).path, target="sm_89", precision="fp32")
 
 
+@needs_builder
+def test_a_cache_that_cannot_be_written_is_refused_before_the_build(bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ExportError, match=r"file: cannot be written .*; name a writable directory"):
+        build_engine(bundle.path, target="sm_89", flavour="tensorrt_rtx", cache=tmp_path / "file")
+
+
+@needs_builder
+def test_a_build_that_is_asked_to_end_leaves_nothing_behind(bundle: Bundle, tmp_path: Path) -> None:
+    scratch, cache = tmp_path / "scratch", tmp_path / "cache"
+    scratch.mkdir()
+    command = [sys.executable, "-m", "export", "engine", str(bundle.path), "--target", "sm_89", "--precision", "fp32"]
+    with subprocess.Popen([*command, "--cache", str(cache)], env={**os.environ, "TMPDIR": str(scratch)}) as process:
+        while process.poll() is None and not list(scratch.glob("*/job.json")):
+            time.sleep(0.001)
+        process.terminate()
+        assert process.wait(60) == 128 + signal.SIGTERM
+    assert not list(scratch.iterdir())
+    assert not list(cache.iterdir())
+
+
 def test_a_largest_batch_of_0_and_a_path_without_a_bundle_are_refused(bundle: Bundle, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="--max-batch is 0"):
         build_engine(bundle.path, target="sm_89", max_batch=0)

@@ -203,6 +203,18 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out == f"singleshot {__version__}\n"
 
 
+@pytest.mark.parametrize(
+    ("value", "path"), [("~/engines", "/home/me/engines"), ("", "/home/me/.cache/singleshot"), ("here", "here")]
+)
+def test_the_home_directory_is_expanded_in_the_cache_s_path(
+    monkeypatch: pytest.MonkeyPatch, value: str, path: str
+) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("SINGLESHOT_ENGINE_CACHE", value)
+    assert read_settings([]).engine_cache == Path(path)
+
+
 LOSE_THE_DEVICE = """
 import sys
 import service.__main__

@@ -111,6 +111,16 @@ def test_a_bundle_that_no_engine_can_run_is_refused(tiny_bundle: Bundle) -> None
 
 
 @pytest.mark.usefixtures("with_gpu")
+def test_if_the_last_engine_cannot_open_either_the_error_has_all_reasons(tiny_bundle: Bundle) -> None:
+    no: dict[EngineName, Engine | Exception] = {
+        "tensorrt": EngineError("there is no engine"), "onnx-cuda": EngineError("there is no CUDA"),
+        "openvino": EngineError("a CPU has no fp16"), "onnx": EngineError("a CPU has no fp16"),
+    }  # fmt: skip
+    with pytest.raises(EngineError, match="a CPU has no fp16; there is no engine; there is no CUDA"):
+        served(tiny_bundle, no)
+
+
+@pytest.mark.usefixtures("with_gpu")
 def test_an_engine_that_was_asked_for_must_open(tiny_bundle: Bundle) -> None:
     with pytest.raises(EngineError, match="there is no engine"):
         served(tiny_bundle, {"tensorrt": EngineError("there is no engine")}, name="tensorrt")

@@ -270,6 +270,22 @@ def test_the_process_ends_if_an_engine_answers_no_more(bundle: Bundle, caplog: p
     assert "an engine answers no more; this process ends" in caplog.text
 
 
+def test_a_bundle_that_would_leave_the_gpu_for_the_cpu_is_refused(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test(app: FastAPI, client: httpx.AsyncClient, engines: FaultyEngines) -> None:
+        monkeypatch.setattr(engines.opened[0], "device", "cuda")  # the engines that are opened later are on the CPU
+        write_tiny_bundle(bundle.path, version="2")
+        await repository_of(app).poll()
+        (model,) = (await client.get("/models")).json()["models"]
+        assert model["version"] == "1"
+        assert "it would leave the GPU for the CPU" in repository_of(app).slots[0].reason
+        assert engines.opened[1].is_closed.is_set()
+        assert not engines.opened[0].is_closed.is_set()
+
+    with_engines(bundle, test)
+
+
 def test_a_process_that_was_paused_for_a_long_time_goes_on(bundle: Bundle) -> None:
     async def test(app: FastAPI, client: httpx.AsyncClient, engines: FaultyEngines) -> None:
         server, engine = app.state.server, engines.opened[0]

@@ -74,7 +74,7 @@ def test_whatever_tensorrt_refuses_the_cpu_serves_instead(
         open_engine(bundle, "tensorrt")
     assert not host_cuda.live()
     monkeypatch.setattr("service.engines.open.has_gpu", lambda: True)
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="singleshot"):
         engine = open_engine(bundle, "auto", num_threads=1)
     assert engine.device == "cpu"
     assert NAME in caplog.text
