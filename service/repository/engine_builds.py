@@ -148,6 +148,8 @@ class EngineBuilds:
 
     async def _provide(self, slot: Slot, key: EngineKey) -> None:
         """Find the engine in the cache or build it, and serve the slot's bundle with it."""
+        if slot.model is not None and slot.model.engine.device != "cpu":
+            slot.model.engine_note = ""  # it says that there is no TensorRT engine
         refused = self._cache.set_aside_path(key)
         try:
             if await asyncio.to_thread(self._cache.find, key) is None:
@@ -192,8 +194,6 @@ class EngineBuilds:
 
     async def _build(self, slot: Slot, key: EngineKey, lock: int) -> None:
         """Run the build's process to its end; raises BuildError and OSError."""
-        if slot.model is not None and slot.model.engine.device != "cpu":
-            slot.model.engine_note = ""  # it says that there is no TensorRT engine
         if others := self._cache.others(key):
             logger.warning("%s: the cache has %s, which do not fit here", slot.name, ", ".join(others))
         logger.warning(

@@ -255,7 +255,7 @@ def test_a_server_waits_for_the_engine_that_another_one_builds(gpu: Gpu, bundle:
     assert key is not None
 
     async def test(client: httpx.AsyncClient) -> None:
-        await until(client, lambda model: "another server builds the TensorRT engine" in model["engine_note"])
+        await until(client, lambda model: model["engine_note"] == "another server builds the TensorRT engine")
         cache.add(key, b"engine")
         await until(client, lambda model: model["engine"] == "tensorrt")
 
