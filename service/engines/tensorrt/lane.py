@@ -46,12 +46,12 @@ class Lane:
                     self._graphs[size] = self._capture(context, size)
                 else:
                     logger.warning("TensorRT cannot put batches of %d into a CUDA graph: they run slower", size)
-        except CudaError as error:
-            self._check_device(error)
-            self.close()
-            raise
-        except BaseException:
-            self.close()
+        except BaseException as error:
+            try:
+                if isinstance(error, CudaError):
+                    self._check_device(error)
+            finally:
+                self.close()
             raise
 
     def run(self, images: NDArray[np.uint8]) -> Outputs:

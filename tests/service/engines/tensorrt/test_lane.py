@@ -105,6 +105,15 @@ def test_an_engine_that_cuda_refuses_keeps_nothing(bundle: Bundle, host_cuda: Ho
     assert not host_cuda.live()
 
 
+def test_a_gpu_that_is_lost_at_the_opening_is_told_apart_and_keeps_nothing(bundle: Bundle, host_cuda: HostCuda) -> None:
+    status = runtime.cudaError_t.cudaErrorIllegalAddress
+    host_cuda.fail("cudaStreamBeginCapture", status)
+    host_cuda.fail("cudaStreamSynchronize", status, 2)  # the one that asks whether the GPU still answers
+    with pytest.raises(DeviceLostError, match=r"the GPU answers no more \(cudaErrorIllegalAddress\)"):
+        open_engine(bundle, "tensorrt")
+    assert not host_cuda.live()
+
+
 def test_a_network_that_cannot_be_captured_leaves_no_graph(bundle: Bundle, host_cuda: HostCuda) -> None:
     host_cuda.fail("cudaMemcpyAsync", runtime.cudaError_t.cudaErrorStreamCaptureUnsupported, 6)  # in the first capture
     with pytest.raises(EngineError, match="cudaErrorStreamCaptureUnsupported"):
