@@ -168,7 +168,7 @@ class Repository:
         slot.signature = await asyncio.to_thread(signature_of, slot.path)
         try:
             model = await asyncio.to_thread(self._open_again, slot)
-            if slot.model is not None and (slot.model.engine.device != "cpu") and model.engine.device == "cpu":
+            if slot.model is not None and slot.model.engine.device != "cpu" and model.engine.device == "cpu":
                 model.engine.close()
                 raise EngineError(f"{slot.path}: it would leave the GPU for the CPU: {model.engine_note}")
         except (BundleError, EngineError, OSError) as error:

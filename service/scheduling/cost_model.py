@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.bundle import InputSpec
-from service.engines.protocol import Engine
+from service.engines.protocol import Engine, batch_sizes_up_to
 
 NEW_SHARE = 0.2  # weight of a new measurement in the running mean: a change of speed is learnt within a dozen batches
 NEW_SHARE_OF_OTHERS = 0.18  # the same weight for the other sizes: other work on the machine slows all of them
@@ -90,7 +90,7 @@ def measure_costs(engine: Engine, spec: InputSpec, max_batch: int, *, num_stream
     The sizes take turns in several rounds, and the fastest run of each counts. A single run on a busy machine measures
     the other work more than the batch, and a wrong ratio between two sizes would never be corrected.
     """
-    sizes = sorted({min(2**i, max_batch) for i in range(max_batch.bit_length() + 1)})
+    sizes = batch_sizes_up_to(max_batch)
     batches = {size: np.zeros((size, spec.height, spec.width, 3), np.uint8) for size in sizes}
     with ThreadPoolExecutor(num_streams) as threads:
 
