@@ -1,12 +1,17 @@
 """Images for engines, and how far two engines may differ on them."""
 
+from collections.abc import Callable, Sequence
+from contextlib import closing
+
 import numpy as np
 from numpy.typing import NDArray
 
 from comparison.gpu.step import check
 from export.parity import CUT_OFF_MARGIN, ROUNDED_CUT_OFF_MARGIN, Difference, difference
 from service.bundle import Bundle
+from service.cores import num_cores
 from service.detection.decode import decode_image
+from service.engines.open import open_engine
 from service.engines.protocol import Candidates
 
 LIMITS = {"fp32": (1e-2, 1e-3), "fp16": (0.3, 0.01)}  # of boxes in pixels, and of scores
@@ -26,6 +31,19 @@ def check_difference(bundle: Bundle, precision: str, wanted: Candidates, found: 
     boxes, scores = LIMITS[precision]
     check(not result.exceeds(boxes, scores), f"{name}: {result}; allowed: {boxes} px, {scores}, 0")
     return result
+
+
+def compare_with_cpu(
+    bundle: Bundle, precision: str, engine: Callable[[NDArray[np.uint8]], Candidates], batches: Sequence[int]
+) -> list[Difference]:
+    """Compare batches of several sizes with ONNX Runtime on the CPU in fp32; raises CheckError."""
+    images = golden_images(bundle, max(batches))
+    with closing(open_engine(bundle, "onnx", num_threads=num_cores())) as reference:
+        wanted = reference(images)
+    return [
+        check_difference(bundle, precision, first(wanted, count), engine(images[:count]), f"{precision}, batch {count}")
+        for count in batches
+    ]
 
 
 def first(candidates: Candidates, count: int) -> Candidates:

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from comparison.gpu.images import check_difference, first, golden_images, worst
+from comparison.gpu.images import compare_with_cpu, golden_images, worst
 from comparison.gpu.kernel.launch import require_cuda
 from comparison.gpu.stand_in.bundle import memory_in_use, stand_in_bundle
 from comparison.gpu.step import Findings, Options, check, require_module
 from comparison.gpu.timing import host_milliseconds
-from export.parity import Difference
 from export.to_engine import Precision
 from service.bundle import Bundle, read_bundle
-from service.cores import num_cores
 from service.detection.golden import check_golden
 from service.engines.open import open_engine
 from service.engines.protocol import Engine
@@ -55,7 +53,7 @@ def run(options: Options, findings: Findings) -> None:
         bundle = stand_in_bundle(options.bundle, folder, precision, sizes.max_batch, is_on_gpu=not options.is_cpu)
         with closing(open_engine(bundle, "tensorrt", num_streams=NUM_STREAMS)) as engine:
             check_golden(bundle, engine)
-            differences = compare(bundle, precision, engine, images, sizes)
+            differences = compare_with_cpu(bundle, precision, engine, sizes.compared)
             batches = ", ".join(map(str, sizes.compared))
             findings.figure(f"{precision}: golden image found, {worst(differences)} at batches of {batches}")
             check_threads(engine, images, sizes.num_calls)
@@ -64,18 +62,6 @@ def run(options: Options, findings: Findings) -> None:
                 findings.row("One caller, and two at once", measure(engine, images[:count], precision))
         check_memory(bundle, images[:1], is_on_gpu=not options.is_cpu)
         findings.figure("opened and closed without a loss of memory")
-
-
-def compare(
-    bundle: Bundle, precision: Precision, engine: Engine, images: NDArray[np.uint8], sizes: Sizes
-) -> list[Difference]:
-    """Compare batches of several sizes with ONNX Runtime on the CPU; raises CheckError."""
-    with closing(open_engine(bundle, "onnx", num_threads=num_cores())) as reference:
-        wanted = reference(images)
-    return [
-        check_difference(bundle, precision, first(wanted, count), engine(images[:count]), f"{precision}, batch {count}")
-        for count in sizes.compared
-    ]
 
 
 def check_threads(engine: Engine, images: NDArray[np.uint8], num_calls: int) -> None:

@@ -9,13 +9,12 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from comparison.gpu.images import check_difference, first, golden_images, worst
+from comparison.gpu.images import compare_with_cpu, golden_images, worst
 from comparison.gpu.placement import open_session, placement
 from comparison.gpu.step import Findings, Options, SkippedError
 from comparison.gpu.timing import host_milliseconds
 from export.to_engine import Precision
 from service.bundle import Bundle, read_bundle
-from service.cores import num_cores
 from service.detection.golden import check_golden
 from service.engines.onnx_cuda import CUDA
 from service.engines.open import open_engine
@@ -85,13 +84,7 @@ def show_placement(bundle: Bundle, precision: Precision, path: Path, options: Op
 
 def compare(bundle: Bundle, precision: Precision, engine: Run, batches: tuple[int, ...], findings: Findings) -> None:
     """Check the numbers at several batch sizes against the CPU's."""
-    images = golden_images(bundle, max(batches))
-    with closing(open_engine(bundle, "onnx", num_threads=num_cores())) as reference:
-        wanted = reference(images)
-    differences = [
-        check_difference(bundle, precision, first(wanted, count), engine(images[:count]), f"{precision}, batch {count}")
-        for count in batches
-    ]
+    differences = compare_with_cpu(bundle, precision, engine, batches)
     findings.figure(f"{precision}: {worst(differences)} at batches of {', '.join(map(str, batches))}")
 
 
