@@ -26,6 +26,11 @@ class ImageHeader:
     components: int = 0
 
     @property
+    def work(self) -> int:
+        """What a decoder will do: the pixels of a baseline JPEG that takes as long to decode as this image."""
+        return self.height * self.width
+
+    @property
     def is_turned(self) -> bool:
         """Whether turning the image upright swaps height and width."""
         return self.orientation >= 5
