@@ -31,7 +31,7 @@ class ServerProcesses:
 
     def launch(self, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> "subprocess.Popen[bytes]":
         """Start the first process. It logs to `log` in `folder`, which is also its home: some servers write there."""
-        variables = {**os.environ, **environment, "PYTHONPATH": str(ROOT), "HOME": str(folder), MARK: self._mark}
+        variables = {**os.environ, **environment, "PYTHONPATH": python_path(), "HOME": str(folder), MARK: self._mark}
         with (folder / "log").open("w") as log:
             return subprocess.Popen(command, env=variables, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
 
@@ -76,6 +76,11 @@ class ServerProcesses:
                 process.kill()
             except psutil.Error:
                 continue
+
+
+def python_path() -> str:
+    """PYTHONPATH for a process that needs this tree's packages; what the caller has there stays visible."""
+    return os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 @contextmanager

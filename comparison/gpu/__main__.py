@@ -9,8 +9,9 @@ from pathlib import Path
 
 from comparison.gpu.machine import describe_machine, find_gpu
 from comparison.gpu.report import to_markdown
-from comparison.gpu.run import ROOT, Step, run_steps
+from comparison.gpu.run import Step, run_steps
 from comparison.gpu.step import Options, Outcome
+from comparison.processes import ROOT
 from service.benchmark.__main__ import read_images
 from service.bundle import BundleError, read_bundle
 from service.settings import DEFAULT_BUNDLES

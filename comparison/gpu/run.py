@@ -8,13 +8,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Thread
 from typing import IO
 
 from comparison.gpu.step import Options, Outcome, read_outcome
+from comparison.processes import python_path
 
-ROOT = Path(__file__).parents[2]
 LEAST_SECONDS = 5.0  # a step with less time than this is not started
 
 
@@ -95,8 +94,7 @@ def run_step(step: Step, options: Options, seconds: float) -> Outcome:
 
 def environment(options: Options) -> dict[str, str]:
     """The variables of a step's process: this tree's packages, temporary files in `work`, and no GPU if so wanted."""
-    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    variables = {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "TMPDIR": str(options.work)}
+    variables = {**os.environ, "PYTHONPATH": python_path(), "PYTHONUNBUFFERED": "1", "TMPDIR": str(options.work)}
     return {**variables, "CUDA_VISIBLE_DEVICES": ""} if options.is_cpu else variables
 
 

@@ -26,6 +26,7 @@ SETTINGS = {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
 NUM_WARM_UPS = 3  # runs that allocate memory, choose convolutions and capture the CUDA graph
 LIBRARY = Path(onnxruntime.__file__).parent / "capi" / "libonnxruntime_providers_cuda.so"
 DRIVER_TOO_OLD = 35  # cudaErrorInsufficientDriver
+FATAL = 4  # of ONNX Runtime's log. An error raises an exception too, except where cuDNN refuses a plan for another one
 
 logger = logging.getLogger("singleshot")
 
@@ -67,6 +68,7 @@ class OnnxCudaEngine:
         self._thread.shutdown()
 
     def _open(self, bundle: Bundle, path: Path) -> None:
+        onnxruntime.set_default_logger_severity(FATAL)
         self._probe = first_value_on_gpu()
         options = session_options(1)
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL  # it only reads the file

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from comparison.peers import PeerError
-from comparison.processes import MARK, ServerProcesses, started
+from comparison.processes import MARK, ROOT, ServerProcesses, started
 from comparison.running import free_port
 
 NO_SERVER = urllib.request.Request("http://127.0.0.1:1/")
@@ -51,3 +51,13 @@ def test_processes_are_found_by_their_mark_even_without_their_parent() -> None:
     assert not orphan.is_running()
     parent.stdin.close()
     parent.stdout.close()
+
+
+def test_a_server_sees_this_tree_and_the_packages_on_the_path_of_the_caller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", "/packages")
+    show = [sys.executable, "-c", "import os; print(os.environ['PYTHONPATH'])"]
+    process = ServerProcesses("mark").launch(show, {}, tmp_path)
+    assert process.wait() == 0
+    assert (tmp_path / "log").read_text().strip().split(os.pathsep) == [str(ROOT), "/packages"]

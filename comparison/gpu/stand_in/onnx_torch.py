@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
+torch.backends.cudnn.allow_tf32 = False  # torch's default rounds the convolutions of fp32 to ten bits
+
 # z, geometry, bias and the number of boxes of a cell -> y, as in offset_conv.cu
 OffsetConv = Callable[[Tensor, Tensor, Tensor, int], Tensor]
 
