@@ -19,6 +19,7 @@ from service.detection.pipeline import Pipeline
 from service.detection.postprocess import Detections, Options
 from service.engines.protocol import Engine, describe
 from service.errors import ImageError
+from service.memory import release_freed_memory
 from service.repository.image_job import ImageJob, Outcome
 from service.scheduling.admission import RejectedError
 from service.scheduling.batch_run import BatchFailedError, ExpiredError
@@ -176,6 +177,7 @@ class ServedModel:
                 await asyncio.wait_for(self._is_unused.wait(), self._settings.drain_limit_seconds)
         await self._batcher.close(self._settings.drain_limit_seconds)
         self.engine.close()
+        await asyncio.to_thread(release_freed_memory)
 
     def check(self, deadline: float) -> None:
         """Raise RejectedError if an image that arrived now could not be answered by the deadline."""
