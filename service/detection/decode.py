@@ -15,6 +15,9 @@ from service.detection.image_header import ImageHeader, read_header
 from service.errors import ImageError
 
 IMAGE_SUFFIXES = frozenset([".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"])
+MAX_WORK_PER_PIXEL = (
+    15  # 50 million pixels of a PNG are accepted, and so is a progressive JPEG of that size with 40 scans
+)
 MAX_JPEG_REDUCTION = 8  # libjpeg's inverse DCT scales by 1/2, 1/4 and 1/8 at full speed
 
 Image.MAX_IMAGE_PIXELS = (
@@ -42,7 +45,7 @@ def decode_image(
     unknown format, 413 too large, 422 broken or cut short.
     """
     header = header or read_header(body)
-    _check_size(header.height, header.width, max_pixels)
+    check_limits(header, max_pixels)
     height, width = header.upright_size
     try:
         if header.kind == "jpeg" and header.components != 4:
@@ -56,6 +59,18 @@ def decode_image(
     except Exception as error:  # decoders raise errors of any type on invalid bytes, and each means a broken image
         raise ImageError(422, f"the {header.kind.upper()} image is broken: {error}") from error
     return DecodedImage(np.ascontiguousarray(_upright(pixels, header.orientation)), height, width)
+
+
+def check_limits(header: ImageHeader, max_pixels: int) -> None:
+    """Raise ImageError 413 if the image has more than `max_pixels` pixels, or takes out of all proportion to decode."""
+    _check_size(header.height, header.width, max_pixels)
+    limit = MAX_WORK_PER_PIXEL * max_pixels
+    if header.work > limit:
+        raise ImageError(
+            413,
+            f"the {header.kind.upper()} image takes as long to decode as {header.work} pixels of a baseline JPEG; "
+            f"this server takes at most {limit}: send it smaller, or as a baseline JPEG",
+        )
 
 
 def _check_size(height: int, width: int, max_pixels: int) -> None:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from service.bundle import InputSpec
-from service.detection.decode import decode_image
+from service.detection.decode import check_limits, decode_image
 from service.detection.fit import fit
+from service.detection.image_header import read_header
 from service.errors import ImageError
 from tests.service.image_files import encode, png_header, smooth
 
@@ -195,10 +196,29 @@ def test_a_gif_frame_larger_than_its_screen_is_refused() -> None:
     assert caught.value.status == 413
 
 
-def test_a_progressive_jpeg_with_thousands_of_scans_is_refused() -> None:
+def with_scans(body: bytes, num_scans: int) -> bytes:
+    """A JPEG file that repeats its last scan until it has `num_scans` more."""
+    scan = body[body.rindex(b"\xff\xda") : -2]
+    return body[:-2] + scan * num_scans + body[-2:]
+
+
+def test_a_progressive_jpeg_with_hundreds_of_scans_is_refused() -> None:
     body = encode(Image.fromarray(smooth()), "JPEG", progressive=True)
-    with pytest.raises(ImageError, match="scans"):
-        decoded(body + b"\xff\xda\x00\x02" * 1000)
+    with pytest.raises(ImageError, match="more than 200 scans"):
+        decoded(with_scans(body, 200))
+
+
+def test_pixels_times_scans_are_bounded() -> None:
+    body = with_scans(encode(Image.new("L", (1000, 1000)), "JPEG", progressive=True), 60)
+    check_limits(read_header(body), 2 * LIMIT)
+    with pytest.raises(ImageError, match=r"baseline JPEG; this server takes at most 15000000") as caught:
+        decoded(body)
+    assert caught.value.status == 413
+
+
+def test_scans_behind_the_end_of_a_jpeg_do_not_count() -> None:
+    body = encode(Image.fromarray(smooth()), "JPEG", progressive=True)
+    assert (decoded(body + b"\xff\xda\x00\x02" * 1000) == decoded(body)).all()
 
 
 @settings(max_examples=300, deadline=None)
