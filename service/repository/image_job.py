@@ -15,7 +15,7 @@ from service.scheduling.decode_pool import DecodePool
 from service.scheduling.pixel_budget import PixelBudget
 from service.telemetry.metrics import Metrics
 
-PIXEL_BYTES_PER_FILE_BYTE = 10  # resizing so many bytes of pixels takes about as long as decoding one byte of a file
+PIXELS_RESIZED = 5  # as many pixels of an array are resized in the time in which one pixel of a JPEG is decoded
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class Outcome:
 class ImageJob:
     """An image file, or an image uint8 [H, W, 3] RGB. Any thread may call `decode` and `finish`, but only one at a
     time.
+
+    The constructor reads the header of a file, which takes microseconds; it raises ImageError.
     """
 
     def __init__(
@@ -44,8 +46,8 @@ class ImageJob:
         budget: PixelBudget,
         metrics: Metrics,
     ) -> None:
-        self.num_bytes = len(image) if isinstance(image, bytes) else image.nbytes // PIXEL_BYTES_PER_FILE_BYTE
         self._image = image
+        self._header = read_header(image) if isinstance(image, bytes) else None
         self._options = options
         self._pipeline = pipeline
         self._decoders = decoders
@@ -57,6 +59,15 @@ class ImageJob:
         self._decode_seconds = 0.0
 
     @property
+    def work(self) -> int:
+        """What decoding the image costs, in the unit of `ImageHeader.work`."""
+        if self._header is not None:
+            return self._header.work
+        assert not isinstance(self._image, bytes)
+        height, width, _ = self._image.shape
+        return int(height * width // PIXELS_RESIZED)
+
+    @property
     def is_decoded(self) -> bool:
         """Whether `decode` returns at once."""
         return self._pixels is not None
@@ -65,7 +76,8 @@ class ImageJob:
         """The pixels uint8 [h, w, 3] that the engine takes; raises ImageError and BudgetExceededError."""
         if self._pixels is None:
             start = time.monotonic()
-            self._pixels, self._size = self._decoders.timed(self.num_bytes, self._prepare)
+            is_file = self._header is not None  # only decoding teaches the cost of decoding
+            self._pixels, self._size = self._decoders.timed(self.work, self._prepare) if is_file else self._prepare()
             self._decode_seconds = time.monotonic() - start
         return self._pixels
 
@@ -92,9 +104,9 @@ class ImageJob:
         return Outcome(detections, *self._size, self._started, seconds)
 
     def _prepare(self) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-        header = read_header(self._image) if isinstance(self._image, bytes) else None
         reserved: AbstractContextManager[None] = nullcontext()
-        if header is not None:  # an image above the limit is refused before it is decoded
-            reserved = self._budget.reserved(min(header.height * header.width, self._pipeline.max_pixels))
+        if self._header is not None:  # an image above the limit is refused before it is decoded
+            num_pixels = min(self._header.height * self._header.width, self._pipeline.max_pixels)
+            reserved = self._budget.reserved(num_pixels)
         with reserved:
-            return self._pipeline.prepare(self._image, header)
+            return self._pipeline.prepare(self._image, self._header)

@@ -202,8 +202,8 @@ class ServedModel:
                 with self._batcher.reserve(job, deadline) as ticket:
                     self._batcher.submit(ticket)
                     return await self._answer(ticket)
-            with self._batcher.reserve(job, deadline, self._decoders.ready_seconds(job.num_bytes)) as ticket:
-                decoding = self._decoders.start(job.num_bytes, lambda: self._decode_and_submit(job, ticket))
+            with self._batcher.reserve(job, deadline, self._decoders.ready_seconds(job.work)) as ticket:
+                decoding = self._decoders.start(job.work, lambda: self._decode_and_submit(job, ticket))
                 try:
                     return await self._answer(ticket)
                 finally:
@@ -212,7 +212,7 @@ class ServedModel:
     async def draw(self, body: bytes, detections: Detections) -> bytes:
         """The whole image with its detections drawn on it, as a JPEG file; raises RejectedError."""
         with self._counting_refusals():
-            return await self._decoders.run(len(body), lambda: self._draw(body, detections))
+            return await self._decoders.run(read_header(body).work, lambda: self._draw(body, detections))
 
     @property
     def _info_labels(self) -> tuple[str, str, str, str]:
@@ -224,7 +224,7 @@ class ServedModel:
         If the streams take all cores of the CPU, another thread gains nothing for a small image: it costs a core two
         context switches, and the stream its caches.
         """
-        is_small = self._decoders.seconds(job.num_bytes) < MAX_DECODE_SHARE * self._batcher.image_seconds
+        is_small = self._decoders.seconds(job.work) < MAX_DECODE_SHARE * self._batcher.image_seconds
         return self._takes_all_cores and is_small
 
     def _decode_and_submit(self, job: ImageJob, ticket: Ticket) -> None:

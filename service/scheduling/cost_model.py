@@ -54,9 +54,11 @@ class CostModel:
     def observe(self, size: int, seconds: float, decode_seconds: float = 0.0) -> None:
         """Learn from a batch: the engine took `seconds`, after the stream had decoded its images in `decode_seconds`.
 
-        The predictions of the other sizes change almost as much.
+        The predictions of the other sizes change almost as much. An image that takes longer to decode than to run
+        counts as one that takes as long: no such image was meant to be decoded in a stream.
         """
-        self._decode_seconds += NEW_SHARE * (decode_seconds / size - self._decode_seconds)
+        engine_seconds = self.seconds(1) - self._decode_seconds
+        self._decode_seconds += NEW_SHARE * (min(decode_seconds / size, engine_seconds) - self._decode_seconds)
         size = self._computed_size(size)
         known = self._seconds.get(size)
         if known is None:

@@ -1,61 +1,110 @@
-"""The threads that decode images, and the predicted wait for them."""
+"""The threads that decode images, and the predicted time of decoding."""
 
 import asyncio
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
 T = TypeVar("T")
-NEW_SHARE = 0.1  # of each new measurement in the running mean
+NEW_SHARE = 0.1  # weight of a new measurement in the estimate, once ten images are decoded
+MAX_SURPRISE = 4.0  # a measurement counts as at most this many times the estimate, and as at least its inverse
+FIRST_SECONDS = 1e-8  # the estimate for a pixel of work before the first image is decoded
+BASE_WORK = 20_000  # the fixed work on an image, in pixels
+LARGE_SECONDS = 0.1  # an image that takes longer is large
+LARGE_NICENESS = 10  # of the threads for large images: they get a tenth of a core that another thread wants
 
 
 class DecodePool:
-    """Decodes images in threads. It predicts the time of an image from the bytes of its file, before it is parsed."""
+    """Decodes images in threads. It predicts the time of an image from its work, which is `ImageHeader.work`: the
+    pixels of a baseline JPEG that takes as long.
+
+    Large images have threads of their own, so that small ones do not wait for them: one thread less than the small
+    ones, and at least one. On Linux these threads leave the cores to all others.
+    """
 
     def __init__(self, num_threads: int) -> None:
-        self._num_threads = num_threads
-        self._threads = ThreadPoolExecutor(num_threads, thread_name_prefix="decode")
-        self._lock = threading.Lock()  # guards the two below
-        self._seconds_a_byte = 0.0
-        self._backlog_bytes = 0
+        self._lock = threading.Lock()  # guards all below
+        self._seconds_a_pixel = FIRST_SECONDS
+        self._num_decoded = 0
+        self._small = Lane(num_threads, "decode")
+        self._large = Lane(max(1, num_threads - 1), "decode-large", _lower_priority)
 
-    def ready_seconds(self, num_bytes: int) -> float:
-        """Seconds until an image file of `num_bytes` that arrives now is decoded, behind the waiting files."""
-        return self._seconds_a_byte * (self._backlog_bytes / self._num_threads + num_bytes)
+    def seconds(self, work: int) -> float:
+        """The time to decode an image of this work."""
+        return self._seconds_a_pixel * (work + BASE_WORK)
 
-    def seconds(self, num_bytes: int) -> float:
-        """The time to decode an image file of `num_bytes`; 0 before the first file is decoded."""
-        return self._seconds_a_byte * num_bytes
+    def ready_seconds(self, work: int) -> float:
+        """Seconds until an image of this work that arrives now is decoded, behind those that wait for its threads."""
+        lane = self._lane(work)
+        return self.seconds(work) + self._seconds_a_pixel * lane.backlog / lane.num_threads
 
-    def start(self, num_bytes: int, work: Callable[[], T]) -> Future[T]:
-        """Run `work` on a file of `num_bytes` in a thread; 0 if it decodes no image. The future can be cancelled."""
+    def start(self, work: int, task: Callable[[], T]) -> Future[T]:
+        """Run `task` in a thread; 0 `work` if it decodes no image. The future can be cancelled until a thread is free.
+
+        The pool learns nothing from it; `timed` does.
+        """
+        lane = self._lane(work)
         with self._lock:
-            self._backlog_bytes += num_bytes
-        future = self._threads.submit(work)
-        future.add_done_callback(lambda _: self._leave(num_bytes))
+            lane.backlog += work
+        future = lane.threads.submit(task)
+        future.add_done_callback(lambda _: self._leave(lane, work))
         return future
 
-    async def run(self, num_bytes: int, work: Callable[[], T]) -> T:
-        """Run `work` in a thread, learn from its time, and wait for it."""
-        return await asyncio.wrap_future(self.start(num_bytes, lambda: self.timed(num_bytes, work)))
+    async def run(self, work: int, task: Callable[[], T]) -> T:
+        """`start` and wait for the result."""
+        return await asyncio.wrap_future(self.start(work, task))
 
     def close(self) -> None:
         """Wait for the threads to end."""
-        self._threads.shutdown()
+        self._small.threads.shutdown()
+        self._large.threads.shutdown()
 
-    def timed(self, num_bytes: int, work: Callable[[], T]) -> T:
-        """Run `work` in the calling thread, and learn from it how long decoding takes."""
-        start = time.perf_counter()
-        result = work()
-        if num_bytes:
-            seconds = (time.perf_counter() - start) / num_bytes
-            with self._lock:
-                share = NEW_SHARE if self._seconds_a_byte else 1.0
-                self._seconds_a_byte += share * (seconds - self._seconds_a_byte)
+    def timed(self, work: int, decode: Callable[[], T]) -> T:
+        """Decode an image in the calling thread, and learn from the CPU time of the thread.
+
+        The time that the thread waits for a core says nothing about the image.
+        """
+        start = time.thread_time()
+        result = decode()
+        self.learn(work, time.thread_time() - start)
         return result
 
-    def _leave(self, num_bytes: int) -> None:
+    def learn(self, work: int, seconds: float) -> None:
+        """Learn from an image of this work that was decoded in `seconds`.
+
+        The estimate is a geometric mean, so that an image that takes far more or far less than predicted moves it by a
+        bounded factor, and as much up as down.
+        """
         with self._lock:
-            self._backlog_bytes -= num_bytes
+            self._num_decoded += 1
+            share = max(NEW_SHARE, 1 / (self._num_decoded + 1))
+            surprise = min(MAX_SURPRISE, max(1 / MAX_SURPRISE, seconds / self.seconds(work)))
+            self._seconds_a_pixel *= surprise**share
+
+    def _lane(self, work: int) -> "Lane":
+        return self._large if self.seconds(work) > LARGE_SECONDS else self._small
+
+    def _leave(self, lane: "Lane", work: int) -> None:
+        with self._lock:
+            lane.backlog -= work
+
+
+class Lane:
+    """Threads, and the work of the images that wait for them or that they decode."""
+
+    def __init__(self, num_threads: int, name: str, initializer: Callable[[], None] | None = None) -> None:
+        self.num_threads = num_threads
+        self.threads = ThreadPoolExecutor(num_threads, thread_name_prefix=name, initializer=initializer)
+        self.backlog = 0
+
+
+def _lower_priority() -> None:
+    """Lower the priority of the calling thread. Only Linux has priorities of threads."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LARGE_NICENESS)

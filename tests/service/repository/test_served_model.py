@@ -1,10 +1,15 @@
-"""A served model starts threads according to the device, streams and threads of its engine."""
+"""A served model starts threads according to the device, streams and threads of its engine, and chooses the thread
+that decodes an image.
+"""
 
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from service.api.app import create_app
 from service.bundle import Bundle
@@ -13,6 +18,7 @@ from service.repository import served_model
 from service.scheduling.cost_model import CostModel
 from tests.asgi_client import AsgiClient
 from tests.fake_engine import FakeEngine
+from tests.service.image_files import encode
 from tests.service.served_app import GOLDEN, settings
 
 
@@ -79,3 +85,37 @@ def test_the_engine_gets_only_batches_of_the_sizes_that_it_computes(
     assert [len(result["detections"]) for result in response.json()["results"]] == [2] * 11
     assert sizes <= {1, 4}
     assert 4 in sizes
+
+
+@pytest.mark.parametrize(
+    ("side", "query", "threads"),
+    [
+        (64, "", ["engine"]),
+        (2000, "", ["decode"]),
+        (4000, "", ["decode-large"]),
+        (4000, "?format=image", ["decode-large"]),
+    ],
+)
+def test_a_stream_decodes_only_what_takes_little_time_and_drawing_teaches_nothing(
+    tiny_bundle: Bundle,
+    tiny_engine: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    side: int,
+    query: str,
+    threads: list[str],
+) -> None:
+    monkeypatch.setattr(served_model, "num_cores", lambda: 1)
+    monkeypatch.setattr(served_model, "measure_costs", lambda *_, **__: CostModel({1: 0.1, 2: 0.2}))
+    app = create_app(settings(tiny_bundle.path), lambda *_, **__: ClaimingEngine(tiny_engine, "cpu", 1, 1))
+    decoders = app.state.server.decoders
+    taught = []
+
+    def timed(work: int, decode: Callable[[], Any], timed: Callable[..., Any] = decoders.timed) -> Any:
+        taught.append(threading.current_thread().name.rsplit("-" if work < 10_000 else "_", 1)[0])
+        return timed(work, decode)
+
+    monkeypatch.setattr(decoders, "timed", timed)
+    with AsgiClient(app) as client:
+        response = client.post(f"/detect{query}", content=encode(Image.new("RGB", (side, side)), "JPEG"))
+    assert response.status_code == 200
+    assert taught == threads

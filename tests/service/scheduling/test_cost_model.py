@@ -123,3 +123,9 @@ def test_a_batch_costs_as_much_as_the_size_to_which_it_is_padded() -> None:
     for _ in range(300):
         cost.observe(3, 4.0)
     assert cost.seconds(2) == cost.seconds(4) == pytest.approx(4.0, rel=0.02)
+
+
+def test_one_image_that_takes_long_to_decode_changes_the_cost_little() -> None:
+    cost = CostModel({1: 1.0})
+    cost.observe(1, 1.0, decode_seconds=1000.0)
+    assert cost.seconds(1) < 1.5
