@@ -1,26 +1,39 @@
 """Uvicorn's connection of a client, with limits on the head of a request, and with each answer sent in one piece."""
 
 import asyncio
+import uuid
 from http import HTTPStatus
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import httptools
+from pydantic_core import to_json
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service.transport.joined_writes import JoinedWrites
 
 MAX_HEAD_BYTES = 64 * 2**10
+FRAMING_PER_BODY_BYTE = 16  # bytes of chunk sizes that a byte of a body may take, beside MAX_HEAD_BYTES in all
 
 
 class Connection(HttpToolsProtocol):
     """Closes if the head of a request is too large or too late; the head is its first line and its headers.
 
     Too large is more than MAX_HEAD_BYTES. Too late is `head_seconds` after the client connected or began the head.
-    Uvicorn limits only the wait between requests: it waits for a head without a limit, and keeps all of it.
+    Uvicorn limits only the wait between requests: it waits for a head without a limit, and keeps all of it. A client
+    that was answered before the end of its body has as long to send the rest, which is discarded. What surrounds the
+    chunks of a body, their extensions and trailers, is limited like a head: the parser keeps trailers.
+
+    The server changes to no other protocol, so it ignores the header Upgrade (RFC 9110, section 7.8). Uvicorn's parser
+    would take the body of such a request for data of the other protocol, and whatever follows for a new request.
     """
 
     head_seconds: float  # set by `connections_of`
     _timer: asyncio.TimerHandle | None = None
     _is_in_head = False
+    _is_in_body = False
+    _is_last = False  # the last answer is on its way, and the connection closes after it
     _head_bytes = 0
+    _framing_bytes = 0
+    _previous: RequestResponseCycle | None = None  # of the request before the last one
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's signature
         """The client has connected."""
@@ -35,13 +48,27 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """A part of a request, or of several."""
-        super().data_received(data)
-        if self._is_in_head and not self.transport.is_closing():
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES:
-                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-            elif self._timer is None:  # most heads arrive in one piece, and need no timer
-                self._start_timer()
+        if self._is_last:
+            return
+        self._unset_keepalive_if_required()
+        self._framing_bytes += len(data)
+        try:
+            self._parse(data)
+        except httptools.HttpParserError:
+            self._refuse(HTTPStatus.BAD_REQUEST, "the bytes that arrived are not a valid HTTP request")
+            return
+        if self.transport.is_closing():
+            return
+        self._head_bytes += len(data)
+        if self._is_in_head and self._head_bytes > MAX_HEAD_BYTES:
+            detail = f"the first line and the headers have more than {MAX_HEAD_BYTES} bytes"
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
+            return
+        if self._is_in_body and self._framing_bytes > MAX_HEAD_BYTES:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the body has too much around its chunks")
+            return
+        if self._timer is None and self._is_client_due:  # most requests arrive in one piece, and need no timer
+            self._start_timer()
 
     def on_message_begin(self) -> None:
         """The parser has seen the first byte of a request."""
@@ -51,14 +78,74 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The parser has seen the empty line after the headers."""
-        self._is_in_head = False
-        self._stop_timer()
+        if self.parser.should_upgrade():
+            return  # the parser stops here, and `_parse` goes on
+        self._previous = self.cycle
         super().on_headers_complete()
+        self._is_in_head = False
+        self._is_in_body = True
+        self._framing_bytes = 0
+        self._stop_timer()
+        if self.expect_100_continue:
+            self._keeps_alive = self.cycle.keep_alive
+            self.cycle.keep_alive = False  # if it is answered before its body, nobody knows whether the body will come
+
+    def on_body(self, body: bytes) -> None:
+        """The parser has seen a part of a body."""
+        super().on_body(body)
+        self._framing_bytes = max(0, self._framing_bytes - FRAMING_PER_BODY_BYTE * len(body))
+
+    def on_message_complete(self) -> None:
+        """The parser has seen the last byte of a request."""
+        if self.parser.should_upgrade():
+            return
+        super().on_message_complete()
+        self._is_in_body = False
+        self._stop_timer()
+        if self.expect_100_continue and not self.cycle.response_started:
+            self.cycle.keep_alive = self._keeps_alive
 
     def on_response_complete(self) -> None:
         """An answer is written."""
         self._writes.flush()
         super().on_response_complete()
+        if self._is_in_body and self._timer is None and self._is_client_due and not self.transport.is_closing():
+            self._start_timer()
+
+    @property
+    def _is_client_due(self) -> bool:
+        """Whether the server waits for the client: for a head, or for the rest of a body that it needs no more."""
+        return self._is_in_head or self.cycle is None or self.cycle.response_complete
+
+    def _parse(self, data: bytes) -> None:
+        """Feed the parser; raises HttpParserError. It stops behind a head with Upgrade, and starts again without."""
+        rest: bytes | memoryview = data
+        while True:
+            try:
+                self.parser.feed_data(rest)
+                return
+            except httptools.HttpParserUpgrade as upgrade:
+                head, rest = self._head_without_upgrade(), memoryview(rest)[upgrade.args[0] :]
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
+            self.parser.feed_data(head)
+
+    def _head_without_upgrade(self) -> bytes:
+        """The head that was parsed last, without the headers that concern Upgrade; raises HttpParserError."""
+        method = self.parser.get_method()
+        if method == b"CONNECT":  # for proxies
+            raise httptools.HttpParserError("this server is no proxy")
+        lines = [b"%s %s HTTP/%s" % (method, self.url, self.parser.get_http_version().encode())]
+        for name, value in self.headers:
+            kept = value
+            if name == b"connection":
+                options = (option.strip() for option in value.split(b","))
+                kept = b", ".join(option for option in options if option.lower() not in (b"upgrade", b"http2-settings"))
+            if name not in (b"upgrade", b"http2-settings"):
+                lines.append(b"%s: %s" % (name, kept))
+        if any(b"\r" in line or b"\n" in line for line in lines):
+            raise httptools.HttpParserError("a header has several lines")
+        return b"\r\n".join([*lines, b"", b""])
 
     def _start_timer(self) -> None:
         self._timer = self.loop.call_later(self.head_seconds, self._time_out)
@@ -69,16 +156,40 @@ class Connection(HttpToolsProtocol):
             self._timer = None
 
     def _time_out(self) -> None:
+        self._timer = None
         if self._is_in_head:
-            self._refuse(HTTPStatus.REQUEST_TIMEOUT)
-        else:  # the client has sent nothing, so it gets no answer
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT, f"the headers did not arrive within {self.head_seconds:g} s")
+        else:  # the client has sent nothing that is not answered, so it gets no answer
             self.transport.close()
 
-    def _refuse(self, status: HTTPStatus) -> None:
+    def _refuse(self, status: HTTPStatus, detail: str) -> None:
+        """Answer what cannot be parsed, unless it is the rest of an answered request, and close the connection.
+
+        If earlier requests are being answered, only they get answers: another one would be taken for theirs.
+        """
         self._stop_timer()
-        head = f"HTTP/1.1 {status} {status.phrase}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-        self.transport.write(head.encode())
+        self._is_last = True
+        last: RequestResponseCycle | None = self.cycle
+        if self._is_in_body and self.pipeline:
+            self.pipeline.popleft()  # the request whose body cannot be parsed waits for the answers before its own
+            last = self._previous
+        elif self._is_in_body:
+            if not self.cycle.response_started:
+                self._write_problem(status, detail)
+            self.transport.close()
+            return
+        if last is not None and not last.response_complete:
+            last.keep_alive = False
+            return
+        self._write_problem(status, detail)
         self.transport.close()
+
+    def _write_problem(self, status: HTTPStatus, detail: str) -> None:
+        request_id = uuid.uuid4().hex
+        problem = {"type": "about:blank", "status": status, "title": status.phrase, "detail": detail}
+        body = to_json({**problem, "request_id": request_id})
+        head = f"HTTP/1.1 {status} {status.phrase}\r\nconnection: close\r\ncontent-type: application/problem+json\r\n"
+        self.transport.write(f"{head}content-length: {len(body)}\r\nx-request-id: {request_id}\r\n\r\n".encode() + body)
 
 
 def connections_of(head_seconds: float) -> type[Connection]:

@@ -4,13 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from starlette.responses import StreamingResponse
-from uvicorn.server import ServerState
 
-from service.transport.connection import connections_of
 from service.transport.joined_writes import JoinedWrites
+from tests.service.transport.wire import Wire, connect
 
 app = FastAPI(openapi_url=None)
 
@@ -33,46 +31,9 @@ async def parts() -> StreamingResponse:
     return StreamingResponse(stream())
 
 
-class Wire(asyncio.Transport):
-    """Keeps each piece that is sent to the client."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.pieces: list[bytes] = []
-        self.is_closed = False
-        self.has_sent = asyncio.Event()
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.pieces.append(bytes(data))
-        self.has_sent.set()
-
-    def close(self) -> None:
-        self.is_closed = True
-
-    def abort(self) -> None:
-        self.is_closed = True
-
-    def is_closing(self) -> bool:
-        return self.is_closed
-
-    def get_extra_info(self, name: str, default: object = None) -> object:  # noqa: ARG002
-        return default
-
-    async def wait_for(self, end: bytes) -> None:
-        """Wait until the sent bytes end with `end`."""
-        async with asyncio.timeout(30):
-            while not b"".join(self.pieces).endswith(end):
-                await self.has_sent.wait()
-                self.has_sent.clear()
-
-
 async def ask(path: str, end: bytes, headers: str = "") -> Wire:
     """Send a request -> the wire, once the sent bytes end with `end`."""
-    config = uvicorn.Config(app, ws="none", lifespan="off")
-    config.load()
-    connection = connections_of(30)(config, ServerState(), app_state={})
-    wire = Wire()
-    connection.connection_made(wire)
+    connection, wire = connect(app)
     connection.data_received(f"GET {path} HTTP/1.1\r\nHost: here\r\n{headers}\r\n".encode())
     await wire.wait_for(end)
     connection.connection_lost(None)

@@ -1,0 +1,184 @@
+"""Where a request ends and the next one begins: no byte of a body is ever taken for a request."""
+
+import asyncio
+import re
+
+import pytest
+from fastapi import FastAPI, Request
+
+from service.transport.connection import MAX_HEAD_BYTES
+from tests.service.transport.wire import connect
+
+INNER = b"GET /healthz HTTP/1.1\r\nHost: inner\r\n\r\n"  # as a body
+POST = b"POST /length HTTP/1.1\r\nHost: here\r\n"
+EARLY = b"POST /early HTTP/1.1\r\nHost: here\r\n"
+LENGTH = b"Content-Length: %d\r\n" % len(INNER)
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
+CHUNKS = b"%x\r\n%s\r\n0\r\n\r\n" % (len(INNER), INNER)
+app = FastAPI(openapi_url=None)
+
+
+@app.get("/healthz")
+async def healthz() -> str:
+    return "ok"
+
+
+@app.post("/length")
+async def length(request: Request) -> int:
+    return len(await request.body())
+
+
+@app.post("/early")
+async def early() -> str:
+    """Answers without the body."""
+    return "early"
+
+
+async def exchange(*parts: bytes) -> tuple[list[int], bytes, bool]:
+    """Send the parts, each when the answers to those before it are written -> statuses, the last body, is closed."""
+    connection, wire = connect(app)
+    for part in parts:
+        if not wire.is_closed:
+            connection.data_received(part)
+        while connection.tasks and not all(task.done() for task in connection.tasks):
+            before = len(wire.pieces)
+            for _ in range(
+                50
+            ):  # the application needs some turns of the event loop; it may also wait for the next part
+                await asyncio.sleep(0)
+            if len(wire.pieces) == before:
+                break
+        await asyncio.sleep(0)
+    sent, is_closed = b"".join(wire.pieces), wire.is_closed
+    connection.connection_lost(None)
+    await asyncio.gather(*connection.tasks, return_exceptions=True)
+    statuses = [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+) ", sent)]
+    return statuses, sent.rpartition(b"\r\n\r\n")[2], is_closed
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQ\r\n",
+        b"Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Version: 13\r\n",
+        b"UPGRADE: TLS/1.0\r\nupgrade: foo/2\r\nConnection: upgrade\r\n",
+        b"Connection: upgrade\r\n",
+        b"Upgrade: h2c\r\n",
+    ],
+)
+@pytest.mark.parametrize("framing", [LENGTH, CHUNKED])
+def test_an_upgrade_is_ignored_and_the_body_kept(headers: bytes, framing: bytes) -> None:
+    body = INNER if framing == LENGTH else CHUNKS
+    head = POST + headers + framing + b"\r\n"
+    for parts in ((head + body,), (head, body), (head[:50], head[50:], body[:7], body[7:])):
+        statuses, last, is_closed = asyncio.run(exchange(*parts, INNER))
+        assert statuses == [200, 200]
+        assert (last, is_closed) == (b'"ok"', False)
+    statuses, last, _ = asyncio.run(exchange(head, body))
+    assert (statuses, last) == ([200], b"%d" % len(INNER))
+
+
+def test_pipelined_upgrades_are_answered_each() -> None:
+    request = POST + b"Upgrade: h2c\r\nConnection: upgrade\r\n" + LENGTH + b"\r\n" + INNER
+    assert asyncio.run(exchange(3 * request, INNER))[0] == [200, 200, 200, 200]
+
+
+def test_an_upgrade_keeps_the_other_options_of_the_connection() -> None:
+    head = POST + b"Upgrade: h2c\r\nConnection: close, upgrade\r\n" + LENGTH + b"\r\n"
+    assert asyncio.run(exchange(head, INNER)) == ([200], b"%d" % len(INNER), True)
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"CONNECT /healthz HTTP/1.1\r\nHost: here\r\n" + LENGTH + b"\r\n",
+        b"CONNECT here:80 HTTP/1.1\r\nHost: here\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        POST + b"Content-Length: 3\r\nContent-Length: 3\r\n\r\n",
+        POST + b"Content-Length: 3, 3\r\n\r\n",
+        POST + b"Content-Length: +3\r\n\r\n",
+        POST + b"Content-Length: -3\r\n\r\n",
+        POST + b"Content-Length: 3 0\r\n\r\n",
+        POST + b"Content-Length : 3\r\n\r\n",
+        POST + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n",
+        POST + b"Content-Length: 3\r\n 4\r\n\r\n",
+        POST + CHUNKED + LENGTH + b"\r\n",
+        POST + LENGTH + CHUNKED + b"\r\n",
+        POST + b"Transfer-Encoding: chunked, gzip\r\n\r\n",
+        POST + CHUNKED + b"Transfer-Encoding: identity\r\n\r\n",
+        POST + b"Transfer-Encoding:\r\n chunked\r\n\r\n",
+        POST + CHUNKED + b"\r\n0x3\r\n",
+        POST + CHUNKED + b"\r\n-3\r\n",
+        POST + CHUNKED + b"\r\n" + b"f" * 17 + b"\r\n",
+        POST + CHUNKED + b"\r\n3;name\nabc\r\n",
+        POST + CHUNKED + b"\r\n3\r\nabcd",
+        POST + CHUNKED + b"\r\n0\r\nContent-Length: 5\r\n\r\n",
+        POST + b"X-Folded: a\r\n b\r\nUpgrade: h2c\r\nConnection: upgrade\r\n" + LENGTH + b"\r\n",
+        POST + b"X-Bare: a\rb\r\n\r\n",
+        POST + b"X-Nul: a\0b\r\n\r\n",
+        POST.replace(b"\r\n", b"\n") + b"\n",
+        b"GET /\xff HTTP/1.1\r\nHost: here\r\n\r\n",
+        b"GET http://here HTTP/1.1\r\nHost: here\r\n\r\n",
+    ],
+)
+def test_invalid_framing_gets_one_400_and_nothing_after_it(request_bytes: bytes) -> None:
+    for parts in ((request_bytes, INNER), (request_bytes + INNER, INNER)):
+        statuses, _, is_closed = asyncio.run(exchange(*parts))
+        assert (statuses, is_closed) == ([400], True)
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        POST + b"Content-Length: " + b"0" * 5000 + LENGTH.split()[1] + b"\r\n\r\n" + INNER,
+        POST + b"Content-Length:   " + LENGTH.split()[1] + b"  \r\n\r\n" + INNER,
+        POST + CHUNKED + b"\r\n" + CHUNKS.replace(b"\r\n", b';name="value"\r\n', 1),
+        POST + CHUNKED + b"\r\n" + CHUNKS[:-2] + b"X-Trailer: value\r\n\r\n",
+        POST + LENGTH + b"\r\n" + INNER + b"\r\n\r\n",
+    ],
+)
+def test_unusual_framing_is_read(request_bytes: bytes) -> None:
+    assert asyncio.run(exchange(request_bytes)) == ([200], b"%d" % len(INNER), False)
+    assert asyncio.run(exchange(request_bytes + INNER))[0] == [200, 200]
+
+
+def test_requests_before_an_invalid_one_are_answered() -> None:
+    for bad in (b"\0", POST + CHUNKED + b"\r\nzz\r\n"):
+        assert asyncio.run(exchange(INNER + INNER + bad, INNER)) == ([200, 200], b'"ok"', True)
+
+
+def test_the_rest_of_an_answered_request_is_discarded() -> None:
+    assert asyncio.run(exchange(EARLY + LENGTH + b"\r\n", INNER)) == ([200], b'"early"', False)
+    assert asyncio.run(exchange(EARLY + LENGTH + b"\r\n", INNER, INNER))[0] == [200, 200]
+    assert asyncio.run(exchange(EARLY + CHUNKED + b"\r\n", b"zz\r\n")) == ([200], b'"early"', True)
+
+
+def test_an_answer_before_a_body_that_awaits_100_continue_closes_the_connection() -> None:
+    expect = b"Expect: 100-continue\r\n" + LENGTH + b"\r\n"
+    assert asyncio.run(exchange(EARLY + expect, INNER)) == ([200], b'"early"', True)
+    assert asyncio.run(exchange(POST + expect, INNER)) == ([100, 200], b"%d" % len(INNER), False)
+
+
+def test_chunks_with_too_much_around_them_are_refused() -> None:
+    head = POST + CHUNKED + b"\r\n"
+    many = b"1;%s\r\na\r\n" % (b"x" * 1000) * (MAX_HEAD_BYTES // 1000 + 5)
+    trailers = b"0\r\n" + b"X-Trailer: value\r\n" * (MAX_HEAD_BYTES // 18 + 1)
+    for parts in ((head, many), (head, b"1\r\na\r\n", trailers)):
+        statuses, _, is_closed = asyncio.run(exchange(*parts))
+        assert (statuses, is_closed) == ([431], True)
+    assert asyncio.run(exchange(head, b"1\r\na\r\n" * 100_000, b"0\r\n\r\n")) == ([200], b"100000", False)
+
+
+def test_a_client_that_never_sends_the_rest_of_an_answered_request_is_disconnected() -> None:
+    async def run() -> bool:
+        connection, wire = connect(app, head_seconds=0.01)
+        connection.data_received(EARLY + b"Content-Length: 1000000\r\n\r\n")
+        await wire.wait_for(b'"early"')
+        async with asyncio.timeout(30):
+            while not wire.is_closed:
+                connection.data_received(b"x")  # one byte at a time keeps uvicorn's own timer from ending
+                await asyncio.sleep(0)
+        connection.connection_lost(None)
+        return wire.is_closed
+
+    assert asyncio.run(run())

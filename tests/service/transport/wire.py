@@ -1,0 +1,58 @@
+"""The server's side of a connection without a socket: a test gives it bytes and sees what the server sends."""
+
+import asyncio
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.server import ServerState
+
+from service.transport.connection import Connection, connections_of
+
+
+class Wire(asyncio.Transport):
+    """Keeps each piece that is sent to the client."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[bytes] = []
+        self.is_closed = False
+        self.has_sent = asyncio.Event()
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.pieces.append(bytes(data))
+        self.has_sent.set()
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def abort(self) -> None:
+        self.is_closed = True
+
+    def is_closing(self) -> bool:
+        return self.is_closed
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+    def get_extra_info(self, name: str, default: object = None) -> object:  # noqa: ARG002
+        return default
+
+    async def wait_for(self, end: bytes) -> None:
+        """Wait until the sent bytes end with `end`."""
+        async with asyncio.timeout(30):
+            while not b"".join(self.pieces).endswith(end):
+                await self.has_sent.wait()
+                self.has_sent.clear()
+
+
+def connect(app: FastAPI, head_seconds: float = 30) -> tuple[Connection, Wire]:
+    """A client connects to the server of `app` -> the connection, and its wire."""
+    config = uvicorn.Config(app, ws="none", lifespan="off")
+    config.load()
+    connection = connections_of(head_seconds)(config, ServerState(), app_state={})
+    wire = Wire()
+    connection.connection_made(wire)
+    return connection, wire
