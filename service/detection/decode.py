@@ -48,8 +48,7 @@ def decode_image(
     except Exception as error:  # decoders raise errors of any type on invalid bytes
         if _is_out_of_memory(error):
             raise ImageError(503, f"there is not enough memory to decode the {kind} image now; try again") from error
-        detail = f": {error}" if header.kind == "jpeg" else ""  # the errors of the other decoders are for programmers
-        raise ImageError(422, f"the {kind} image is broken or cut short{detail}") from error
+        raise ImageError(422, f"the {kind} image is broken or cut short") from error  # its message is for programmers
     return DecodedImage(pixels, height, width)
 
 

@@ -1,32 +1,35 @@
 """JPEG (ITU T.81, JFIF) by libjpeg-turbo."""
 
+import io
 import re
-import struct
-from collections.abc import Iterator
 
 import cv2
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
+from PIL import Image
 
 from service.bundle import InputSpec
 from service.detection.fit import content_size, reduction
 from service.detection.formats.exif import orientation_of
 from service.detection.formats.header import ImageHeader
+from service.detection.formats.jpeg_segments import (
+    APP1,
+    FRAMES,
+    MAX_STRAY_BYTES,
+    SOF0,
+    SOF1,
+    SOS,
+    Frame,
+    read_frame,
+    scan_end,
+    segments,
+    without_oddities,
+)
 from service.errors import ImageError
 
 MAX_SCANS = 200  # a progressive file has about ten; each has a fixed cost, even in an image of one pixel
-MAX_SEGMENTS = 10_000  # a photograph has about twenty, and hundreds if it carries another file in its metadata
 MAX_REDUCTION = 8  # libjpeg's inverse DCT scales by 1/2, 1/4 and 1/8 at full speed
-
-# ITU T.81, table B.1
-SOF0, SOF1, SOF2, SOF9, SOF10 = 0xC0, 0xC1, 0xC2, 0xC9, 0xCA
-PROGRESSIVE_FRAMES = frozenset([SOF2, SOF10])
-ARITHMETIC_FRAMES = frozenset([SOF9, SOF10])
-FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0…SOF15
-EOI, SOS, APP0, APP1, APP14, APP15, COM = 0xD9, 0xDA, 0xE0, 0xE1, 0xEE, 0xEF, 0xFE
-YCBCR, YCCK = 1, 2  # in the segment APP14 of Adobe
-MARKER = re.compile(rb"\xff[\x02-\xcf\xd9-\xfe]")  # neither a stuffed byte nor a marker without a length, except EOI
 
 # see ImageHeader.weight
 SEVERAL_SCANS = 1.5  # once: the coefficients are kept in memory
@@ -34,136 +37,99 @@ SCAN = 0.3
 ARITHMETIC = 3.0
 CMYK = 3.0
 
+# what libjpeg-turbo says of a file that viewers show
 CUT_SHORT = re.compile("premature end", re.IGNORECASE)
-HARMLESS = re.compile(  # libjpeg's warnings; viewers show the image
-    r"corrupt JPEG data|unknown JFIF revision|unknown Adobe color|invalid SOS|inconsistent progression", re.IGNORECASE
+ODD = re.compile(
+    "extraneous bytes|unknown JFIF revision|unknown Adobe|bad ICC|invalid SOS|subsampling level", re.IGNORECASE
 )
+DAMAGED = re.compile("corrupt JPEG data|inconsistent progression", re.IGNORECASE)
 
 
 def read_header(body: bytes) -> ImageHeader:
-    """The header of a JPEG file; raises ImageError 422, and struct.error if it is cut short."""
-    orientation, marker_of_frame, frame, scans = None, 0, 0, 0
-    for marker, at, end in _segments(body):
+    """The header of a JPEG file; raises ImageError 422, and struct.error or IndexError if it is cut short."""
+    orientation: int | None = None
+    frame: Frame | None = None
+    scans = 0
+    for marker, at, end in segments(body):
         if marker == APP1 and orientation is None and body[at + 2 : at + 8] == b"Exif\0\0":
             orientation = orientation_of(body[at + 8 : end])
-        elif marker in FRAMES and not frame:
-            marker_of_frame, frame = marker, at
+        elif marker in FRAMES and frame is None:
+            frame = read_frame(body, at)
         elif marker == SOS:
             scans += 1
-            is_only_scan = marker_of_frame not in PROGRESSIVE_FRAMES and frame and body[at + 2] == body[frame + 7]
-            if not frame or is_only_scan:  # the bytes of an only scan need not be searched
+            if frame is None or _is_only_scan(body, at, end, frame):
                 break
             if scans > MAX_SCANS:
                 raise ImageError(422, f"the JPEG file has more than {MAX_SCANS} scans; save it as a baseline JPEG")
-    if not frame:
+    if frame is None:
         raise ImageError(422, "the JPEG file has no frame header before its data")
-    precision, height, width, components = struct.unpack_from(">BHHB", body, frame + 2)
-    if precision != 8:
-        raise ImageError(422, f"the JPEG file has {precision} bits a component; save it with 8")
-    if marker_of_frame not in (SOF0, SOF1, *PROGRESSIVE_FRAMES, *ARITHMETIC_FRAMES):
+    if frame.precision != 8:
+        raise ImageError(422, f"the JPEG file has {frame.precision} bits a component; save it with 8")
+    if not (frame.marker in (SOF0, SOF1) or frame.is_progressive or frame.is_arithmetic):
         raise ImageError(422, "the JPEG file is lossless or hierarchical; save it as a baseline JPEG")
-    weight = CMYK if components == 4 else max(1.0, _samples_per_pixel(body, frame + 8, components) / 1.5)
-    if marker_of_frame in ARITHMETIC_FRAMES:
+    weight = CMYK if frame.components == 4 else max(1.0, frame.samples_per_pixel / 1.5)
+    if frame.is_arithmetic:
         weight *= ARITHMETIC
-    if scans > 1 or marker_of_frame in PROGRESSIVE_FRAMES:
+    if scans > 1 or frame.is_progressive:
         weight += SEVERAL_SCANS + SCAN * scans
-    return ImageHeader("jpeg", height, width, orientation or 1, components, weight)
+    return ImageHeader("jpeg", frame.height, frame.width, orientation or 1, frame.components, weight)
 
 
 def decode(body: bytes, header: ImageHeader, target: InputSpec | None) -> NDArray[np.uint8]:
     """The pixels uint8 [H, W, 3] RGB of a JPEG, perhaps at 1/2, 1/4 or 1/8 of their size if there is a `target`.
 
-    Raises ImageError 422 if the file is broken or cut short, and ValueError with libjpeg's error.
+    Raises ImageError 422 if the file is cut short, and the errors of libjpeg-turbo and Pillow.
     """
-    min_height = min_width = 0
+    factor = 1
     if target is not None:
         height, width = content_size(target, *header.upright_size)
         if header.is_turned:
             height, width = width, height
         factor = min(MAX_REDUCTION, reduction(header.height, header.width, height, width))
-        min_height, min_width = -(-header.height // factor), -(-header.width // factor)
-
-    def decoded(file: bytes, *, strict: bool) -> NDArray[np.uint8]:
-        colours = "CMYK" if header.components == 4 else "RGB"
-        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(
-            file, colours, min_height=min_height, min_width=min_width, strict=strict
-        )
-        return _cmyk_to_rgb(pixels) if header.components == 4 else pixels
-
     try:
-        return decoded(body, strict=True)
+        return _decode_strictly(body, header, factor)
+    except ValueError as error:
+        is_odd = bool(ODD.search(str(error)))
+        if not is_odd and not DAMAGED.search(str(error)):
+            raise
+    plain = without_oddities(body, header.components)
+    if is_odd:
+        try:
+            return _decode_strictly(plain, header, factor)
+        except ValueError:  # there is more than oddities
+            pass
+    with Image.open(io.BytesIO(plain), formats=["jpeg"]) as image:  # Pillow knows each subsampling, and shows damage
+        image.draft(None, (max(1, header.width // factor), max(1, header.height // factor)))
+        return _cmyk_to_rgb(255 - np.asarray(image)) if image.mode == "CMYK" else np.asarray(image.convert("RGB"))
+
+
+def _decode_strictly(file: bytes, header: ImageHeader, factor: int) -> NDArray[np.uint8]:
+    """The pixels of a file without a flaw; raises ImageError if it is cut short, and ValueError if libjpeg warns."""
+    try:
+        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(
+            file,
+            "CMYK" if header.components == 4 else "RGB",
+            min_height=-(-header.height // factor),
+            min_width=-(-header.width // factor),
+        )
     except ValueError as error:
         if CUT_SHORT.search(str(error)):
             raise ImageError(422, f"the JPEG image is broken or cut short: {error}") from error
-        if not HARMLESS.search(str(error)):
-            raise
-    return decoded(_without_oddities(body, header), strict=False)
+        raise
+    return _cmyk_to_rgb(pixels) if header.components == 4 else pixels
 
 
-def _segments(body: bytes) -> Iterator[tuple[int, int, int]]:
-    """(marker, the position behind it, the segment's end) of each segment, up to EOI or the end of the file.
-
-    Bytes between segments are skipped, as libjpeg does: a scan's coded data, restart markers, and stray bytes.
-    """
-    at = 2
-    for _ in range(MAX_SEGMENTS):
-        found = MARKER.search(body, at)
-        if found is None:
-            return
-        at = found.end()
-        marker = body[at - 1]
-        if marker == EOI:
-            yield marker, at, at
-        if marker == EOI or at + 2 > len(body):
-            return
-        (length,) = struct.unpack_from(">H", body, at)
-        if length < 2:
-            raise ImageError(422, f"the JPEG file has a segment of length {length} at byte {at - 2}")
-        yield marker, at, at + length
-        at += length
-    raise ImageError(422, f"the JPEG file has more than {MAX_SEGMENTS} segments; save it again without metadata")
-
-
-def _samples_per_pixel(body: bytes, at: int, components: int) -> float:
-    """Samples of all components for each pixel: 1.5 with 4:2:0 subsampling, 3 without."""
-    areas = [(body[at + 3 * i + 1] >> 4) * (body[at + 3 * i + 1] & 15) for i in range(components)]
-    return sum(areas) / max(1, *areas, 1)
-
-
-def _without_oddities(body: bytes, header: ImageHeader) -> bytes:
-    """The file without metadata and stray bytes, and with those values about which libjpeg warns in vain as they should
-    be.
-
-    Raises ImageError if the file has no EOI, as a file that is cut short.
-    """
-    pieces = [body[:2]]
-    frame_marker = 0
-    scan_start = 0  # of the coded data, within a scan
-    for marker, at, end in _segments(body):
-        if scan_start:
-            pieces.append(body[scan_start : at - 2])
-            scan_start = 0
-        segment = bytearray(body[at - 2 : end])
-        if marker == EOI:
-            return b"".join([*pieces, segment])
-        if marker in FRAMES:
-            frame_marker = marker
-        elif marker == APP0 and segment[4:9] == b"JFIF\0" and len(segment) > 10:
-            segment[9:11] = b"\1\1"
-        elif marker == APP14 and segment[4:9] == b"Adobe" and len(segment) > 15:
-            if segment[15]:  # 0 is RGB or CMYK
-                segment[15] = YCCK if header.components == 4 else YCBCR
-        elif APP0 <= marker <= APP15 or marker == COM:
-            continue
-        elif marker == SOS:
-            scan_start = end
-            if frame_marker not in PROGRESSIVE_FRAMES:
-                segment[-3:] = b"\0\x3f\0"  # all coefficients, in full
-        pieces.append(bytes(segment))
-    raise ImageError(422, "the JPEG file is cut short: it has no end marker")
+def _is_only_scan(body: bytes, at: int, end: int, frame: Frame) -> bool:
+    """Whether the segment SOS at `at` starts the only scan, whose bytes need not be searched for others."""
+    if frame.is_progressive or body[at + 2] != frame.components:
+        return False
+    if 2 * (len(body) - end) > frame.num_pixels + MAX_STRAY_BYTES:  # unusually many bytes
+        scan_end(body, end, frame)
+    return True
 
 
 def _cmyk_to_rgb(cmyk: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """cmyk uint8 [H, W, 4] -> uint8 [H, W, 3]; the inks are inverted in JPEG files, as Adobe writes them."""
-    rgb: NDArray[np.uint8] = cv2.multiply(cmyk[..., :3], np.repeat(cmyk[..., 3:], 3, axis=2), scale=1 / 255)
+    black = cv2.cvtColor(np.ascontiguousarray(cmyk[..., 3]), cv2.COLOR_GRAY2RGB)
+    rgb: NDArray[np.uint8] = cv2.multiply(np.ascontiguousarray(cmyk[..., :3]), black, scale=1 / 255)
     return rgb
