@@ -70,8 +70,17 @@ class Settings(BaseSettings):
     max_requests: int = Field(
         256, gt=0, description="detect requests that may be in the server at once, bodies included"
     )
+    objective_seconds: float | None = Field(
+        None,
+        gt=0,
+        description="time within which a request without X-Request-Timeout-Ms should be answered, from its last byte: "
+        "a busy server refuses what would take longer; if unset, ten times what an image takes alone, at least 0.25",
+    )
     default_deadline_seconds: float = Field(
-        10.0, gt=0, description="time to answer a request without X-Request-Timeout-Ms, from its last byte"
+        10.0,
+        gt=0,
+        description="time after which the answer to a request without X-Request-Timeout-Ms is of no use, from its last "
+        "byte",
     )
     receive_seconds: float = Field(
         30.0, gt=0, description="time that a client may take to send its headers, and the same for its body"

@@ -1,8 +1,9 @@
-"""The deadline of a request: from its X-Request-Timeout-Ms, or else from the settings."""
+"""The objective and the deadline of a request: its X-Request-Timeout-Ms for both, or else those of the server."""
 
 from starlette.datastructures import Headers
 
 from service.api.problems import RequestError
+from service.scheduling.admission import TimeLimits
 
 MAX_TIMEOUT_MS = 600_000
 
@@ -17,9 +18,14 @@ def read_timeout(headers: Headers) -> float | None:
     return int(text) / 1000
 
 
-def deadline_of(timeout: float | None, *, start: float, received: float, default_seconds: float) -> float:
-    """The deadline of a request whose handler began at `start` and whose last byte came at `received`.
+def limits_of(
+    timeout: float | None, *, start: float, received: float, objective_seconds: float, deadline_seconds: float
+) -> TimeLimits:
+    """The limits of a request whose handler began at `start` and whose last byte came at `received`.
 
-    A client's timeout counts from `start`. The default counts from the last byte: a slow upload uses none of it.
+    A client's timeout counts from `start`. The server's objective and deadline count from the last byte: a slow upload
+    uses none of them.
     """
-    return start + timeout if timeout else received + default_seconds
+    if timeout:
+        return TimeLimits(start + timeout, start + timeout)
+    return TimeLimits(received + min(objective_seconds, deadline_seconds), received + deadline_seconds)

@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request
 from pydantic_core import to_json
 from starlette.responses import Response
 
-from service.api.deadline import deadline_of, read_timeout
+from service.api.deadline import read_timeout
 from service.api.openapi import QUERY_PARAMETERS, TIMEOUT_PARAMETER
 from service.api.problems import PROBLEMS, RequestError
 from service.api.query import options_of, read_query
@@ -53,18 +53,17 @@ def add_detect(app: FastAPI, server: ServerState) -> Callable[[Request], Awaitab
         timeout = read_timeout(request.headers)
         model = server.repository.choose(query.model, query.version)
         options = options_of(query, model)
-        if timeout:  # it counts from the end of the headers
-            model.check(start + timeout)  # before the body is read: reading it is most of the cost of a refusal
+        # before the body is read: reading it is most of the cost of a refusal
+        model.check(server.limits(model, timeout, start=start, received=start))
         async with server.admitted(model):
             uploads = await read_uploads(request, server.settings)
             received = time.monotonic()
             server.metrics.stage_duration.labels("receive").observe(received - start)
-            default_seconds = server.settings.default_deadline_seconds
-            deadline = deadline_of(timeout, start=start, received=received, default_seconds=default_seconds)
+            limits = server.limits(model, timeout, start=start, received=received, num_images=len(uploads))
             if query.format == "image" and len(uploads) > 1:
                 raise RequestError(422, "format=image takes one image a request")
             async with cancelled_on_disconnect(request):
-                outcomes = await detect_group(model, [upload.body for upload in uploads], options, deadline)
+                outcomes = await detect_group(model, [upload.body for upload in uploads], options, limits)
                 if len(outcomes) == 1 and isinstance(outcomes[0], ImageError):
                     raise outcomes[0]
                 request.state.stages = stages_of(outcomes)

@@ -39,5 +39,5 @@ def add_page(app: FastAPI, server: ServerState) -> None:
     async def golden(name: str, request: Request) -> Response:
         """The image that the server checks the model with; the page shows it as an example."""
         server.access.check(request)
-        image = server.repository.choose(name).golden
+        image = server.repository.find(name).golden
         return Response(image, media_type="image/png", headers={"Cache-Control": "no-cache"})

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from service.api.auth import Access
+from service.api.deadline import limits_of
 from service.engines.open import open_engine
 from service.engines.protocol import Engine
 from service.repository.engine_builds import EngineBuilds
@@ -16,7 +17,7 @@ from service.repository.open_model import ModelOpener
 from service.repository.repository import Repository
 from service.repository.served_model import ServedModel
 from service.repository.watchdog import Watchdog
-from service.scheduling.admission import RejectedError
+from service.scheduling.admission import RejectedError, TimeLimits
 from service.scheduling.decode_pool import DecodePool
 from service.scheduling.pixel_budget import PixelBudget
 from service.settings import Settings
@@ -91,6 +92,18 @@ class ServerState:
         self.decoders.close()
         if self.tracing is not None:
             await asyncio.to_thread(self.tracing.close)
+
+    def limits(
+        self, model: ServedModel, timeout: float | None, *, start: float, received: float, num_images: int = 1
+    ) -> TimeLimits:
+        """The limits of a request for `model`; see `limits_of`."""
+        return limits_of(
+            timeout,
+            start=start,
+            received=received,
+            objective_seconds=model.objective_seconds(num_images),
+            deadline_seconds=self.settings.default_deadline_seconds,
+        )
 
     @asynccontextmanager
     async def admitted(self, model: ServedModel) -> AsyncIterator[None]:

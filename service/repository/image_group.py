@@ -10,24 +10,29 @@ from service.detection.postprocess import Options
 from service.errors import ImageError
 from service.repository.image_job import Outcome
 from service.repository.served_model import ServedModel
+from service.scheduling.admission import TimeLimits
 
 
 async def detect_group(
-    model: ServedModel, images: Sequence[bytes | NDArray[np.uint8]], options: Options, deadline: float
+    model: ServedModel, images: Sequence[bytes | NDArray[np.uint8]], options: Options, limits: TimeLimits
 ) -> list[Outcome | ImageError]:
     """Image files, or images uint8 [H, W, 3] -> for each image its Outcome, or its ImageError if it is bad.
 
-    A RejectedError, ExpiredError or BatchFailedError of one image ends the whole request.
+    The images are accepted or refused together: an idle server takes all of them, also if together they take longer
+    than the objective. A RejectedError, ExpiredError or BatchFailedError of one image ends the whole request.
     """
+
+    is_group = len(images) != 1
 
     async def detect_one(image: bytes | NDArray[np.uint8]) -> Outcome | ImageError:
         try:
-            return await model.detect(image, options, deadline)
+            return await model.detect(image, options, limits, is_checked=is_group)
         except ImageError as error:
             return error
 
-    if len(images) == 1:
+    if not is_group:
         return [await detect_one(images[0])]
+    model.check(limits, len(images))
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(detect_one(image)) for image in images]

@@ -41,6 +41,7 @@ class Slot:
     is_canary: bool
     share: float
     reason: str = ""
+    credit: float = 0.0  # of a canary: at 1 it gets a request
 
 
 class Repository:
@@ -54,7 +55,6 @@ class Repository:
         self._metrics = metrics
         self._changing = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
-        self._canary_credit = 0.0
         self.slots: list[Slot] = []
         paths = find_bundles(settings.bundles)
         canaries = find_bundles(settings.canaries) if settings.canaries else []
@@ -67,27 +67,34 @@ class Repository:
         return [slot.model for slot in self.slots if slot.model is not None]
 
     def choose(self, name: str | None, version: str | None = None) -> ServedModel:
-        """The model that answers a request; two versions of a model share the requests. Raises ModelNotFoundError."""
-        slots = [slot for slot in self.slots if slot.model is not None]
-        if name is None and slots:
-            name = slots[0].name
-        slots = [slot for slot in slots if slot.name == name]
-        if not slots:
+        """The model that detects in the next images; two versions of a model share them. Raises ModelNotFoundError."""
+        model = self.find(name, version)
+        slots = [slot for slot in self.slots if slot.name == model.name and slot.model is not None]
+        canary = slots[-1]
+        if version is None and len(slots) > 1 and canary.model is not None and canary.model.trouble is None:
+            canary.credit += canary.share
+            if canary.credit >= 1:
+                canary.credit -= 1
+                return canary.model
+        return model
+
+    def find(self, name: str | None, version: str | None = None) -> ServedModel:
+        """The model of that name and version; without them the default model, and the version that is no canary.
+
+        Raises ModelNotFoundError.
+        """
+        models = self.models
+        if name is None and models:
+            name = models[0].name
+        models = [model for model in models if model.name == name]
+        if not models:
             raise ModelNotFoundError(f"no model has that name; there are {', '.join(self.names()) or 'none'}")
-        models = [slot.model for slot in slots if slot.model is not None]
-        if version is not None:
-            model = next((model for model in models if model.version == version), None)
-            if model is None:
-                raise ModelNotFoundError(
-                    f"{name} has no such version; there are {', '.join(m.version for m in models)}"
-                )
-            return model
-        if len(models) > 1 and models[1].trouble is None:
-            self._canary_credit += slots[1].share
-            if self._canary_credit >= 1:
-                self._canary_credit -= 1
-                return models[1]
-        return models[0]
+        if version is None:
+            return models[0]
+        found = next((model for model in models if model.version == version), None)
+        if found is None:
+            raise ModelNotFoundError(f"{name} has no such version; there are {', '.join(m.version for m in models)}")
+        return found
 
     def names(self) -> list[str]:
         """The names of the loaded models."""

@@ -21,7 +21,7 @@ from service.engines.protocol import Engine, describe
 from service.errors import ImageError
 from service.memory import release_freed_memory
 from service.repository.image_job import ImageJob, Outcome
-from service.scheduling.admission import RejectedError
+from service.scheduling.admission import RejectedError, TimeLimits
 from service.scheduling.batch_run import BatchFailedError, ExpiredError
 from service.scheduling.batcher import Batcher
 from service.scheduling.cost_model import measure_costs
@@ -32,6 +32,8 @@ from service.settings import Settings
 from service.telemetry.metrics import Metrics
 
 DEAD_SECONDS = 1.0  # for the threads of an engine that answers no more: those that do not wait for it end at once
+MIN_OBJECTIVE_SECONDS = 0.25
+OBJECTIVE_IMAGES = 10  # the default objective is the time of so many images, one after the other
 MAX_DECODE_SHARE = 0.25  # of the engine's time for one image; the pool decodes images that take longer
 
 
@@ -60,9 +62,11 @@ class ServedModel:
         self._budget = budget
         self._metrics = metrics
         self._takes_all_cores = engine.device == "cpu" and engine.num_streams * engine.num_threads >= num_cores()
+        cost = measure_costs(engine, self.manifest.input, settings.max_batch, num_streams=engine.num_streams)
+        self._alone_seconds = cost.seconds(1)  # measured before there was any load
         self._batcher = Batcher(
             engine,
-            measure_costs(engine, self.manifest.input, settings.max_batch, num_streams=engine.num_streams),
+            cost,
             num_streams=engine.num_streams,
             num_spare_threads=0 if self._takes_all_cores else 2,
             max_batch=settings.max_batch,
@@ -97,6 +101,16 @@ class ServedModel:
     def engine_description(self) -> str:
         """The engine's name, device and precision."""
         return f"{self.engine.name}, {describe(self.engine)}"
+
+    def objective_seconds(self, num_images: int = 1) -> float:
+        """The time within which a request with so many images should be answered, if its client says nothing else.
+
+        Each image after the first adds the time that it takes if there is no other load.
+        """
+        first = self._settings.objective_seconds
+        if first is None:
+            first = max(MIN_OBJECTIVE_SECONDS, OBJECTIVE_IMAGES * self._alone_seconds)
+        return first + (num_images - 1) * self._alone_seconds / self.engine.num_streams
 
     def finish_seconds(self) -> float:
         """Seconds until the answer to an image that arrives now."""
@@ -141,7 +155,7 @@ class ServedModel:
         """Run the golden image, to find out whether a failing engine works again."""
         deadline = time.monotonic() + self._settings.default_deadline_seconds
         with contextlib.suppress(RejectedError, ExpiredError, BatchFailedError, ImageError):
-            await self.detect(self.golden, self.options, deadline)
+            await self.detect(self.golden, self.options, TimeLimits(deadline, deadline))
 
     def start(self) -> None:
         """Start the engine's threads, on the event loop that will serve."""
@@ -179,13 +193,15 @@ class ServedModel:
         self.engine.close()
         await asyncio.to_thread(release_freed_memory)
 
-    def check(self, deadline: float) -> None:
-        """Raise RejectedError if an image that arrived now could not be answered by the deadline."""
+    def check(self, limits: TimeLimits, num_images: int = 1) -> None:
+        """Raise RejectedError if a request that arrived now with so many images should be refused."""
         with self._counting_refusals():
-            self._batcher.check(deadline)
+            self._batcher.check(limits.objective, num_images)
 
-    async def detect(self, image: bytes | NDArray[np.uint8], options: Options, deadline: float) -> Outcome:
-        """Detect in one image file, or image uint8 [H, W, 3], by the deadline (time.monotonic()).
+    async def detect(
+        self, image: bytes | NDArray[np.uint8], options: Options, limits: TimeLimits, *, is_checked: bool = False
+    ) -> Outcome:
+        """Detect in one image file, or image uint8 [H, W, 3]; `is_checked` if `check` has accepted its request.
 
         Raises ImageError, RejectedError, ExpiredError and BatchFailedError.
         """
@@ -199,10 +215,11 @@ class ServedModel:
         )
         with self._counting_refusals():
             if self._decodes_in_stream(job):
-                with self._batcher.reserve(job, deadline) as ticket:
+                with self._batcher.reserve(job, limits, is_checked=is_checked) as ticket:
                     self._batcher.submit(ticket)
                     return await self._answer(ticket)
-            with self._batcher.reserve(job, deadline, self._decoders.ready_seconds(job.work)) as ticket:
+            ready_seconds = self._decoders.ready_seconds(job.work)
+            with self._batcher.reserve(job, limits, ready_seconds, is_checked=is_checked) as ticket:
                 decoding = self._decoders.start(job.work, lambda: self._decode_and_submit(job, ticket))
                 try:
                     return await self._answer(ticket)

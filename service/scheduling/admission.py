@@ -1,12 +1,15 @@
 """Admission: which images are accepted, and when the refused ones should be sent again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from service.scheduling.cost_model import CostModel
 
 SHARE_IN_TIME = 0.98  # share of the answers that should be no later than the prediction with its margin
 MARGIN_STEP = 0.1  # share of a batch's time by which a late answer raises the margin; one in time lowers it far less
+MARGIN_HALF_LIFE = 2.0  # seconds in which the margin falls by half if no answer is late
+MAX_MARGIN_SHARE = 0.5  # of the time that a request has: a server with little to do refuses nothing for its margin
+LATE_FACTOR = 2.0  # times the predicted time is the objective of an image that misses its own
 MAX_PROMISE_SECONDS = 30.0  # many refused clients never retry: their places delay later clients by at most this
 
 
@@ -23,6 +26,17 @@ class RejectedError(Exception):
 
 
 @dataclass(frozen=True)
+class TimeLimits:
+    """When a request should be answered, and when its answer is of no use any more (time.monotonic()).
+
+    Admission and the order of the queue go by the objective.
+    """
+
+    objective: float
+    deadline: float
+
+
+@dataclass(frozen=True)
 class Load:
     """The work of a batcher when a new image arrives. `num_ahead` waiting images are more urgent than the new one."""
 
@@ -31,59 +45,93 @@ class Load:
     num_running: int  # batches
     free_in: Sequence[float]  # predicted seconds until each stream is free
     batch_size: int  # of the next batches, if enough images wait
-    has_room: bool
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is nothing else to do."""
+        return not (self.num_waiting or self.num_running)
 
 
 class Admission:
     """Accepts the images whose predicted answer is in time, and refuses the others with a time to retry."""
 
-    def __init__(self, cost: CostModel) -> None:
+    def __init__(self, cost: CostModel, max_queue: int) -> None:
         self._cost = cost
+        self._max_queue = max_queue
         self._promises = Promises()
         self._margin = Margin()
 
-    def admit(self, load: Load, *, now: float, deadline: float, ready_seconds: float) -> float:
-        """The predicted time of the answer to an image that will be decoded in `ready_seconds`; raises RejectedError.
+    def check(
+        self, load: Load, *, now: float, objective: float, ready_seconds: float = 0.0, num_images: int = 1
+    ) -> None:
+        """Raise RejectedError if `num_images` of one request, of which the last is decoded in `ready_seconds`, are too
+        many for the queue or would be answered after the objective.
 
-        An idle server does not refuse an image as late: its costs may have been learnt while the machine was slower.
+        An idle server refuses nothing: it has nothing else to do, and its costs may have been learnt while the machine
+        was slower.
         """
-        if not load.has_room:
+        if load.is_idle:
+            return
+        if load.num_waiting + num_images > self._max_queue:
             detail = f"{load.num_waiting} images are waiting already"
             room_seconds = min(load.free_in)  # the next batch that ends makes room
-            raise RejectedError("queue_full", detail, self._promise(load, now, room_seconds))
-        finish = self._cost.finish_seconds(load.num_ahead, load.batch_size, load.free_in)
-        finish = max(finish, ready_seconds + self._cost.seconds(1))
-        in_time = finish + self._margin.seconds
-        if (load.num_waiting or load.num_running) and now + in_time > deadline:
-            detail = f"the answer would take {in_time:.3g} s, the request's deadline is in {deadline - now:.3g} s"
+            raise RejectedError("queue_full", detail, self._promise(load, now, room_seconds, num_images))
+        time_left = objective - now
+        margin = min(self._margin.seconds(now), MAX_MARGIN_SHARE * max(0.0, time_left))
+        in_time = self.predict(load, ready_seconds, num_images) + margin
+        if in_time > time_left:
+            detail = f"the answer would take {in_time:.3g} s, the request should be answered in {time_left:.3g} s"
             # after this time, the same request would be accepted
-            raise RejectedError("late", detail, self._promise(load, now, now + in_time - deadline))
-        return now + finish
+            raise RejectedError("late", detail, self._promise(load, now, in_time - time_left, num_images))
 
-    def learn(self, late_seconds: float, batch_size: int) -> None:
-        """Learn from an answer that is `late_seconds` late. If it has not come yet, this is its delay so far."""
-        self._margin.observe(late_seconds, self._cost.seconds(batch_size))
+    def predict(self, load: Load, ready_seconds: float = 0.0, num_images: int = 1) -> float:
+        """The predicted seconds until the last of `num_images` is answered, without the margin."""
+        finish = self._cost.finish_seconds(load.num_ahead + num_images - 1, load.batch_size, load.free_in)
+        return max(finish, ready_seconds + self._cost.seconds(1))
 
-    def _promise(self, load: Load, now: float, soonest_seconds: float) -> float:
+    def place(self, load: Load, limits: TimeLimits, *, now: float, ready_seconds: float) -> tuple[float, float]:
+        """The predicted time of the answer to an accepted image, and the objective that orders it in the queue.
+
+        An image that will miss its objective, because an idle server has taken it, gets a later one: the images that
+        arrive after it find half of the time free.
+        """
+        seconds = self.predict(load, ready_seconds)
+        if now + seconds <= limits.objective:
+            return now + seconds, limits.objective
+        seconds = self.predict(replace(load, num_ahead=load.num_waiting), ready_seconds)
+        return now + seconds, min(limits.deadline, now + LATE_FACTOR * seconds)
+
+    def learn(self, predicted: float, batch_size: int, now: float) -> None:
+        """Learn from an answer that was `predicted` and comes now, or has not come yet."""
+        self._margin.observe(now - predicted, self._cost.seconds(batch_size), now)
+
+    def _promise(self, load: Load, now: float, soonest_seconds: float, num_images: int) -> float:
         seconds_each = self._cost.seconds(load.batch_size) / load.batch_size / len(load.free_in)
-        return self._promises.next_seconds(now, soonest_seconds, seconds_each)
+        return self._promises.next_seconds(now, soonest_seconds, num_images * seconds_each)
 
 
 class Margin:
     """Seconds that are added to a prediction, so that SHARE_IN_TIME of the answers are no later; learnt from answers.
 
     It covers time that the costs do not include: threads that wait for a core, the event loop, other work on the
-    machine. It is a stochastic approximation of the quantile (Robbins and Monro, 1951).
+    machine. It is a stochastic approximation of the quantile (Robbins and Monro, 1951) that also forgets with time: a
+    margin that refuses all requests would never get an answer from which to learn.
     """
 
     def __init__(self) -> None:
-        self.seconds = 0.0
+        self._seconds = 0.0
+        self._set_at = 0.0
 
-    def observe(self, late_seconds: float, batch_seconds: float) -> None:
+    def seconds(self, now: float) -> float:
+        """The margin at the time `now`."""
+        return float(self._seconds * 0.5 ** ((now - self._set_at) / MARGIN_HALF_LIFE))
+
+    def observe(self, late_seconds: float, batch_seconds: float, now: float) -> None:
         """Learn from an answer `late_seconds` after its predicted time; batches take about `batch_seconds`."""
         step = MARGIN_STEP * batch_seconds
-        self.seconds += step * SHARE_IN_TIME if late_seconds > self.seconds else -step * (1 - SHARE_IN_TIME)
-        self.seconds = max(0.0, self.seconds)
+        margin = self.seconds(now)
+        margin += step * SHARE_IN_TIME if late_seconds > margin else -step * (1 - SHARE_IN_TIME)
+        self._seconds, self._set_at = max(0.0, margin), now
 
 
 class Promises:

@@ -34,7 +34,7 @@ class Backlog:
         """When the next expected image should be decoded (time.monotonic())."""
         return min((ticket.due for ticket in self.expected), default=math.inf)
 
-    def num_ahead(self, urgency: tuple[float, int]) -> int:
+    def num_ahead(self, urgency: tuple[float, float]) -> int:
         """How many tickets are more urgent."""
         groups = self.queue, self._in_buffer, self.expected
         return sum(ticket.urgency < urgency for group in groups for ticket in group)

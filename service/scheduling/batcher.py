@@ -1,12 +1,11 @@
 """Batching without waiting: while the engine runs batches, the images that arrive form the next batch.
 
 The batcher's threads follow the leader/followers pattern. One thread at a time is the assembler: it moves tickets from
-the queue into its buffer, earliest deadline first. As soon as a stream of the engine is free, it runs the batch itself,
-and another thread becomes the assembler. After the run it frees the stream before it finishes the answers (soft-NMS),
+the queue into its buffer, earliest objective first. When a stream of the engine is free, it runs the batch itself, and
+another thread becomes the assembler. After the run it frees the stream before it finishes the answers (soft-NMS),
 so neither copying nor finishing keeps the engine waiting. The only timed wait is the look-ahead of an idle stream, see
 `policy.hold_until`. A thread without work is not woken: on a CPU it would take a core from the threads that compute.
-
-The states of a thread: idle -> assembling (filling, holding, waiting for a stream) -> running -> finishing -> idle.
+docs/architecture.md has the states of a thread.
 """
 
 import asyncio
@@ -21,7 +20,7 @@ from typing import Any
 from service.engines.protocol import Engine
 from service.scheduling import batch_run as results
 from service.scheduling import policy
-from service.scheduling.admission import Admission, Load
+from service.scheduling.admission import Admission, Load, RejectedError, TimeLimits
 from service.scheduling.backlog import Backlog
 from service.scheduling.batch_buffer import BatchBuffer
 from service.scheduling.cost_model import CostModel
@@ -60,11 +59,10 @@ class Batcher:
         self._cost = cost
         self._num_threads = num_streams + num_spare_threads
         self._max_batch = max_batch
-        self._max_queue = max_queue
         self._batch_sizes = batch_sizes
         self._on_batch = on_batch
         self._numbers = itertools.count()
-        self._admission = Admission(cost)  # used on the event loop only
+        self._admission = Admission(cost, max_queue)  # used on the event loop only
         self._lock = threading.Lock()  # guards all below; public attributes and _limit may be read without it
         self._assembler_wakes = threading.Condition(self._lock)  # the assembler waits here
         self._assembler_wanted = threading.Condition(self._lock)  # idle threads wait here to become the assembler
@@ -114,27 +112,32 @@ class Batcher:
     def finish_seconds(self) -> float:
         """Seconds until the answer to an image that arrives now, behind all others."""
         with self._lock:
-            return self._cost.finish_seconds(
-                self._backlog.num_waiting, self._limit, self._streams.free_in(time.monotonic())
-            )
+            return self._admission.predict(self._load(math.inf, time.monotonic()))
 
-    def check(self, deadline: float) -> None:
-        """Raise RejectedError if an image with this deadline would be refused now: it saves reading its body."""
+    def check(self, objective: float, num_images: int = 1) -> None:
+        """Raise RejectedError if so many images with this objective (time.monotonic()) should be refused together."""
         with self._lock:
-            self._admit(deadline, time.monotonic(), 0.0)
+            now = time.monotonic()
+            self._admission.check(self._load(objective, now), now=now, objective=objective, num_images=num_images)
 
     @contextmanager
-    def reserve(self, job: Job, deadline: float, ready_seconds: float = 0.0) -> Iterator[Ticket]:
-        """Accept a job that will be decoded in `ready_seconds`, with a deadline (time.monotonic()) -> its ticket.
+    def reserve(
+        self, job: Job, limits: TimeLimits, ready_seconds: float = 0.0, *, is_checked: bool = False
+    ) -> Iterator[Ticket]:
+        """Accept a job that will be decoded in `ready_seconds` -> its ticket. Without an answer, it is removed at exit.
 
-        Raises RejectedError at once if the queue is full or the answer would be late. If the context is left without an
-        answer, the ticket is removed from the queue.
+        Raises RejectedError at once if the queue is full or the answer would be late, unless the job `is_checked`.
         """
         now = time.monotonic()
         with self._lock:
-            number, predicted = self._admit(deadline, now, ready_seconds)
-            result = self._loop.create_future()
-            ticket = Ticket(job, deadline, number, now + ready_seconds, predicted, result, request_id.get())
+            if self._is_closing:
+                raise RejectedError("closing", "the model is being closed", 0.0)
+            load = self._load(limits.objective, now)
+            if not is_checked:
+                self._admission.check(load, now=now, objective=limits.objective, ready_seconds=ready_seconds)
+            predicted, objective = self._admission.place(load, limits, now=now, ready_seconds=ready_seconds)
+            due, number, result = now + ready_seconds, next(self._numbers), self._loop.create_future()
+            ticket = Ticket(job, objective, limits.deadline, number, due, predicted, result, request_id.get())
             self._backlog.expected.add(ticket)
         try:
             yield ticket
@@ -175,18 +178,16 @@ class Batcher:
             is_late = time.monotonic() > ticket.deadline  # the event loop may have been late itself
         except TimeoutError:
             is_late = True
-        self._admission.learn(time.monotonic() - ticket.predicted, self._limit)
+        self._admission.learn(ticket.predicted, self._limit, time.monotonic())
         if is_late:
             raise results.ExpiredError(f"no answer within {seconds:.3g} s")
         return result
 
-    def _admit(self, deadline: float, now: float, ready_seconds: float) -> tuple[int, float]:
-        """The number of a new ticket and the predicted time of its answer; raises RejectedError."""
-        number = next(self._numbers)
-        num_waiting, num_ahead = self._backlog.num_waiting, self._backlog.num_ahead((deadline, number))
-        has_room = num_waiting < self._max_queue and not self._is_closing
-        load = Load(num_waiting, num_ahead, self._streams.num_busy, self._streams.free_in(now), self._limit, has_room)
-        return number, self._admission.admit(load, now=now, deadline=deadline, ready_seconds=ready_seconds)
+    def _load(self, objective: float, now: float) -> Load:
+        """The load that a new image with this objective finds."""
+        num_ahead = self._backlog.num_ahead((objective, math.inf))
+        free_in = self._streams.free_in(now)
+        return Load(self._backlog.num_waiting, num_ahead, self._streams.num_busy, free_in, self._limit)
 
     def _work(self) -> None:
         """The life of a thread."""

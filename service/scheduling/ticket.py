@@ -29,13 +29,15 @@ class Job(Protocol):
 
 @dataclass(eq=False)
 class Ticket:
-    """An accepted image. Tickets are ordered by deadline, then by number.
+    """An accepted image. Tickets are ordered by objective, then by number.
 
-    The image should be decoded at `due` and answered at `predicted`; times are those of time.monotonic(). The request
-    awaits `result`, which is done when the image is answered or failed, has expired, or its client has disconnected.
+    The image should be decoded at `due` and answered at `predicted`, and its answer is of no use after the deadline;
+    times are those of time.monotonic(). The request awaits `result`, which is done when the image is answered or
+    failed, has expired, or its client has disconnected.
     """
 
     job: Job
+    objective: float
     deadline: float
     number: int
     due: float
@@ -46,7 +48,7 @@ class Ticket:
     @property
     def urgency(self) -> tuple[float, int]:
         """The smaller, the more urgent."""
-        return self.deadline, self.number
+        return self.objective, self.number
 
     @property
     def is_settled(self) -> bool:

@@ -14,7 +14,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 from service import __version__
-from service.api.deadline import deadline_of, read_timeout
+from service.api.deadline import read_timeout
 from service.api.open_inference.request import images_of, outputs_of, query_of, timeout_of
 from service.api.open_inference.response import OUTPUTS, tensors_of, whole
 from service.api.open_inference.tensors import format_response, parse_request
@@ -73,7 +73,7 @@ def add_health(app: FastAPI, server: ServerState) -> None:
     @app.get("/v2/models/{name}/versions/{version}/ready", name="version_ready", response_class=Response)
     async def model_ready(name: str, version: str | None = None) -> Response:
         """The model accepts requests."""
-        trouble = server.repository.choose(name, version).trouble
+        trouble = server.repository.find(name, version).trouble
         if trouble is not None:
             raise RequestError(503, trouble)
         return Response()
@@ -92,7 +92,7 @@ def add_metadata(app: FastAPI, server: ServerState) -> None:
     async def model_metadata(request: Request, name: str, version: str | None = None) -> dict[str, Any]:
         """Versions, inputs and outputs of the model."""
         server.access.check(request)
-        model = server.repository.choose(name, version)
+        model = server.repository.find(name, version)
         return {
             "name": model.name,
             "versions": server.repository.versions(model.name),
@@ -116,6 +116,7 @@ def add_inference(app: FastAPI, server: ServerState) -> None:
         timeout = read_timeout(request.headers)
         header_length = request.headers.get("inference-header-content-length")
         model = server.repository.choose(name, version)
+        model.check(server.limits(model, timeout, start=start, received=start))  # before the body is read
         async with server.admitted(model):
             body = await read_body(request, server.settings)
             received = time.monotonic()
@@ -124,10 +125,9 @@ def add_inference(app: FastAPI, server: ServerState) -> None:
             options = options_of(query_of(wanted), model)
             outputs_wanted = outputs_of(wanted)
             timeout = timeout_of(wanted) or timeout
-            default_seconds = server.settings.default_deadline_seconds
-            deadline = deadline_of(timeout, start=start, received=received, default_seconds=default_seconds)
+            limits = server.limits(model, timeout, start=start, received=received, num_images=len(images))
             async with cancelled_on_disconnect(request):
-                outcomes = await detect_group(model, images, options, deadline)
+                outcomes = await detect_group(model, images, options, limits)
         request.state.stages = stages_of(outcomes)
         head = {"model_name": model.name, "model_version": model.version}
         if wanted.id is not None:

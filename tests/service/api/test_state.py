@@ -37,7 +37,11 @@ def test_too_many_requests_at_once_are_rejected_before_their_bodies_are_read(tin
     asyncio.run(run())
 
 
-def test_a_request_that_the_queue_cannot_take_is_rejected_before_its_body_arrives(tiny_bundle: Bundle) -> None:
+@pytest.mark.parametrize("path", ["/detect", "/v2/models/tiny/infer"])
+@pytest.mark.parametrize("headers", [{}, {"X-Request-Timeout-Ms": "60000"}])
+def test_a_request_that_the_queue_cannot_take_is_rejected_before_its_body_arrives(
+    tiny_bundle: Bundle, path: str, headers: dict[str, str]
+) -> None:
     async def run() -> None:
         engines = FaultyEngines()
         app = create_app(settings(tiny_bundle.path, max_queue=1, engine_streams=1), engines)
@@ -55,12 +59,43 @@ def test_a_request_that_the_queue_cannot_take_is_rejected_before_its_body_arrive
             waiting = asyncio.create_task(client.post("/detect", content=GOLDEN))
             model = app.state.server.repository.choose(None)
             await asyncio.to_thread(wait_until, lambda: model.depth > 0)
-            patience = {"X-Request-Timeout-Ms": "60000"}
-            response = await client.post("/detect", content=body_that_never_arrives(), headers=patience)
+            response = await client.post(path, content=body_that_never_arrives(), headers=headers)
             assert "waiting already" in problem(response, 503)
             assert int(response.headers["retry-after"]) >= 1
             engine.may_run.set()
             assert [(await running).status_code, (await waiting).status_code] == [200, 200]
+
+    asyncio.run(run())
+
+
+def test_an_idle_server_answers_all_images_of_a_request_although_they_miss_the_objective(tiny_bundle: Bundle) -> None:
+    app = create_app(settings(tiny_bundle.path, objective_seconds=1e-6, max_queue=2))
+    with AsgiClient(app) as client:
+        response = client.post("/detect", files=[("image", (f"{number}.png", GOLDEN)) for number in range(16)])
+        assert response.status_code == 200
+        assert [len(result["detections"]) for result in response.json()["results"]] == [2] * 16
+        assert "singleshot_rejected_total{" not in client.get("/metrics").text
+
+
+def test_a_busy_server_refuses_by_the_objective_although_the_deadline_is_far(tiny_bundle: Bundle) -> None:
+    async def run() -> None:
+        engines = FaultyEngines()
+        app = create_app(settings(tiny_bundle.path, objective_seconds=1e-6, engine_streams=1), engines)
+        (engine,) = engines.opened
+        engine.has_begun.clear()
+        engine.may_run.clear()
+        async with async_client(app) as client:
+            running = asyncio.create_task(client.post("/detect", content=GOLDEN))
+            await asyncio.to_thread(engine.has_begun.wait, 60)
+            response = await client.post("/detect", content=GOLDEN)
+            assert "should be answered in" in problem(response, 503)
+            assert int(response.headers["retry-after"]) >= 1
+            patient = client.post("/detect", content=GOLDEN, headers={"X-Request-Timeout-Ms": "60000"})
+            accepted = asyncio.create_task(patient)
+            await asyncio.sleep(0)
+            engine.may_run.set()
+            assert [(await running).status_code, (await accepted).status_code] == [200, 200]
+            assert 'singleshot_rejected_total{reason="late"} 1.0' in (await client.get("/metrics")).text
 
     asyncio.run(run())
 

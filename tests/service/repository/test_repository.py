@@ -65,6 +65,17 @@ def rename(bundle: Bundle) -> None:
     write_tiny_bundle(bundle.path, name="other")
 
 
+def test_each_canary_gets_its_share_of_its_own_model(bundle: Bundle, tmp_path: Path) -> None:
+    other = write_tiny_bundle(tmp_path / "other", name="other")
+    canaries = [
+        str(write_tiny_bundle(tmp_path / f"{name}-2", name=name, version="2").path) for name in ("tiny", "other")
+    ]
+    app = create_app(settings(bundle.path, other.path, canaries=tuple(canaries), canary_share=0.5))
+    with AsgiClient(app):
+        chosen = [repository_of(app).choose(name).version for _ in range(4) for name in ("tiny", "other")]
+    assert chosen == ["1", "1", "2", "2"] * 2
+
+
 @pytest.mark.parametrize(
     ("damage", "words"), [(break_hash, "SHA-256"), (break_golden, "misses 2 of 2"), (rename, "its name is other")]
 )
@@ -190,7 +201,10 @@ def test_a_canary_gets_its_share(bundle: Bundle, tmp_path: Path) -> None:
     with AsgiClient(app) as client:
         shares = {model["version"]: model["share"] for model in client.get("/models").json()["models"]}
         assert shares == {"1": 0.75, "2": 0.25}
-        chosen = Counter(repository_of(app).choose(None).version for _ in range(40))
+        chosen = Counter[str]()
+        for _ in range(40):
+            chosen[repository_of(app).choose(None).version] += 1
+            assert client.get("/v2/models/tiny/ready").status_code == 200  # gets nothing of the canary's share
         assert chosen == {"1": 30, "2": 10}
         assert repository_of(app).choose("tiny", "2").version == "2"
         assert len(labels(client.post("/detect?version=2", content=GOLDEN))) == 2

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engines.protocol import Candidates, ImageCandidates
+from service.scheduling.admission import TimeLimits
 from service.scheduling.batcher import Batcher
 from service.scheduling.cost_model import CostModel
 from tests.fake_engine import FakeEngine
@@ -112,16 +113,19 @@ def with_batcher(
     return sizes
 
 
-def submit(batcher: Batcher, number: int, deadline: float = FAR) -> asyncio.Task[float]:
-    """Submit an image whose answer is `number`; the deadline is in so many seconds."""
-    return submit_job(batcher, NumberJob(number), deadline)
+def limits(deadline: float, objective: float | None = None) -> TimeLimits:
+    """A deadline in so many seconds, and an objective, which is the deadline if not given."""
+    now = time.monotonic()
+    return TimeLimits(now + (deadline if objective is None else objective), now + deadline)
 
 
-def submit_job(batcher: Batcher, job: NumberJob, deadline: float = FAR) -> asyncio.Task[float]:
-    """Submit a job."""
+def submit(
+    batcher: Batcher, number: int, deadline: float = FAR, objective: float | None = None, *, is_checked: bool = False
+) -> asyncio.Task[float]:
+    """Submit an image whose answer is `number`; the deadline and the objective are in so many seconds."""
 
     async def answer() -> float:
-        with batcher.reserve(job, time.monotonic() + deadline) as ticket:
+        with batcher.reserve(NumberJob(number), limits(deadline, objective), is_checked=is_checked) as ticket:
             batcher.submit(ticket)
             return float(await batcher.answer(ticket))
 

@@ -1,9 +1,18 @@
-"""The budget of pixels, and the retry times of refused clients."""
+"""The budget of pixels, the margin of the predictions, and the retry times of refused clients."""
 
 import numpy as np
 import pytest
 
-from service.scheduling.admission import MAX_PROMISE_SECONDS, Margin, Promises
+from service.scheduling.admission import (
+    MARGIN_HALF_LIFE,
+    MAX_PROMISE_SECONDS,
+    Admission,
+    Load,
+    Margin,
+    Promises,
+    RejectedError,
+)
+from service.scheduling.cost_model import CostModel
 from service.scheduling.pixel_budget import BudgetExceededError, PixelBudget
 
 
@@ -49,18 +58,40 @@ def test_the_margin_covers_nearly_all_answers_and_no_more() -> None:
     late = np.random.default_rng(0).normal(0.010, 0.005, 4000)
     margin = Margin()
     covered = []
-    for seconds in late:
-        covered.append(seconds <= margin.seconds)
-        margin.observe(seconds, batch_seconds=0.04)
-    assert 0.96 < np.mean(covered[1000:]) < 0.995
-    assert margin.seconds < late.max()
+    for number, seconds in enumerate(late):
+        now = 0.01 * number
+        covered.append(seconds <= margin.seconds(now))
+        margin.observe(seconds, batch_seconds=0.04, now=now)
+    assert 0.94 < np.mean(covered[1000:]) < 0.995
+    assert margin.seconds(now) < late.max()
 
 
-def test_without_late_answers_the_margin_falls_to_zero() -> None:
+def test_without_late_answers_the_margin_falls() -> None:
     margin = Margin()
     for _ in range(3):
-        margin.observe(1.0, batch_seconds=0.1)
-    assert margin.seconds > 0
+        margin.observe(1.0, batch_seconds=0.1, now=0.0)
+    raised = margin.seconds(0.0)
+    assert raised > 0
     for _ in range(1000):
-        margin.observe(-1.0, batch_seconds=0.1)
-    assert margin.seconds == 0
+        margin.observe(-1.0, batch_seconds=0.1, now=0.0)
+    assert margin.seconds(0.0) == 0
+
+
+def test_the_margin_is_forgotten_also_without_answers() -> None:
+    margin = Margin()
+    for _ in range(100):
+        margin.observe(10.0, batch_seconds=0.1, now=0.0)
+    assert margin.seconds(0.0) == pytest.approx(0.98)
+    assert margin.seconds(MARGIN_HALF_LIFE) == pytest.approx(0.49)
+    assert margin.seconds(10 * MARGIN_HALF_LIFE) < 0.001
+
+
+def test_a_margin_alone_refuses_no_image_of_a_server_with_little_to_do() -> None:
+    admission = Admission(CostModel({1: 0.02}), max_queue=8)
+    for _ in range(1000):
+        admission.learn(predicted=0.0, batch_size=1, now=100.0)
+    little = Load(num_waiting=0, num_ahead=0, num_running=1, free_in=[0.02], batch_size=1)
+    much = Load(num_waiting=6, num_ahead=6, num_running=1, free_in=[0.02], batch_size=1)
+    admission.check(little, now=100.0, objective=100.25)
+    with pytest.raises(RejectedError, match="would take"):
+        admission.check(much, now=100.0, objective=100.25)

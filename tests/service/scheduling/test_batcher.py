@@ -1,7 +1,6 @@
 """How the batcher forms batches, driven by events: an engine that runs only when the test lets it."""
 
 import asyncio
-import time
 from collections.abc import Mapping
 
 import pytest
@@ -13,6 +12,7 @@ from tests.service.scheduling.gated_engine import (
     GatedEngine,
     NumberJob,
     UndecodedJob,
+    limits,
     started,
     submit,
     with_batcher,
@@ -67,6 +67,34 @@ def test_images_run_one_by_one_if_a_batch_gains_nothing() -> None:
 
     costs = {1: 5.0, 2: 10.0, 4: 20.0}  # slower than any real run, so no run makes a batch look worth while
     assert with_batcher(test, costs=costs) == [1, 1, 1]
+
+
+def test_the_earliest_objective_comes_first_whatever_the_deadline() -> None:
+    async def test(batcher: Batcher, engine: GatedEngine) -> None:
+        submit(batcher, 1)
+        await started(engine)
+        urgencies = {2: (30.0, 30.0), 3: (FAR, 29.0), 4: (28.0, 28.0)}
+        tasks = [submit(batcher, number, *urgency) for number, urgency in urgencies.items()]
+        await asyncio.sleep(0)
+        engine.permits.release(100)
+        assert [await started(engine) for _ in tasks] == [[4], [3], [2]]
+        await asyncio.gather(*tasks)
+
+    with_batcher(test, max_batch=1)
+
+
+def test_images_that_miss_their_objective_let_others_go_first() -> None:
+    async def test(batcher: Batcher, engine: GatedEngine) -> None:
+        many = [submit(batcher, number, FAR, 5, is_checked=True) for number in (1, 2, 3, 4)]
+        assert await started(engine) == [1]
+        await asyncio.sleep(0)
+        later = submit(batcher, 5, FAR, 14)  # the second image is predicted for 8 s
+        await asyncio.sleep(0)
+        engine.permits.release(100)
+        assert [await started(engine) for _ in many] == [[5], [2], [3], [4]]
+        await asyncio.gather(*many, later)
+
+    with_batcher(test, max_batch=1, seconds=4)
 
 
 def test_the_earliest_deadline_comes_first() -> None:
@@ -176,7 +204,7 @@ def test_a_batch_is_padded_to_a_size_that_the_engine_runs(number: int, padded: i
 
 def test_an_idle_engine_waits_for_an_image_that_is_due_if_that_saves_a_batch() -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
-        with batcher.reserve(NumberJob(2), time.monotonic() + FAR, ready_seconds=1) as ticket:
+        with batcher.reserve(NumberJob(2), limits(FAR), ready_seconds=1) as ticket:
             task = submit(batcher, 1)
             await asyncio.sleep(0)
             engine.permits.release()
@@ -191,7 +219,7 @@ def test_an_idle_engine_waits_for_an_image_that_is_due_if_that_saves_a_batch() -
 def test_an_idle_engine_starts_as_soon_as_the_awaited_image_is_known_to_be_broken() -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         engine.permits.release()
-        with batcher.reserve(NumberJob(0), time.monotonic() + FAR, ready_seconds=1):
+        with batcher.reserve(NumberJob(0), limits(FAR), ready_seconds=1):
             task = submit(batcher, 1)
             await asyncio.sleep(0)
         assert await task == 1
@@ -207,7 +235,7 @@ def test_an_idle_engine_starts_as_soon_as_the_awaited_image_is_known_to_be_broke
 def test_an_idle_engine_does_not_wait_if_waiting_does_not_pay(costs: Mapping[int, float], ready_seconds: float) -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         engine.permits.release()
-        with batcher.reserve(NumberJob(0), time.monotonic() + FAR, ready_seconds=ready_seconds):
+        with batcher.reserve(NumberJob(0), limits(FAR), ready_seconds=ready_seconds):
             assert await submit(batcher, 1) == 1
 
     with_batcher(test, costs=costs)
@@ -218,8 +246,8 @@ def test_an_image_that_will_be_late_yields_to_one_that_can_be_in_time() -> None:
         first = submit(batcher, 1)
         await started(engine)
         with (
-            batcher.reserve(NumberJob(2), time.monotonic() + 30) as late,
-            batcher.reserve(NumberJob(3), time.monotonic() + FAR) as timely,
+            batcher.reserve(NumberJob(2), limits(30)) as late,
+            batcher.reserve(NumberJob(3), limits(FAR)) as timely,
         ):
             for _ in range(40):  # since they were accepted, batches have become slow
                 batcher._cost.observe(1, 40.0)
@@ -250,7 +278,7 @@ def test_later_images_do_not_make_a_batch_late() -> None:
 
 def test_an_image_decoded_after_its_client_disconnected_is_not_run() -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
-        with batcher.reserve(NumberJob(1), time.monotonic() + FAR) as ticket:
+        with batcher.reserve(NumberJob(1), limits(FAR)) as ticket:
             pass
         batcher.submit(ticket)
         assert batcher.depth == 0
@@ -266,7 +294,7 @@ def test_the_stream_that_runs_an_image_can_decode_it() -> None:
 
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         engine.permits.release()
-        with batcher.reserve(job, time.monotonic() + FAR) as ticket:
+        with batcher.reserve(job, limits(FAR)) as ticket:
             batcher.submit(ticket)
             assert await batcher.answer(ticket) == 7
 

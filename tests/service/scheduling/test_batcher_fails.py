@@ -1,7 +1,6 @@
 """What a failing engine, a broken image or a stuck batch does to the others."""
 
 import asyncio
-import time
 
 import pytest
 
@@ -14,6 +13,7 @@ from tests.service.scheduling.gated_engine import (
     BrokenJob,
     GatedEngine,
     NumberJob,
+    limits,
     started,
     submit,
     with_batcher,
@@ -39,7 +39,7 @@ def test_images_that_do_not_fit_into_one_batch_fail_alone(caplog: pytest.LogCapt
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         engine.permits.release(2)
         assert await submit(batcher, 1) == 1
-        with batcher.reserve(NumberJob(0, shape=(2, 5, 3)), time.monotonic() + FAR) as ticket:
+        with batcher.reserve(NumberJob(0, shape=(2, 5, 3)), limits(FAR)) as ticket:
             batcher.submit(ticket)  # the others are 1 by 1
             with pytest.raises(BatchFailedError, match="ValueError"):
                 await batcher.answer(ticket)
@@ -58,7 +58,7 @@ def test_a_result_that_cannot_be_finished_fails_alone() -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         first = submit(batcher, 1)
         await started(engine)
-        with batcher.reserve(UnfinishedJob(3), time.monotonic() + FAR) as ticket:
+        with batcher.reserve(UnfinishedJob(3), limits(FAR)) as ticket:
             second = submit(batcher, 2)
             engine.permits.release(3)
             batcher.submit(ticket)
@@ -71,7 +71,7 @@ def test_a_result_that_cannot_be_finished_fails_alone() -> None:
 
 def test_the_error_of_an_undecodable_image_reaches_its_request() -> None:
     async def test(batcher: Batcher, _: GatedEngine) -> None:
-        with batcher.reserve(NumberJob(0), time.monotonic() + FAR) as ticket:
+        with batcher.reserve(NumberJob(0), limits(FAR)) as ticket:
             await asyncio.to_thread(batcher.fail, ticket, ValueError("no image"))
             with pytest.raises(ValueError, match="no image"):
                 await batcher.answer(ticket)
@@ -107,7 +107,7 @@ def test_an_image_that_the_stream_cannot_decode_fails_alone() -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         running = submit(batcher, 1)
         assert await started(engine) == [1]
-        with batcher.reserve(BrokenJob(0), time.monotonic() + FAR) as ticket:
+        with batcher.reserve(BrokenJob(0), limits(FAR)) as ticket:
             batcher.submit(ticket)
             others = [submit(batcher, number) for number in (2, 3)]
             await asyncio.sleep(0)
@@ -121,7 +121,7 @@ def test_an_image_that_the_stream_cannot_decode_fails_alone() -> None:
 
 def test_a_batch_of_broken_images_does_not_reach_the_engine() -> None:
     async def test(batcher: Batcher, _: GatedEngine) -> None:
-        with batcher.reserve(BrokenJob(0), time.monotonic() + FAR) as ticket:
+        with batcher.reserve(BrokenJob(0), limits(FAR)) as ticket:
             batcher.submit(ticket)
             with pytest.raises(ValueError, match="a broken image"):
                 await batcher.answer(ticket)
@@ -135,7 +135,7 @@ def test_a_batch_of_broken_images_does_not_reset_the_count_of_failures(caplog: p
         engine.permits.release()
         with pytest.raises(BatchFailedError):
             await submit(batcher, UNLUCKY)
-        with batcher.reserve(BrokenJob(0), time.monotonic() + FAR) as ticket:
+        with batcher.reserve(BrokenJob(0), limits(FAR)) as ticket:
             batcher.submit(ticket)
             with pytest.raises(ValueError, match="a broken image"):
                 await batcher.answer(ticket)

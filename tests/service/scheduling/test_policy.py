@@ -24,7 +24,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 def tickets(loop: asyncio.AbstractEventLoop, *deadlines: float) -> list[Ticket]:
     """A ticket for each deadline, in seconds from NOW."""
     return [
-        Ticket(NumberJob(number), NOW + deadline, number, NOW, NOW, loop.create_future(), request_id="")
+        Ticket(NumberJob(number), NOW + deadline, NOW + deadline, number, NOW, NOW, loop.create_future(), request_id="")
         for number, deadline in enumerate(deadlines)
     ]
 
