@@ -86,6 +86,7 @@ class Settings(BaseSettings):
         30.0, gt=0, description="time that a client may take to send its headers, and the same for its body"
     )
     max_body_bytes: int = Field(32 * 2**20, gt=0, description="size of a request's body at most")
+    max_body_bytes_in_flight: int = Field(256 * 2**20, gt=0, description="size of the bodies of all requests, together")
     max_files: int = Field(32, gt=0, description="images in one multipart request at most")
     max_pixels: int = Field(50_000_000, gt=0, description="pixels of one image at most, before any decoding")
     max_pixels_in_flight: int = Field(

@@ -55,8 +55,8 @@ def add_detect(app: FastAPI, server: ServerState) -> Callable[[Request], Awaitab
         options = options_of(query, model)
         # before the body is read: reading it is most of the cost of a refusal
         model.check(server.limits(model, timeout, start=start, received=start))
-        async with server.admitted(model):
-            uploads = await read_uploads(request, server.settings)
+        async with server.admitted(model) as share:
+            uploads = await read_uploads(request, server.settings, share)
             received = time.monotonic()
             server.metrics.stage_duration.labels("receive").observe(received - start)
             limits = server.limits(model, timeout, start=start, received=received, num_images=len(uploads))

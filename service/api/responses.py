@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from service.api.form import Upload
 from service.api.problems import problem_of
-from service.api.uploads import Upload
 from service.detection.postprocess import Detections
 from service.errors import ImageError
 from service.repository.image_job import Outcome

@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from service.api.auth import Access
+from service.api.body_budget import BodyBudget, BodyBudgetExceededError, BodyShare
 from service.api.deadline import limits_of
 from service.engines.open import open_engine
 from service.engines.protocol import Engine
@@ -40,11 +41,13 @@ class ServerState:
         self.access = Access(settings, self.metrics)
         self.decoders = DecodePool(settings.decode_threads)
         self.budget = PixelBudget(settings.max_pixels_in_flight)
+        self.bodies = BodyBudget(settings.max_body_bytes_in_flight)
         self.num_requests = 0
         self.is_running = False
         self.is_draining = False
         self.metrics.ready.set_function(lambda: self.trouble is None)
         self.metrics.inflight_pixels.set_function(lambda: self.budget.pixels)
+        self.metrics.inflight_body_bytes.set_function(lambda: self.bodies.num_bytes)
         self.metrics.engine_streams.set_function(
             lambda: max((model.engine.num_streams for model in self.repository.models), default=1)
         )
@@ -106,18 +109,31 @@ class ServerState:
         )
 
     @asynccontextmanager
-    async def admitted(self, model: ServedModel) -> AsyncIterator[None]:
-        """Count a request in and out; raises RejectedError if there are too many, before the body is read."""
+    async def admitted(self, model: ServedModel) -> AsyncIterator[BodyShare]:
+        """Count a request in and out -> its share of the budget for bodies.
+
+        Raises RejectedError if there are too many requests, before the body is read, or too many bytes of bodies.
+        """
         if self.num_requests >= self.settings.max_requests:
             self.metrics.rejected.labels("requests").inc()
             detail = f"{self.num_requests} requests are being answered"
             raise RejectedError("requests", detail, model.finish_seconds())
         self.num_requests += 1
         try:
-            with model.in_use():
-                yield
+            with model.in_use(), self.body_share(model.finish_seconds) as share:
+                yield share
         finally:
             self.num_requests -= 1
+
+    @contextmanager
+    def body_share(self, retry_seconds: Callable[[], float]) -> Iterator[BodyShare]:
+        """The share of one request of the budget for bodies; raises RejectedError if the budget is exceeded."""
+        try:
+            with self.bodies.share() as share:
+                yield share
+        except BodyBudgetExceededError as error:
+            self.metrics.rejected.labels("memory").inc()
+            raise RejectedError("memory", str(error), retry_seconds()) from error
 
     async def _watch(self) -> None:
         await self.watchdog.look()

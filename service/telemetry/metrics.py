@@ -79,6 +79,9 @@ class Metrics:
         self.inflight_pixels = Gauge(
             "singleshot_inflight_pixels", "Pixels of the images being decoded", registry=registry
         )
+        self.inflight_body_bytes = Gauge(
+            "singleshot_inflight_body_bytes", "Bytes of bodies of requests that are being answered", registry=registry
+        )
         self.worker_busy_seconds = Counter(
             "singleshot_worker_busy_seconds_total",
             "Time that the engine's streams were running batches",

@@ -117,8 +117,8 @@ def add_inference(app: FastAPI, server: ServerState) -> None:
         header_length = request.headers.get("inference-header-content-length")
         model = server.repository.choose(name, version)
         model.check(server.limits(model, timeout, start=start, received=start))  # before the body is read
-        async with server.admitted(model):
-            body = await read_body(request, server.settings)
+        async with server.admitted(model) as share:
+            body = await read_body(request, server.settings, share)
             received = time.monotonic()
             wanted, values = await server.decoders.run(0, lambda: parse_request(body, header_length))
             images = images_of(wanted, values, server.settings.max_files, server.settings.max_pixels)

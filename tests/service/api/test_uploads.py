@@ -1,12 +1,14 @@
 """The bodies of requests: one image or a multipart form, within limits of size and time."""
 
 import asyncio
+import gzip
 import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from PIL import Image
+from starlette.requests import ClientDisconnect
 
 from service.api.app import create_app
 from service.api.schemas import DetectResponse
@@ -92,7 +94,95 @@ def test_a_form_that_ends_inside_a_file_is_a_400(client: AsgiClient) -> None:
 
 def test_too_many_files_are_a_400(client: AsgiClient) -> None:
     files = [("f", (f"{i}.png", GOLDEN)) for i in range(5)]
-    assert "Maximum number of files is 4" in problem(client.post("/detect", files=files), 400)
+    assert "more than 4 files" in problem(client.post("/detect", files=files), 400)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "identity, gzip", "x-unknown"])
+@pytest.mark.parametrize("path", ["/detect", "/v2/models/tiny/infer"])
+def test_a_compressed_body_is_a_415_that_names_the_accepted_coding(client: AsgiClient, path: str, coding: str) -> None:
+    response = client.post(path, content=gzip.compress(GOLDEN), headers={"Content-Encoding": coding})
+    problem(response, 415)
+    assert response.headers["accept-encoding"] == "identity"
+
+
+def test_the_identity_is_no_coding(client: AsgiClient) -> None:
+    for coding in ("identity", "Identity", "", "identity, identity"):
+        assert client.post("/detect", content=GOLDEN, headers={"Content-Encoding": coding}).status_code == 200
+
+
+def test_another_transfer_coding_than_chunked_is_a_415(client: AsgiClient) -> None:
+    problem(client.post("/detect", content=GOLDEN, headers={"Transfer-Encoding": "gzip, chunked"}), 415)
+
+
+def test_a_declared_length_of_thousands_of_digits_is_read(client: AsgiClient) -> None:
+    length = f"{len(GOLDEN):05000}"
+    assert client.post("/detect", content=GOLDEN, headers={"Content-Length": length}).status_code == 200
+    problem(client.post("/detect", content=GOLDEN, headers={"Content-Length": "9" * 5000}), 413)
+
+
+def test_bodies_of_all_requests_share_a_budget(tiny_bundle: Bundle) -> None:
+    async def run() -> None:
+        image = GOLDEN + bytes(2000)  # decoders ignore what follows the image
+        app = create_app(settings(tiny_bundle.path, max_body_bytes_in_flight=2 * len(image)))
+        server = app.state.server
+        half_sent, may_go_on = asyncio.Event(), asyncio.Event()
+
+        async def slow_body() -> AsyncIterator[bytes]:
+            yield image[:1000]
+            yield image[1000:1010]
+            half_sent.set()
+            await may_go_on.wait()
+            yield image[1010:]
+
+        async with async_client(app) as client, asyncio.TaskGroup() as tasks:
+            slow = tasks.create_task(client.post("/detect", content=slow_body()))
+            await half_sent.wait()
+            assert server.bodies.num_bytes >= 1000
+            large = image + image
+            refused = await client.post("/detect", content=large)
+            assert "bodies" in problem(refused, 503)
+            assert int(refused.headers["retry-after"]) >= 1
+            assert (await client.post("/detect", content=GOLDEN[:100])).status_code == 422
+            may_go_on.set()
+            assert (await slow).status_code == 200
+            assert server.bodies.num_bytes == 0
+            lone = await client.post("/detect", content=large + large)  # nothing else is there
+            assert lone.status_code == 200
+            assert server.bodies.num_bytes == 0
+            assert 'singleshot_rejected_total{reason="memory"} 1.0' in (await client.get("/metrics")).text
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("end", ["disconnect", "timeout", "cancel", "too large", "compressed"])
+def test_the_budget_gets_its_bytes_back_however_a_request_ends(tiny_bundle: Bundle, end: str) -> None:
+    async def run() -> None:
+        app = create_app(
+            settings(tiny_bundle.path, receive_seconds=0.02 if end == "timeout" else 30, max_body_bytes=2000)
+        )
+        server = app.state.server
+        has_sent = asyncio.Event()
+
+        async def body() -> AsyncIterator[bytes]:
+            yield bytes(1000)
+            yield bytes(2000 if end == "too large" else 10)
+            if end == "disconnect":
+                raise ClientDisconnect
+            has_sent.set()
+            if end in ("timeout", "cancel"):
+                await asyncio.Event().wait()
+
+        async with async_client(app) as client:
+            headers = {"Content-Encoding": "gzip"} if end == "compressed" else {}
+            request = asyncio.create_task(client.post("/detect", content=body(), headers=headers))
+            if end == "cancel":
+                await has_sent.wait()
+                assert server.bodies.num_bytes == 1010
+                request.cancel()
+            await asyncio.gather(request, return_exceptions=True)
+            assert server.bodies.num_bytes == 0
+
+    asyncio.run(run())
 
 
 def test_a_body_that_arrives_too_slowly_is_a_408(tiny_bundle: Bundle) -> None:
