@@ -1,6 +1,6 @@
 """An inference request of the Open Inference Protocol: its images, parameters, timeout and outputs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,9 @@ from service.errors import validation_problems
 
 # parameters that Triton's clients may send and that are not parameters of /detect
 RESERVED = frozenset(["binary_data_output", "timeout", "priority", "sequence_id", "sequence_start", "sequence_end"])
+# the parameters of tensors that have an effect here; not shared memory, and not the classification of outputs
+INPUT_PARAMETERS = frozenset(["binary_data_size"])
+OUTPUT_PARAMETERS = frozenset(["binary_data"])
 
 
 def images_of(
@@ -25,6 +28,7 @@ def images_of(
     if len(values) != 1:
         raise RequestError(400, "a request has one input: image (BYTES) or images (UINT8)")
     tensor, value = wanted.inputs[0], values[0]
+    _check_parameters(tensor.name, tensor.parameters, INPUT_PARAMETERS)
     if (tensor.name, tensor.datatype) not in (("image", "BYTES"), ("images", "UINT8")):
         raise RequestError(
             400, f"no input {tensor.name} of type {tensor.datatype}; send image (BYTES) or images (UINT8)"
@@ -66,10 +70,27 @@ def timeout_of(wanted: InferRequest) -> float:
 
 def outputs_of(wanted: InferRequest) -> dict[str, bool]:
     """{name of a requested output: whether it is sent as bytes}; raises RequestError 400."""
-    default = bool(wanted.parameters.get("binary_data_output", False))
+    default = _flag("parameters.binary_data_output", wanted.parameters.get("binary_data_output", False))
     if not wanted.outputs:
         return dict.fromkeys(OUTPUT_NAMES, default)
-    unknown = [output.name for output in wanted.outputs if output.name not in OUTPUT_NAMES]
-    if unknown:
-        raise RequestError(400, f"no output {unknown[0]!r}; there are {', '.join(OUTPUT_NAMES)}")
-    return {output.name: bool(output.parameters.get("binary_data", default)) for output in wanted.outputs}
+    is_binary = {}
+    for output in wanted.outputs:
+        if output.name not in OUTPUT_NAMES:
+            raise RequestError(400, f"no output {output.name!r}; there are {', '.join(OUTPUT_NAMES)}")
+        _check_parameters(output.name, output.parameters, OUTPUT_PARAMETERS)
+        is_binary[output.name] = _flag(f"{output.name}: binary_data", output.parameters.get("binary_data", default))
+    return is_binary
+
+
+def _check_parameters(name: str, parameters: Mapping[str, Any], supported: Set[str]) -> None:
+    for parameter in parameters:
+        if parameter not in supported:
+            raise RequestError(
+                400, f"{name}: this server does not support the parameter {parameter}, only {', '.join(supported)}"
+            )
+
+
+def _flag(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise RequestError(400, f"{name} is {value!r}, it should be true or false")
+    return value

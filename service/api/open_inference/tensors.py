@@ -4,18 +4,24 @@ import base64
 import binascii
 import math
 import struct
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field, ValidationError
-from pydantic_core import to_json
+from pydantic import BaseModel, Field, StrictInt, ValidationError
+from pydantic_core import from_json, to_json
 
+from service.api.headers import whole_number
+from service.api.open_inference.json_numbers import Extracted, check_num_values, extract_numbers
 from service.api.problems import RequestError
 from service.errors import validation_problems
 
 LENGTH = struct.Struct("<I")  # before each element of a BYTES tensor
+MAX_BYTES_ELEMENTS = 10_000
+MAX_ELEMENTS = 2**40  # far more than a body holds
+Schema = TypeVar("Schema", bound=BaseModel)
 DATATYPES = {"float32": "FP32", "int32": "INT32"}
 
 
@@ -24,7 +30,7 @@ class InputTensor(BaseModel):
 
     name: str
     datatype: str
-    shape: list[int] = Field(max_length=8)
+    shape: list[StrictInt] = Field(max_length=8)
     parameters: dict[str, Any] = {}
     data: list[Any] | None = None
 
@@ -50,24 +56,25 @@ def parse_request(body: bytes, header_length: str | None) -> tuple[InferRequest,
 
     `header_length` is the header Inference-Header-Content-Length: the number of bytes of JSON at the start of the body.
     """
-    if header_length is not None and not (header_length.isdecimal() and int(header_length) <= len(body)):
+    num_json = len(body) if header_length is None else whole_number(header_length)
+    if num_json is None or num_json > len(body):
         wanted = f"it should be a number of bytes from 0 to {len(body)}, the length of the body"
         raise RequestError(400, f"Inference-Header-Content-Length is {header_length!r}, {wanted}")
-    num_json = len(body) if header_length is None else int(header_length)
-    try:
-        request = InferRequest.model_validate_json(body[:num_json])
-    except ValidationError as error:
-        raise RequestError(400, validation_problems(error.errors())) from error
+    extracted = extract_numbers(body[:num_json], uuid.uuid4().hex)
+    request = parse_json(InferRequest, extracted.text)
     rest = memoryview(body)[num_json:]
     values = []
     for tensor in request.inputs:
+        _check_shape(tensor)
         size = tensor.parameters.get("binary_data_size")
         if size is None:
-            values.append(_from_json(tensor))
+            values.append(_from_json(tensor, extracted))
             continue
-        if not isinstance(size, int) or not 0 <= size <= len(rest):
+        if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= len(rest):
             found = f"binary_data_size is {size!r}, the body holds {len(rest)} bytes more"
             raise RequestError(400, f"{tensor.name}: {found}")
+        if tensor.data is not None:
+            raise RequestError(400, f"{tensor.name}: it has both data and binary_data_size; send one of them")
         values.append(_from_bytes(tensor, bytes(rest[:size])))
         rest = rest[size:]
     if len(rest):
@@ -75,30 +82,43 @@ def parse_request(body: bytes, header_length: str | None) -> tuple[InferRequest,
     return request, values
 
 
-def _from_json(tensor: InputTensor) -> Any:
+def parse_json(schema: type[Schema], text: bytes) -> Schema:
+    """The document as an instance of `schema`; raises RequestError 400, and 413 if it has too many values."""
+    check_num_values(text)
+    try:
+        return schema.model_validate(from_json(text, allow_inf_nan=False))
+    except ValidationError as error:
+        raise RequestError(400, validation_problems(error.errors())) from error
+    except ValueError as error:
+        raise RequestError(400, f"the body is not valid JSON: {error}") from error
+
+
+def _from_json(tensor: InputTensor, extracted: Extracted) -> Any:
     data = tensor.data
     if data is None:
         raise RequestError(400, f"{tensor.name}: it has neither data nor binary_data_size")
+    is_numbers = bool(data) and data[0] == extracted.token
     if tensor.datatype == "BYTES":
         try:
-            elements = [base64.b64decode(element, validate=True) for element in _flat(data)]
+            elements = [base64.b64decode(element, validate=True) for element in _flat([0] if is_numbers else data)]
         except (binascii.Error, TypeError, ValueError) as error:
             raise RequestError(400, f"{tensor.name}: in JSON a BYTES element is a base64 string: {error}") from error
         return _counted(tensor, elements)
-    try:
-        values = np.array(data)
-    except ValueError as error:
-        raise RequestError(400, f"{tensor.name}: data is not a regular array: {error}") from error
-    if values.size and (values.dtype.kind not in "iu" or values.min() < 0 or values.max() > 255):
+    if is_numbers:
+        return _shaped(tensor, extracted.numbers[data[1]])
+    if _flat(data):
         raise RequestError(400, f"{tensor.name}: data should be integers from 0 to 255")
-    return _shaped(tensor, values.astype(np.uint8))
+    return _shaped(tensor, np.empty(0, np.uint8))
 
 
 def _from_bytes(tensor: InputTensor, data: bytes) -> Any:
     if tensor.datatype != "BYTES":
         return _shaped(tensor, np.frombuffer(data, np.uint8))
-    elements, at = [], 0
-    while at < len(data):
+    if math.prod(tensor.shape) > MAX_BYTES_ELEMENTS:
+        raise RequestError(400, f"{tensor.name}: a BYTES tensor has {MAX_BYTES_ELEMENTS} elements at most")
+    elements: list[bytes] = []
+    at = 0
+    while at < len(data) and len(elements) <= math.prod(tensor.shape):
         if at + LENGTH.size > len(data) or at + LENGTH.size + LENGTH.unpack_from(data, at)[0] > len(data):
             raise RequestError(400, f"{tensor.name}: an element of the BYTES tensor is cut short at byte {at}")
         start = at + LENGTH.size
@@ -108,7 +128,7 @@ def _from_bytes(tensor: InputTensor, data: bytes) -> Any:
 
 
 def _counted(tensor: InputTensor, elements: list[bytes]) -> list[bytes]:
-    if len(elements) != _size(tensor):
+    if len(elements) != math.prod(tensor.shape):
         raise RequestError(400, f"{tensor.name}: shape {tensor.shape} does not fit {len(elements)} elements")
     return elements
 
@@ -116,15 +136,17 @@ def _counted(tensor: InputTensor, elements: list[bytes]) -> list[bytes]:
 def _shaped(tensor: InputTensor, values: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if tensor.datatype != "UINT8":
         raise RequestError(400, f"{tensor.name}: datatype is {tensor.datatype}, this server takes BYTES and UINT8")
-    if values.size != _size(tensor):
+    if values.size != math.prod(tensor.shape):
         raise RequestError(400, f"{tensor.name}: shape {tensor.shape} does not fit {values.size} values")
     return values.reshape(tensor.shape)
 
 
-def _size(tensor: InputTensor) -> int:
+def _check_shape(tensor: InputTensor) -> None:
+    """Raise RequestError 400 if no array can have the shape."""
     if any(side < 0 for side in tensor.shape):
         raise RequestError(400, f"{tensor.name}: shape {tensor.shape} has a negative side")
-    return math.prod(tensor.shape)
+    if math.prod(max(side, 1) for side in tensor.shape) > MAX_ELEMENTS:  # NumPy also counts the sides beside a 0
+        raise RequestError(400, f"{tensor.name}: shape {tensor.shape} has more than {MAX_ELEMENTS} elements")
 
 
 def _flat(data: Iterable[Any]) -> list[Any]:
