@@ -34,6 +34,9 @@ class AsgiClient:
         """Run a coroutine on the application's event loop."""
         return self._runner.run(coroutine)
 
+    def request(self, method: str, url: str, **options: Any) -> httpx.Response:
+        return self._runner.run(self._client.request(method, url, **options))
+
     def get(self, url: str, **options: Any) -> httpx.Response:
         return self._runner.run(self._client.get(url, **options))
 

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from service import __version__
 from service.api.detect import add_detect
 from service.api.fast_path import Application
+from service.api.head import HeadAsGet
 from service.api.open_inference.repository import add_repository_protocol
 from service.api.open_inference.routes import add_inference_protocol
 from service.api.openapi import install_document
@@ -35,11 +36,13 @@ def create_app(settings: Settings, open_engine: Callable[..., Engine] = open_eng
         version=__version__,
         lifespan=server.running,
         redoc_url=None,
+        redirect_slashes=False,  # the redirect would go to the host that the client names
     )
     app.state.server = server
     context = partial(
         RequestContext, metrics=server.metrics, tracing=server.tracing, is_draining=lambda: server.is_draining
     )
+    app.add_middleware(HeadAsGet)
     app.add_middleware(context)
     install_error_handlers(app)
     detect = add_detect(app, server)

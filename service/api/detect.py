@@ -1,7 +1,7 @@
 """`POST /detect`: the route that finds objects in images."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from fastapi import FastAPI, Request
 from pydantic_core import to_json
@@ -15,6 +15,8 @@ from service.api.responses import answer_of, server_timing, stages_of
 from service.api.schemas import DetectResponse
 from service.api.state import ServerState
 from service.api.uploads import cancelled_on_disconnect, read_uploads
+from service.detection.annotate import MAX_SIDE
+from service.detection.image_header import read_header
 from service.errors import ImageError
 from service.repository.image_group import detect_group
 from service.repository.image_job import Outcome
@@ -60,8 +62,8 @@ def add_detect(app: FastAPI, server: ServerState) -> Callable[[Request], Awaitab
             received = time.monotonic()
             server.metrics.stage_duration.labels("receive").observe(received - start)
             limits = server.limits(model, timeout, start=start, received=received, num_images=len(uploads))
-            if query.format == "image" and len(uploads) > 1:
-                raise RequestError(422, "format=image takes one image a request")
+            if query.format == "image":
+                check_drawable([upload.body for upload in uploads])
             async with cancelled_on_disconnect(request):
                 outcomes = await detect_group(model, [upload.body for upload in uploads], options, limits)
                 if len(outcomes) == 1 and isinstance(outcomes[0], ImageError):
@@ -78,3 +80,15 @@ def add_detect(app: FastAPI, server: ServerState) -> Callable[[Request], Awaitab
         return response
 
     return detect
+
+
+def check_drawable(bodies: Sequence[bytes]) -> None:
+    """Raise RequestError 422 if no JPEG can show the images; raises ImageError if one is none."""
+    if len(bodies) > 1:
+        raise RequestError(422, "format=image takes one image a request")
+    header = read_header(bodies[0])
+    if max(header.height, header.width) > MAX_SIDE:
+        detail = (
+            f"format=image takes images of at most {MAX_SIDE} pixels in height and width, the most that a JPEG holds"
+        )
+        raise RequestError(422, f"{detail}; this one has {header.width}×{header.height}")

@@ -6,7 +6,7 @@ status.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -50,6 +50,8 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     }.items()
 }
 PROBLEM_JSON = "application/problem+json"
+MAX_DETAIL = 2000  # characters; a client's own text in it can be as long as a body
+RETRY_SECONDS = 1.0  # when other requests have freed their memory
 CLIENT_DISCONNECTED = 499  # nginx's status for a client that closed the connection: it appears in the metrics only
 
 
@@ -72,7 +74,14 @@ class Problem:
 
 
 AnsweredError = (
-    RequestError | ImageError | RejectedError | ExpiredError | BatchFailedError | ModelNotFoundError | LoadRefusedError
+    RequestError
+    | ImageError
+    | RejectedError
+    | ExpiredError
+    | BatchFailedError
+    | ModelNotFoundError
+    | LoadRefusedError
+    | MemoryError
 )
 ANSWERED_ERRORS: tuple[type[Exception], ...] = AnsweredError.__args__
 """The errors that have a problem of their own. Any other error becomes a 500 in `RequestContext`."""
@@ -80,9 +89,17 @@ ANSWERED_ERRORS: tuple[type[Exception], ...] = AnsweredError.__args__
 
 def problem_of(error: Exception) -> Problem:
     """The problem for one of ANSWERED_ERRORS."""
+    problem = _problem_of(error)
+    more = len(problem.detail) - MAX_DETAIL
+    return problem if more <= 0 else replace(problem, detail=f"{problem.detail[:MAX_DETAIL]}… ({more} characters more)")
+
+
+def _problem_of(error: Exception) -> Problem:
     match error:
         case RequestError():
             return Problem(error.status, error.detail, error.headers)
+        case ImageError(status=503):
+            return Problem(503, str(error), retry_after(RETRY_SECONDS))
         case ImageError():
             return Problem(error.status, str(error))
         case RejectedError():
@@ -95,6 +112,10 @@ def problem_of(error: Exception) -> Problem:
             return Problem(404, str(error))
         case LoadRefusedError():
             return Problem(400, str(error))
+        case MemoryError():
+            return Problem(
+                503, "there is not enough memory for this request now; try again", retry_after(RETRY_SECONDS)
+            )
     raise error
 
 
@@ -123,7 +144,10 @@ def install_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def on_http_exception(request: Request, error: HTTPException) -> Response:
-        problem = RequestError(error.status_code, f"{request.method} {request.url.path}: {error.detail}", error.headers)
+        headers = dict(error.headers or {})
+        if error.status_code == 405 and "GET" in headers.get("Allow", ""):
+            headers["Allow"] = ", ".join(sorted({"HEAD", *headers["Allow"].split(", ")}))
+        problem = RequestError(error.status_code, f"{request.method} {request.scope['path']}: {error.detail}", headers)
         return problem_response(problem, request.scope)
 
     @app.exception_handler(RequestValidationError)

@@ -12,6 +12,7 @@ from service.detection.postprocess import Detections
 # the eight colours of Okabe and Ito without black: colour-blind people can tell them apart
 COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167))
 JPEG_QUALITY = 90
+MAX_SIDE = 65_500  # pixels of a JPEG's height and width in libjpeg
 
 
 def annotate(image: NDArray[np.uint8], detections: Detections, classes: Sequence[str]) -> bytes:

@@ -64,6 +64,18 @@ def test_an_unknown_model_is_a_404_that_lists_the_names(client: AsgiClient) -> N
     assert "tiny, second" in problem(client.post("/detect", params={"model": "third"}, content=GOLDEN), 404)
 
 
+@pytest.mark.parametrize("size", [(65_501, 1), (1, 65_501)])
+def test_format_image_of_an_image_that_no_jpeg_holds_is_a_422(client: AsgiClient, size: tuple[int, int]) -> None:
+    body = encode(Image.new("RGB", size), "PNG")
+    assert "at most 65500" in problem(client.post("/detect?format=image", content=body), 422)
+    assert client.post("/detect", content=body).status_code == 200
+
+
+def test_format_image_of_the_longest_jpeg_is_answered(client: AsgiClient) -> None:
+    body = encode(Image.new("RGB", (65_500, 1)), "PNG")
+    assert client.post("/detect?format=image", content=body).headers["content-type"] == "image/jpeg"
+
+
 def test_format_image_gives_the_image_with_its_boxes(client: AsgiClient) -> None:
     response = client.post("/detect?format=image", content=png(golden_image().repeat(4, axis=0).repeat(4, axis=1)))
     assert response.headers["content-type"] == "image/jpeg"

@@ -3,7 +3,9 @@
 import pytest
 
 from service.api.app import create_app
+from service.api.problems import problem_of
 from service.bundle import Bundle
+from service.errors import ImageError
 from tests.asgi_client import AsgiClient
 from tests.service.served_app import problem, settings
 
@@ -13,6 +15,69 @@ def test_unknown_paths_and_methods_are_problems(client: AsgiClient) -> None:
     response = client.get("/detect")
     problem(response, 405)
     assert response.headers["allow"] == "POST"
+    for method in ("POST", "OPTIONS", "TRACE"):
+        response = client.request(method, "/healthz")
+        problem(response, 405)
+        assert response.headers["allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize("path", ["/detect/", "/healthz/", "/models/tiny/golden/", "/v2/health/live/", "/docs/"])
+def test_a_slash_at_the_end_is_a_404(client: AsgiClient, path: str) -> None:
+    for method in ("GET", "POST"):
+        response = client.request(method, path, headers={"Host": "evil.example"})
+        problem(response, 404)
+        assert "location" not in response.headers
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/page/style.css",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/models",
+        "/models/tiny/golden",
+        "/docs",
+        "/openapi.json",
+        "/v2",
+        "/v2/health/live",
+        "/v2/health/ready",
+        "/v2/models/tiny",
+        "/v2/models/tiny/ready",
+        "/v2/models/tiny/versions/1/ready",
+        "/nothing",
+        "/detect",
+    ],
+)
+def test_head_is_get_without_the_body(client: AsgiClient, path: str) -> None:
+    get, head = client.get(path), client.request("HEAD", path)
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    for name in ("content-type", "etag", "allow"):
+        assert head.headers.get(name) == get.headers.get(name)
+    if path not in ("/metrics", "/models"):  # their length may change
+        assert head.headers["content-length"] == get.headers["content-length"]
+
+
+def test_a_head_request_is_counted_under_its_route(client: AsgiClient) -> None:
+    client.request("HEAD", "/v2/models/tiny/ready")
+    assert 'code="200",le="+Inf",route="/v2/models/{name}/ready"' in client.get("/metrics").text
+
+
+def test_text_of_the_client_in_a_problem_is_shortened(client: AsgiClient) -> None:
+    request = {"inputs": [{"name": "n" * 100_000, "datatype": "BYTES", "shape": [1], "data": ["aa=="]}]}
+    response = client.post("/v2/models/tiny/infer", json=request)
+    assert "characters more" in problem(response, 400)
+    assert len(response.content) < 8000
+
+
+@pytest.mark.parametrize("error", [MemoryError(), ImageError(503, "too little memory")])
+def test_a_lack_of_memory_is_a_503_with_a_time_to_retry(error: Exception) -> None:
+    problem_503 = problem_of(error)
+    assert problem_503.status == 503
+    assert "memory" in problem_503.detail
+    assert int(problem_503.headers["Retry-After"]) >= 1
 
 
 def test_an_unexpected_error_is_a_500_without_a_stack_trace(
