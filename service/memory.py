@@ -3,6 +3,20 @@
 import ctypes
 import gc
 
+LARGE_BYTES = 4 * 2**20  # more than the pixels of a small image: getting a large block costs a fault for each page
+M_MMAP_THRESHOLD = -3  # <malloc.h>
+
+
+def return_large_blocks() -> None:
+    """From now on, freed blocks of LARGE_BYTES or more go back to the operating system at once.
+
+    glibc does so by itself at first. But whenever such a block is freed, it raises the limit to the size of that block,
+    up to 32 MiB, and keeps smaller blocks. Other C libraries have no such call, and the function does nothing.
+    """
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
+    if set_option is not None:
+        set_option(M_MMAP_THRESHOLD, LARGE_BYTES)
+
 
 def release_freed_memory() -> None:
     """Return memory that Python and its libraries have freed to the operating system; takes some milliseconds.

@@ -8,6 +8,7 @@ import cv2
 import uvicorn
 from fastapi import FastAPI
 
+from service.memory import return_large_blocks
 from service.settings import Settings
 from service.transport.connection import connections_of
 from service.transport.draining import DrainingServer
@@ -16,7 +17,8 @@ SWITCH_SECONDS = 1e-4  # how long a Python thread keeps the interpreter from a d
 
 
 def set_up_threads() -> None:
-    """Prepare the process for threads that decode images at the same time."""
+    """Prepare the process for threads that decode images at the same time, and that leave no memory behind."""
+    return_large_blocks()
     cv2.setNumThreads(1)  # they use all cores already, so OpenCV's own threads would only add switches
     sys.setswitchinterval(SWITCH_SECONDS)
 
