@@ -78,8 +78,8 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "Mean time of each stage per answered request, stacked. The mean in the panel on the right minus the "
             "height of this stack is the time between the stages. A large stage means: receive: slow clients; decode: "
             "large images or too few DECODE_THREADS; queue: too little capacity; infer: the engine, or a busy machine; "
-            "postprocess: many candidates. The images of one request run in parallel, so the stack of a request with "
-            "several images is higher than the request's own time.",
+            "postprocess: many candidates; draw: large or many pictures with format=image. The images of one request "
+            "run in parallel, so the stack of a request with several images is higher than the request's own time.",
             is_stacked=True,
         ),
         Panel(

@@ -71,7 +71,8 @@ def add_detect(app: FastAPI, server: ServerState) -> Callable[[Request], Awaitab
                 request.state.stages = stages_of(outcomes)
                 responding = time.monotonic()
                 if query.format == "image" and isinstance(outcomes[0], Outcome):
-                    picture = await model.draw(uploads[0].body, outcomes[0].detections)
+                    picture = await model.draw(uploads[0].body, outcomes[0], limits.deadline)
+                    responding = time.monotonic()
                     response = Response(picture, media_type="image/jpeg")
                 else:
                     response = Response(to_json(answer_of(model, uploads, outcomes)), media_type="application/json")

@@ -20,6 +20,7 @@ from service.repository.served_model import ServedModel
 from service.repository.watchdog import Watchdog
 from service.scheduling.admission import RejectedError, TimeLimits
 from service.scheduling.decode_pool import DecodePool
+from service.scheduling.drawing_thread import DrawingThread
 from service.scheduling.pixel_budget import PixelBudget
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
@@ -40,6 +41,7 @@ class ServerState:
         self.tracing = open_tracing(settings.otlp_endpoint)
         self.access = Access(settings, self.metrics)
         self.decoders = DecodePool(settings.decode_threads)
+        self.drawings = DrawingThread()
         self.budget = PixelBudget(settings.max_pixels_in_flight)
         self.bodies = BodyBudget(settings.max_body_bytes_in_flight)
         self.num_requests = 0
@@ -52,7 +54,12 @@ class ServerState:
             lambda: max((model.engine.num_streams for model in self.repository.models), default=1)
         )
         opener = ModelOpener(
-            settings, open_engine=open_engine, decoders=self.decoders, budget=self.budget, metrics=self.metrics
+            settings,
+            open_engine=open_engine,
+            decoders=self.decoders,
+            drawings=self.drawings,
+            budget=self.budget,
+            metrics=self.metrics,
         )
         self.repository = Repository(settings, opener, self.metrics)
         self.watchdog = Watchdog(self.repository)
@@ -93,6 +100,7 @@ class ServerState:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.repository.close()
         self.decoders.close()
+        self.drawings.close()
         if self.tracing is not None:
             await asyncio.to_thread(self.tracing.close)
 

@@ -8,6 +8,7 @@ from service.engines.open import engine_names, open_engine
 from service.engines.protocol import DeviceLostError, Engine, EngineError, EngineName
 from service.repository.served_model import ServedModel
 from service.scheduling.decode_pool import DecodePool
+from service.scheduling.drawing_thread import DrawingThread
 from service.scheduling.pixel_budget import PixelBudget
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
@@ -24,12 +25,14 @@ class ModelOpener:
         *,
         open_engine: Callable[..., Engine] = open_engine,
         decoders: DecodePool,
+        drawings: DrawingThread,
         budget: PixelBudget,
         metrics: Metrics,
     ) -> None:
         self._settings = settings
         self._open_engine = open_engine
         self._decoders = decoders
+        self._drawings = drawings
         self._budget = budget
         self._metrics = metrics
 
@@ -74,7 +77,13 @@ class ModelOpener:
         )
         try:
             return ServedModel(
-                bundle, engine, settings, decoders=self._decoders, budget=self._budget, metrics=self._metrics
+                bundle,
+                engine,
+                settings,
+                decoders=self._decoders,
+                drawings=self._drawings,
+                budget=self._budget,
+                metrics=self._metrics,
             )
         except Exception:
             engine.close()

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -26,6 +26,7 @@ from service.scheduling.batch_run import BatchFailedError, ExpiredError
 from service.scheduling.batcher import Batcher
 from service.scheduling.cost_model import measure_costs
 from service.scheduling.decode_pool import DecodePool
+from service.scheduling.drawing_thread import DrawingThread
 from service.scheduling.pixel_budget import BudgetExceededError, PixelBudget
 from service.scheduling.ticket import Ticket
 from service.settings import Settings
@@ -47,6 +48,7 @@ class ServedModel:
         settings: Settings,
         *,
         decoders: DecodePool,
+        drawings: DrawingThread,
         budget: PixelBudget,
         metrics: Metrics,
     ) -> None:
@@ -59,6 +61,7 @@ class ServedModel:
         self._pipeline = Pipeline(bundle, engine, max_pixels=settings.max_pixels)
         self._settings = settings
         self._decoders = decoders
+        self._drawings = drawings
         self._budget = budget
         self._metrics = metrics
         self._takes_all_cores = engine.device == "cpu" and engine.num_streams * engine.num_threads >= num_cores()
@@ -226,10 +229,17 @@ class ServedModel:
                 finally:
                     decoding.cancel()
 
-    async def draw(self, body: bytes, detections: Detections) -> bytes:
-        """The whole image with its detections drawn on it, as a JPEG file; raises RejectedError."""
+    async def draw(self, body: bytes, outcome: Outcome, deadline: float) -> bytes:
+        """The whole image with its detections drawn on it, as a JPEG file; `outcome` gets the stage `draw`.
+
+        Raises ImageError, RejectedError, and ExpiredError at the deadline (time.monotonic()).
+        """
+        start = time.monotonic()
         with self._counting_refusals():
-            return await self._decoders.run(read_header(body).work, lambda: self._draw(body, detections))
+            picture = await self._drawings.run(lambda check: self._draw(body, outcome.detections, check), deadline)
+        outcome.seconds["draw"] = time.monotonic() - start
+        self._metrics.stage_duration.labels("draw").observe(outcome.seconds["draw"])
+        return picture
 
     @property
     def _info_labels(self) -> tuple[str, str, str, str]:
@@ -256,11 +266,12 @@ class ServedModel:
         outcome: Outcome = await self._batcher.answer(ticket)
         return outcome
 
-    def _draw(self, body: bytes, detections: Detections) -> bytes:
+    def _draw(self, body: bytes, detections: Detections, check: Callable[[], None]) -> bytes:
         header = read_header(body)
         with self._budget.reserved(min(header.height * header.width, self._settings.max_pixels)):
             image = decode_image(body, header=header, max_pixels=self._settings.max_pixels)
-            return annotate(image.pixels, detections, self.classes)
+            check()
+            return annotate(image.pixels, detections, self.classes, check)
 
     @contextmanager
     def _counting_refusals(self) -> Iterator[None]:

@@ -13,7 +13,7 @@ NUM_BUCKETS = 25
 SECONDS_BUCKETS = tuple(0.0005 * 1.5**i for i in range(NUM_BUCKETS))  # 0.5 ms to 8.4 s
 SCORE_BUCKETS = tuple(i / 20 for i in range(1, 21))
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
-STAGES = ("receive", "decode", "queue", "infer", "postprocess", "respond")
+STAGES = ("receive", "decode", "queue", "infer", "postprocess", "draw", "respond")
 
 
 class ScoreHistogram(Collector):
