@@ -3,7 +3,7 @@
 import itertools
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from queue import LifoQueue
 from typing import Any
@@ -13,9 +13,14 @@ import openvino
 from numpy.typing import NDArray
 
 from service.cores import num_cores
+from service.engines.openvino.offset_conv import keep_failures
 from service.engines.protocol import Precision
 
 PART_SIZES = (4, 1)
+UNWRITTEN = -(2**30)  # stands in the outputs before an inference; no model computes it, and every type can hold it
+# The requests that gave up an inference. OpenVINO keeps the lost error until the thread's next inference: if the
+# request is freed before, that inference ends the process.
+ABANDONED: "set[openvino.InferRequest]" = set()
 # One core for the whole process. Each core loads the CPU plugin again, and the plugin gives the thread a stack for its
 # signal handlers. If two cores are not freed in the reverse order of their creation, the second restores the stack that
 # the first has freed, and the next signal ends the process.
@@ -47,7 +52,7 @@ class OpenvinoModel:
         self._num_streams = num_streams
         self._num_threads = num_threads
         self._lock = threading.Lock()  # guards _free
-        self._free: dict[tuple[int, int], LifoQueue[openvino.InferRequest]] = {}  # by part size and threads
+        self._free: dict[tuple[int, int], LifoQueue[_Request]] = {}  # by part size and threads
         self._threads = ThreadPoolExecutor(num_streams * num_threads, "openvino")  # starts only as many as it needs
         self._requests(1, num_threads)
 
@@ -57,7 +62,9 @@ class OpenvinoModel:
         parts: list[Outputs] = []
         if share and self._num_threads > 1:
             shares = [images[start : start + share] for start in range(0, len(images) - rest, share)]
-            parts += itertools.chain.from_iterable(self._threads.map(self._run, shares))
+            running = [self._threads.submit(self._run, part) for part in shares]
+            wait(running)  # for all, also if one fails: the caller may write to its images again
+            parts += itertools.chain.from_iterable(future.result() for future in running)
         elif share:
             parts += self._run(images)
         if rest:
@@ -76,28 +83,56 @@ class OpenvinoModel:
             requests = self._requests(end - start, num_threads)
             request = requests.get()
             try:
-                results = request.infer([images[start:end]], share_inputs=True, share_outputs=False)
+                parts.append(request.infer(images[start:end]))
             finally:
                 requests.put(request)
-            parts.append(list(results.to_tuple()))
         return parts
 
-    def _requests(self, size: int, num_threads: int) -> "LifoQueue[openvino.InferRequest]":
+    def _requests(self, size: int, num_threads: int) -> "LifoQueue[_Request]":
         """The free requests for parts of `size` images, as many as can run at once with `num_threads` threads each."""
         with self._lock:
             key = size, num_threads
             if key not in self._free:
-                self._free[key] = LifoQueue()  # last in, first out: the model that ran last is still in the caches
-                for compiled in self._compile(self._num_streams * self._num_threads // num_threads, num_threads, size):
-                    self._free[key].put(compiled.create_infer_request())
+                requests = self._compile(self._num_streams * self._num_threads // num_threads, num_threads, size)
+                free: LifoQueue[_Request] = LifoQueue()  # the model that ran last is still in the caches
+                for request in requests:
+                    free.put(request)
+                self._free[key] = free  # not before all are compiled: a call would wait for a request in vain
             return self._free[key]
 
-    def _compile(self, count: int, num_threads: int, size: int) -> list[openvino.CompiledModel]:
+    def _compile(self, count: int, num_threads: int, size: int) -> "list[_Request]":
         """Compile `count` models on all cores: one by one, each would delay the start by a quarter of a second."""
-        compile_one = partial(compile_model, self._model, self._precision, num_threads, size=size)
+        compile_one = partial(_Request, self._model, self._precision, num_threads, size)
         first = compile_one()  # alone, because OpenVINO initialises itself at its first use
         with ThreadPoolExecutor(num_cores()) as threads:
             return [first, *threads.map(lambda _: compile_one(), range(count - 1))]
+
+
+class _Request:
+    """A compiled model with its only inference request; it runs one inference at a time."""
+
+    def __init__(self, model: openvino.Model, precision: Precision, num_threads: int, size: int) -> None:
+        self._failures: list[BaseException] = []
+        compiled = compile_model(model, precision, num_threads, size=size, failures=self._failures)
+        self._request = compiled.create_infer_request()
+        self._num_outputs = len(compiled.outputs)
+
+    def infer(self, images: NDArray[np.uint8]) -> Outputs:
+        """The outputs for images (size, H, W, 3).
+
+        Raises the error of an operator that is written in Python, and RuntimeError. With one thread, OpenVINO loses
+        each error of an inference and returns the old outputs, so they are marked before it and checked after it.
+        """
+        self._failures.clear()
+        for index in range(self._num_outputs):
+            self._request.get_output_tensor(index).data.flat[-1] = UNWRITTEN
+        results = list(self._request.infer([images], share_inputs=True, share_outputs=False).to_tuple())
+        if self._failures:
+            raise self._failures.pop()
+        if any(output.flat[-1] == UNWRITTEN for output in results):
+            ABANDONED.add(self._request)
+            raise RuntimeError("OpenVINO gave up the inference and gave no reason; the machine may lack memory")
+        return results
 
 
 def parts_of(size: int) -> Iterator[tuple[int, int]]:
@@ -110,12 +145,22 @@ def parts_of(size: int) -> Iterator[tuple[int, int]]:
 
 
 def compile_model(
-    model: openvino.Model, precision: Precision, num_threads: int, *, size: int | None = None
+    model: openvino.Model,
+    precision: Precision,
+    num_threads: int,
+    *,
+    size: int | None = None,
+    failures: list[BaseException] | None = None,
 ) -> openvino.CompiledModel:
-    """Compile for this CPU with `num_threads` threads, for batches of `size`, None for any; raises RuntimeError."""
+    """Compile for this CPU with `num_threads` threads, for batches of `size`, None for any; raises RuntimeError.
+
+    The errors of the compiled model's own operators are added to `failures`.
+    """
     if size is not None:
         model = model.clone()
         model.reshape([size, *model.input(0).partial_shape[1:]])
+    if failures is not None:
+        keep_failures(model, failures)
     properties = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",

@@ -6,6 +6,7 @@ operator needs them, so the transpositions around the operator cost nothing if t
 """
 
 import numpy as np
+import openvino
 import openvino.opset15 as ov
 from openvino import Node, Op, Output, Tensor, Type
 from openvino.frontend import NodeContext
@@ -19,10 +20,13 @@ class OffsetConv(Op):  # type: ignore[misc]
     """z (B, H, W, A*9*O), geometry (B, H, W, A*4) and bias (A*O) -> (B, H, W, A*O), by `sample_taps`.
 
     The operator adds itself to `copies`. So does each copy that OpenVINO makes when it copies or compiles the model.
+    It adds its errors to `failures` and raises none: OpenVINO would lose them and return the outputs of the inference
+    before.
     """
 
-    def __init__(self, inputs: list[Output], copies: "list[OffsetConv]") -> None:
+    def __init__(self, inputs: list[Output], copies: "list[OffsetConv]", failures: list[BaseException]) -> None:
         self.copies = copies
+        self.failures = failures
         super().__init__(self, inputs)  # OpenVINO's base class needs the object twice
         copies.append(self)
 
@@ -32,15 +36,26 @@ class OffsetConv(Op):  # type: ignore[misc]
         self.set_output_type(0, Type.f32, shape)
 
     def clone_with_new_inputs(self, inputs: list[Output]) -> "OffsetConv":
-        return OffsetConv(inputs, self.copies)
+        return OffsetConv(inputs, self.copies, self.failures)
 
     def has_evaluate(self) -> bool:
         return True
 
     def evaluate(self, outputs: list[Tensor], inputs: list[Tensor]) -> bool:
-        z, geometry, bias = (tensor.data for tensor in inputs)
-        sample_taps(z.view(np.uint16) if inputs[0].element_type == Type.bf16 else z, geometry, bias, outputs[0].data)
+        try:
+            z, geometry, bias = (tensor.data for tensor in inputs)
+            is_bf16 = inputs[0].element_type == Type.bf16
+            sample_taps(z.view(np.uint16) if is_bf16 else z, geometry, bias, outputs[0].data)
+        except BaseException as error:  # also an interrupt: the caller of the engine must get it
+            self.failures.append(error)
         return True
+
+
+def keep_failures(model: openvino.Model, failures: list[BaseException]) -> None:
+    """From now on the operators of a model, and those of its copies, add their errors to `failures`."""
+    for operator in model.get_ops():
+        if isinstance(operator, OffsetConv):
+            operator.failures = failures
 
 
 def release(copies: list[OffsetConv]) -> None:
@@ -66,7 +81,7 @@ def offset_conv_extension(precision: Precision, copies: list[OffsetConv]) -> Con
         if precision == "bf16":
             z = in_bf16(z)
         channels_last = [ov.transpose(value, [0, 2, 3, 1]).output(0) for value in (z, geometry)]
-        outputs: list[Output] = ov.transpose(OffsetConv([*channels_last, bias], copies), [0, 3, 1, 2]).outputs()
+        outputs: list[Output] = ov.transpose(OffsetConv([*channels_last, bias], copies, []), [0, 3, 1, 2]).outputs()
         return outputs
 
     return ConversionExtension("OffsetConv", "singleshot", convert)

@@ -69,6 +69,8 @@ class TensorrtEngine:
 
     def __call__(self, images: NDArray[np.uint8]) -> Candidates:
         """Run images uint8 (B, H, W, 3) RGB. More images than the engine's largest batch run in several batches."""
+        if self._is_closed:
+            raise RuntimeError("the engine is closed")  # it has no lane to wait for
         lane = self._idle.get()
         try:
             parts = [
