@@ -2,9 +2,12 @@
 
 import asyncio
 import re
+from itertools import pairwise
 
 import pytest
 from fastapi import FastAPI, Request
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from service.transport.connection import MAX_HEAD_BYTES
 from tests.service.transport.wire import connect
@@ -182,3 +185,49 @@ def test_a_client_that_never_sends_the_rest_of_an_answered_request_is_disconnect
         return wire.is_closed
 
     assert asyncio.run(run())
+
+
+UPGRADES = (b"", b"Upgrade: h2c\r\nConnection: upgrade\r\n", b"Connection: Upgrade, x\r\nUpgrade: websocket\r\n")
+FRAMINGS = (b"Content-Length: %d\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n")
+bodies = st.binary(min_size=1, max_size=40) | st.sampled_from([INNER, CHUNKS, b"0\r\n\r\n", b"\r\n\r\n" + INNER])
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> tuple[bytes, bytes]:
+    """A valid request with a body, and what its answer should be."""
+    body, upgrade, framing = draw(bodies), draw(st.sampled_from(UPGRADES)), draw(st.sampled_from(FRAMINGS))
+    if b"%d" in framing:
+        return POST + upgrade + framing % len(body) + body, b"%d" % len(body)
+    cuts = sorted(draw(st.sets(st.integers(1, max(1, len(body) - 1)), max_size=3)) | {0, len(body)})
+    chunks = b"".join(b"%x\r\n%s\r\n" % (end - start, body[start:end]) for start, end in pairwise(cuts))
+    return POST + upgrade + framing + chunks + b"0\r\n\r\n", b"%d" % len(body)
+
+
+def pieces(data: bytes, cuts: set[int]) -> list[bytes]:
+    return [data[start:end] for start, end in pairwise(sorted({0, len(data), *(cut % len(data) for cut in cuts)}))]
+
+
+@settings(deadline=None)
+@given(sent=st.lists(requests(), min_size=1, max_size=4), cuts=st.sets(st.integers(0, 2000), max_size=5))
+def test_each_request_gets_one_answer_however_the_bytes_arrive(sent: list[tuple[bytes, bytes]], cuts: set[int]) -> None:
+    parts = pieces(b"".join(request for request, _ in sent), cuts)
+    statuses, last, is_closed = asyncio.run(exchange(*parts))
+    assert (statuses, last, is_closed) == ([200] * len(sent), sent[-1][1], False)
+
+
+@settings(deadline=None)
+@given(
+    sent=st.lists(requests(), min_size=1, max_size=3),
+    changes=st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 3), st.binary(max_size=3)), min_size=1, max_size=3),
+    cuts=st.sets(st.integers(0, 2000), max_size=3),
+)
+def test_damaged_requests_get_no_more_answers_than_there_are_requests(
+    sent: list[tuple[bytes, bytes]], changes: list[tuple[int, int, bytes]], cuts: set[int]
+) -> None:
+    data = b"".join(request for request, _ in sent)
+    for at, removed, inserted in changes:
+        at %= len(data)
+        data = data[:at] + inserted + data[at + removed :]
+    statuses, _, _ = asyncio.run(exchange(*pieces(data, cuts)))
+    assert set(statuses) <= {200, 400, 404, 405, 431}
+    assert len(statuses) <= len(re.findall(rb"HTTP/|\r\n\r\n", data)) + 1
