@@ -146,7 +146,7 @@ def _check_shape(tensor: InputTensor) -> None:
     if any(side < 0 for side in tensor.shape):
         raise RequestError(400, f"{tensor.name}: shape {tensor.shape} has a negative side")
     if math.prod(max(side, 1) for side in tensor.shape) > MAX_ELEMENTS:  # NumPy also counts the sides beside a 0
-        raise RequestError(400, f"{tensor.name}: shape {tensor.shape} has more than {MAX_ELEMENTS} elements")
+        raise RequestError(400, f"{tensor.name} has more than {MAX_ELEMENTS} elements: shape {tensor.shape}")
 
 
 def _flat(data: Iterable[Any]) -> list[Any]:

@@ -8,6 +8,7 @@ import pytest
 
 from service.api.app import create_app
 from service.bundle import Bundle
+from service.scheduling.admission import TimeLimits
 from service.scheduling.drawing_thread import MAX_DRAWINGS
 from tests.asgi_client import AsgiClient
 from tests.service.served_app import GOLDEN, async_client, labels, problem, settings
@@ -25,9 +26,10 @@ def test_drawing_teaches_no_cost_of_decoding(tiny_bundle: Bundle) -> None:
     app = create_app(settings(tiny_bundle.path))
     with AsgiClient(app) as client:
         model, decoders = app.state.server.repository.models[0], app.state.server.decoders
-        outcome = client.run(model.detect(GOLDEN, model.options, time.monotonic() + 60))
+        in_a_minute = time.monotonic() + 60
+        outcome = client.run(model.detect(GOLDEN, model.options, TimeLimits(in_a_minute, in_a_minute)))
         before = decoders.seconds(10**6)
-        assert client.run(model.draw(GOLDEN, outcome, time.monotonic() + 60)).startswith(b"\xff\xd8")
+        assert client.run(model.draw(GOLDEN, outcome, in_a_minute)).startswith(b"\xff\xd8")
         assert decoders.seconds(10**6) == before
 
 
