@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from export.errors import ExportError
 from export.graph import ExportGraph, fold_and_round
@@ -36,6 +37,7 @@ from service.detection.fit import fit
 from service.detection.postprocess import default_options, postprocess
 from service.engines.open import open_engine
 from service.engines.protocol import Engine
+from service.errors import validation_problems
 
 BOX_TOLERANCE = 1e-2  # pixels
 SCORE_TOLERANCE = 1e-4
@@ -70,21 +72,27 @@ def build(
     there is a `data_set`, of the same classes, the manifest records the AP of the exported graph on it.
     """
     trained = at_size(trained, input_size)
-    fold_and_round(trained.model)
     spec = trained.model.config.input_spec
+    try:
+        manifest = Manifest(
+            name=name,
+            version=version,
+            classes=trained.classes,
+            input=spec,
+            max_candidates=trained.model.config.max_candidates,
+            nms=nms,
+            files={},
+            source=Source(
+                preset=trained.preset.name, checkpoint_sha256=sha256_of(trained.path), data_set=trained.data_set
+            ),
+            golden=Golden(detections=()),
+        )
+    except ValidationError as error:
+        problems = validation_problems(error.errors(), empty_location="the manifest")
+        raise ExportError(f"the bundle would have a bad manifest: {problems}; see --name and --version") from error
+    fold_and_round(trained.model)
     model = to_onnx(ExportGraph(trained.model, trained.model.config.max_candidates), spec).SerializeToString()
     golden = trained.golden.numpy()
-    manifest = Manifest(
-        name=name,
-        version=version,
-        classes=trained.classes,
-        input=spec,
-        max_candidates=trained.model.config.max_candidates,
-        nms=nms,
-        files={},
-        source=Source(preset=trained.preset.name, checkpoint_sha256=sha256_of(trained.path), data_set=trained.data_set),
-        golden=Golden(detections=()),
-    )
     with tempfile.TemporaryDirectory() as folder:
         draft = Bundle(Path(folder), manifest)
         draft.model_path.write_bytes(model)

@@ -15,12 +15,14 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from service.errors import validation_problems
 
@@ -30,6 +32,7 @@ HALF_MODEL = "model.fp16.onnx"
 GOLDEN = "golden.png"
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Version = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$")]  # part of URLs, as the name
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -100,7 +103,7 @@ class Manifest(_Part):
 
     format: Literal[1] = 1
     name: Name
-    version: str
+    version: Version
     classes: tuple[str, ...] = Field(min_length=1)
     input: InputSpec
     max_candidates: int = Field(gt=0)
@@ -110,6 +113,18 @@ class Manifest(_Part):
     source: Source
     metrics: dict[str, float] = {}
     golden: Golden
+
+    @model_validator(mode="after")
+    def _check_classes(self) -> Self:
+        if twice := [name for name, count in Counter(self.classes).items() if count > 1]:
+            raise PydanticCustomError("classes", f"classes has {twice[0]!r} twice; give each class a name of its own")
+        if any(not name.strip() for name in self.classes):
+            raise PydanticCustomError("classes", "classes has an empty name; give each class a name of its own")
+        labels = [detection.label for detection in self.golden.detections]
+        if max(labels, default=0) >= len(self.classes):
+            message = f"golden has the label {max(labels)}, and classes has only {len(self.classes)} names"
+            raise PydanticCustomError("labels", f"{message}; name every class of the model")
+        return self
 
 
 @dataclass(frozen=True)

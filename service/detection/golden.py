@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from service.bundle import Bundle, BundleError, Golden
+from service.bundle import MANIFEST, Bundle, BundleError, Golden
 from service.detection.iou import iou
 from service.detection.pipeline import Pipeline
 from service.detection.postprocess import Detections, Options
@@ -26,6 +26,7 @@ def check_golden(bundle: Bundle, engine: Engine) -> None:
     detections, at most two of about sixteen in one image. A wrong engine finds almost none.
     """
     pipeline = Pipeline(bundle, engine)
+    check_labels(bundle, pipeline)
     options = golden_options(bundle.manifest.golden, pipeline.options)
     (found,) = pipeline.detect([bundle.golden_path.read_bytes()], options)
     missing = unmatched(bundle.manifest.golden, found)
@@ -37,6 +38,23 @@ def check_golden(bundle: Bundle, engine: Engine) -> None:
             f"{bundle.golden_path.name}, so its answers would be wrong; "
             "try --precision fp32 or another --engine, or export the bundle again"
         )
+
+
+def check_labels(bundle: Bundle, pipeline: Pipeline) -> None:
+    """Raise GoldenError if a candidate in the golden image or in noise has a label that is no index into the classes.
+
+    An image has candidates of many classes, also with scores near 0, so a model with more classes shows.
+    """
+    spec, num_classes = bundle.manifest.input, len(bundle.manifest.classes)
+    noise = np.random.default_rng(0).integers(0, 256, (spec.height, spec.width, 3), np.uint8)
+    golden, _ = pipeline.prepare(bundle.golden_path.read_bytes())
+    for image in (golden, noise):
+        labels = pipeline.engine(image[None]).labels
+        if labels.size and not 0 <= labels.min() <= labels.max() < num_classes:
+            raise GoldenError(
+                f"{bundle.path / MANIFEST}: the model gives the label {labels.max()}, and classes has only "
+                f"{num_classes} names; name every class of the model, or export the bundle again"
+            )
 
 
 def golden_options(golden: Golden, defaults: Options) -> Options:

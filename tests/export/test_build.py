@@ -162,6 +162,17 @@ def test_a_file_that_is_no_checkpoint_is_refused_and_nothing_is_written(
     assert [path.name for path in tmp_path.iterdir()] == ["best.pt"]
 
 
+@pytest.mark.parametrize("option", [["--name", "two words"], ["--version", "1/2"], ["--version", ""]])
+def test_a_name_or_version_that_no_url_can_hold_is_refused_and_nothing_is_written(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: list[str]
+) -> None:
+    assert main(["build", str(checkpoint), "--out", str(tmp_path / "bundle"), *option]) == 1
+    error = capsys.readouterr().err
+    assert f"{option[0][2:]}: String should match pattern" in error
+    assert "see --name and --version" in error
+    assert list(tmp_path.iterdir()) == []
+
+
 EXPORT_WITHOUT_TRACING = """
 import sys
 import onnx

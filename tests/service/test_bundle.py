@@ -1,5 +1,6 @@
 """Reading and writing bundles."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -33,6 +34,34 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     bundle.model_path.unlink()
     with pytest.raises(BundleError, match=r"model\.onnx: the manifest lists it but it is missing"):
         read_bundle(bundle.path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"classes": ["red"]}, r"golden has the label 1, and classes has only 1 names; name every class"),
+        ({"classes": ["red", "red"]}, r"classes has 'red' twice; give each class a name of its own"),
+        ({"classes": ["red", " "]}, r"classes has an empty name"),
+        *(
+            ({key: text}, rf"{key}: String should match pattern")
+            for key in ("name", "version")
+            for text in ("", ".", "..", "a/b", "a b", "a%2Fb", "a\\b", "a?b", "a#b", "a\n", "\0", "é", "x" * 65)
+        ),
+    ],
+)
+def test_classes_or_names_that_no_request_can_use_are_refused(
+    tmp_path: Path, changes: dict[str, object], problem: str
+) -> None:
+    bundle = write_tiny_bundle(tmp_path / "bad")
+    manifest = bundle.path / MANIFEST
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | changes))
+    with pytest.raises(BundleError, match=rf"manifest\.json: .*{problem}.*; export the bundle again"):
+        read_bundle(bundle.path)
+
+
+@pytest.mark.parametrize("version", ["1", "2026-11-27", "1.2.0-rc.1+build5", "x" * 64])
+def test_usual_versions_are_accepted(tmp_path: Path, version: str) -> None:
+    assert write_tiny_bundle(tmp_path / "good", version=version).manifest.version == version
 
 
 def test_writing_a_bundle_replaces_the_one_that_was_there(tmp_path: Path) -> None:

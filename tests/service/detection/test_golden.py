@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.bundle import Bundle, BundleError, read_bundle
+from service.bundle import Bundle, BundleError, Golden, read_bundle
 from service.detection.golden import check_golden
 from service.engines.open import open_engine
 from service.engines.protocol import Candidates, Engine, EngineName
@@ -59,3 +59,10 @@ def test_wrong_answers_are_refused_in_bf16_too(tmp_path: Path) -> None:
         with pytest.raises(BundleError, match=r"\(cpu, bf16\) misses .* answers would be wrong; try --precision fp32"):
             check_golden(bundle, engine)
         engine.close()
+
+
+def test_a_model_with_more_classes_than_the_manifest_is_refused(tmp_path: Path, tiny_engine: Engine) -> None:
+    bundle = write_tiny_bundle(tmp_path / "one_class")
+    manifest = bundle.manifest.model_copy(update={"classes": ("red",), "golden": Golden(detections=())})
+    with pytest.raises(BundleError, match=r"manifest\.json: the model gives the label 1, and classes has only 1 names"):
+        check_golden(Bundle(bundle.path, manifest), tiny_engine)
