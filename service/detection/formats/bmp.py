@@ -5,6 +5,7 @@ Pillow lacks several layouts and decodes run lengths in Python; OpenCV takes unu
 
 import struct
 from dataclasses import dataclass
+from typing import cast
 
 import cv2
 import numpy as np
@@ -71,16 +72,15 @@ def decode(body: bytes) -> NDArray[np.uint8]:
     if not layout.is_top_down:
         rows = rows[::-1]
     if layout.bits <= 8:
-        colours: NDArray[np.uint8] = cv2.LUT(grey_to_rgb(_indices(rows, layout)), layout.palette[None])
-        return colours
+        return cast(NDArray[np.uint8], cv2.LUT(grey_to_rgb(_indices(rows, layout)), layout.palette[None]))
     if layout.bits == 24:
-        return rows[:, : 3 * layout.width].reshape(layout.height, layout.width, 3)[..., ::-1]
+        bgr = rows[:, : 3 * layout.width].reshape(layout.height, layout.width, 3)
+        return cast(NDArray[np.uint8], cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
     pixels = np.ascontiguousarray(rows).view("<u2" if layout.bits == 16 else "<u4")[:, : layout.width]
-    channels = np.stack([_channel(pixels, mask) for mask in layout.masks[:3]], axis=2)
-    if not layout.masks[3]:
-        return channels
-    alpha = _channel(pixels, layout.masks[3])
-    return over_white(np.dstack([channels, alpha])) if alpha.any() else channels  # many programs leave alpha at 0
+    channels = [_channel(pixels, mask) for mask in layout.masks]
+    if channels[3].any():
+        return over_white(cv2.merge(channels))
+    return cast(NDArray[np.uint8], cv2.merge(channels[:3]))  # many programs leave alpha at 0
 
 
 def _read_layout(body: bytes) -> Layout:
@@ -138,8 +138,7 @@ def _channel(pixels: NDArray[np.unsignedinteger], mask: int) -> NDArray[np.uint8
     if largest == 255:
         return values
     table = ((np.arange(256) * 510 + largest) // (2 * largest)).astype(np.uint8)
-    scaled: NDArray[np.uint8] = cv2.LUT(values, table)
-    return scaled
+    return cast(NDArray[np.uint8], cv2.LUT(values, table))
 
 
 def _decode_runs(body: bytes, layout: Layout) -> NDArray[np.uint8]:

@@ -48,7 +48,10 @@ def decode(body: bytes) -> NDArray[np.uint8]:
     screen = struct.pack("<HH", frame.width, frame.height)
     file = [body[:6], screen, body[10 : _screen_end(body)], frame.control, descriptor, body[frame.start + 9 :]]
     with Image.open(io.BytesIO(b"".join(file)), formats=["gif"]) as image:
-        pixels = over_white(np.asarray(image.convert("RGBA")))
+        if image.has_transparency_data:
+            pixels = over_white(np.asarray(image.convert("RGBA")))
+        else:
+            pixels = np.asarray(image.convert("RGB"))
     height, width = frame.screen(body)
     if pixels.shape[:2] == (height, width):
         return pixels

@@ -3,7 +3,6 @@
 import io
 import re
 
-import cv2
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
@@ -26,14 +25,16 @@ from service.detection.formats.jpeg_segments import (
     segments,
     without_oddities,
 )
+from service.detection.formats.transparency import times_fourth
 from service.errors import ImageError
 
 MAX_SCANS = 200  # a progressive file has about ten; each has a fixed cost, even in an image of one pixel
+MAX_WORK_TWICE = 200_000_000  # a file with more work is not decoded again because of damage
 MAX_REDUCTION = 8  # libjpeg's inverse DCT scales by 1/2, 1/4 and 1/8 at full speed
 
 # see ImageHeader.weight
-SEVERAL_SCANS = 1.5  # once: the coefficients are kept in memory
-SCAN = 0.3
+SEVERAL_SCANS = 0.5  # once: the coefficients are kept in memory
+SCAN = 0.5
 ARITHMETIC = 3.0
 CMYK = 3.0
 
@@ -90,7 +91,7 @@ def decode(body: bytes, header: ImageHeader, target: InputSpec | None) -> NDArra
         return _decode_strictly(body, header, factor)
     except ValueError as error:
         is_odd = bool(ODD.search(str(error)))
-        if not is_odd and not DAMAGED.search(str(error)):
+        if not is_odd and (not DAMAGED.search(str(error)) or header.work > MAX_WORK_TWICE):
             raise
     plain = without_oddities(body, header.components)
     if is_odd:
@@ -100,7 +101,7 @@ def decode(body: bytes, header: ImageHeader, target: InputSpec | None) -> NDArra
             pass
     with Image.open(io.BytesIO(plain), formats=["jpeg"]) as image:  # Pillow knows each subsampling, and shows damage
         image.draft(None, (max(1, header.width // factor), max(1, header.height // factor)))
-        return _cmyk_to_rgb(255 - np.asarray(image)) if image.mode == "CMYK" else np.asarray(image.convert("RGB"))
+        return times_fourth(255 - np.asarray(image)) if image.mode == "CMYK" else np.asarray(image.convert("RGB"))
 
 
 def _decode_strictly(file: bytes, header: ImageHeader, factor: int) -> NDArray[np.uint8]:
@@ -116,7 +117,7 @@ def _decode_strictly(file: bytes, header: ImageHeader, factor: int) -> NDArray[n
         if CUT_SHORT.search(str(error)):
             raise ImageError(422, f"the JPEG image is broken or cut short: {error}") from error
         raise
-    return _cmyk_to_rgb(pixels) if header.components == 4 else pixels
+    return times_fourth(pixels) if header.components == 4 else pixels  # Adobe's inks are inverted: 0 is full
 
 
 def _is_only_scan(body: bytes, at: int, end: int, frame: Frame) -> bool:
@@ -126,10 +127,3 @@ def _is_only_scan(body: bytes, at: int, end: int, frame: Frame) -> bool:
     if 2 * (len(body) - end) > frame.num_pixels + MAX_STRAY_BYTES:  # unusually many bytes
         scan_end(body, end, frame)
     return True
-
-
-def _cmyk_to_rgb(cmyk: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """cmyk uint8 [H, W, 4] -> uint8 [H, W, 3]; the inks are inverted in JPEG files, as Adobe writes them."""
-    black = cv2.cvtColor(np.ascontiguousarray(cmyk[..., 3]), cv2.COLOR_GRAY2RGB)
-    rgb: NDArray[np.uint8] = cv2.multiply(np.ascontiguousarray(cmyk[..., :3]), black, scale=1 / 255)
-    return rgb
