@@ -1,4 +1,5 @@
-"""`python -m comparison.sleeping_server PORT`: this server with an engine that only sleeps, like one on another device.
+"""`python -m comparison.sleeping_server PORT [BATCH_MS IMAGE_MS]`: this server with an engine that only sleeps, like one
+on another device. A batch sleeps for BATCH_MS and IMAGE_MS for each of its images.
 
 It shows whether the server keeps such an engine busy. The engine uses no CPU, so all CPU time is the server's own.
 """
@@ -35,7 +36,9 @@ class SleepingEngine:
     num_threads = 1
     batch_sizes: tuple[int, ...] | None = None
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, batch_seconds: float, image_seconds: float) -> None:
+        self._batch_seconds = batch_seconds
+        self._image_seconds = image_seconds
         real = open_engine(bundle, num_threads=1)
         pixels, _ = Pipeline(bundle, real).prepare(bundle.golden_path.read_bytes())
         self._found = real(pixels[None])
@@ -44,7 +47,7 @@ class SleepingEngine:
     def __call__(self, images: NDArray[np.uint8]) -> Candidates:
         """Sleep for images (B, H, W, 3)."""
         size = len(images)
-        time.sleep(BATCH_SECONDS + size * IMAGE_SECONDS)
+        time.sleep(self._batch_seconds + size * self._image_seconds)
         boxes, scores, labels = self._found.boxes, self._found.scores, self._found.labels
         return Candidates(
             np.repeat(boxes, size, axis=0), np.repeat(scores, size, axis=0), np.repeat(labels, size, axis=0)
@@ -54,13 +57,14 @@ class SleepingEngine:
         """Do nothing: there is nothing to free."""
 
 
-def open_sleeping(bundle: Bundle, name: EngineName, **options: Any) -> SleepingEngine:  # noqa: ARG001
-    """Replaces `service.engines.open.open_engine`."""
-    return SleepingEngine(bundle)
-
-
 if __name__ == "__main__":
     cv2.setNumThreads(1)
+    batch_seconds, image_seconds = [float(text) / 1000 for text in sys.argv[2:]] or (BATCH_SECONDS, IMAGE_SECONDS)
+
+    def open_sleeping(bundle: Bundle, name: EngineName, **options: Any) -> SleepingEngine:  # noqa: ARG001
+        """Replaces `service.engines.open.open_engine`."""
+        return SleepingEngine(bundle, batch_seconds, image_seconds)
+
     given: dict[str, Any] = {"port": sys.argv[1], "max_batch": MAX_BATCH}
     settings = Settings(**given)
     sys.exit(run(create_app(settings, open_sleeping), settings, listen(settings)))

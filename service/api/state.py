@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from service.api.auth import Access
 from service.api.body_budget import BodyBudget, BodyBudgetExceededError, BodyShare
+from service.api.busy import BusyRefusals
 from service.api.deadline import limits_of
 from service.engines.open import open_engine
 from service.engines.protocol import Engine
@@ -21,6 +22,7 @@ from service.repository.watchdog import Watchdog
 from service.scheduling.admission import RejectedError, TimeLimits
 from service.scheduling.decode_pool import DecodePool
 from service.scheduling.drawing_thread import DrawingThread
+from service.scheduling.loop_lag import LoopLag
 from service.scheduling.pixel_budget import PixelBudget
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
@@ -44,6 +46,8 @@ class ServerState:
         self.drawings = DrawingThread()
         self.budget = PixelBudget(settings.max_pixels_in_flight)
         self.bodies = BodyBudget(settings.max_body_bytes_in_flight)
+        self.lag = LoopLag()
+        self.busy = BusyRefusals(self.metrics, self.lag)
         self.num_requests = 0
         self.is_running = False
         self.is_draining = False
@@ -92,9 +96,11 @@ class ServerState:
         tasks.append(asyncio.create_task(self.builds.run()))
         if self.settings.reload_seconds:
             tasks.append(asyncio.create_task(repeat(self.repository.poll, self.settings.reload_seconds)))
+        self.lag.start()
         self.is_running = True
         yield
         self.is_draining = True
+        self.lag.stop()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

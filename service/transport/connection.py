@@ -2,16 +2,27 @@
 
 import asyncio
 import uuid
+from collections.abc import Callable
 from http import HTTPStatus
 
 import httptools
 from pydantic_core import to_json
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from service.api.busy import BusyRefusals
 from service.transport.joined_writes import JoinedWrites
 
 MAX_HEAD_BYTES = 64 * 2**10
 FRAMING_PER_BODY_BYTE = 16  # bytes of chunk sizes that a byte of a body may take, beside MAX_HEAD_BYTES in all
+
+
+class Answered:
+    """Instead of uvicorn's cycle of a request that was answered when its head was complete: its body is ignored."""
+
+    response_started = True
+    response_complete = True
+    keep_alive = False
+    message_event = asyncio.Event()
 
 
 class Connection(HttpToolsProtocol):
@@ -26,7 +37,9 @@ class Connection(HttpToolsProtocol):
     would take the body of such a request for data of the other protocol, and whatever follows for a new request.
     """
 
-    head_seconds: float  # set by `connections_of`
+    head_seconds: float  # set by `connections_of`, like the two below
+    busy: BusyRefusals | None
+    is_draining: Callable[[], bool]
     _timer: asyncio.TimerHandle | None = None
     _is_in_head = False
     _is_in_body = False
@@ -81,7 +94,8 @@ class Connection(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return  # the parser stops here, and `_parse` goes on
         self._previous = self.cycle
-        super().on_headers_complete()
+        if not self._refuse_if_busy():
+            super().on_headers_complete()
         self._is_in_head = False
         self._is_in_body = True
         self._framing_bytes = 0
@@ -147,6 +161,23 @@ class Connection(HttpToolsProtocol):
             raise httptools.HttpParserError("a header has several lines")
         return b"\r\n".join([*lines, b"", b""])
 
+    def _refuse_if_busy(self) -> bool:
+        """Answer the request with 503 if the event loop is too late for it; its body is read and ignored."""
+        if self.busy is None or (self.cycle is not None and not self.cycle.response_complete):
+            return False  # answers keep the order of pipelined requests
+        closes = self.expect_100_continue or not self.parser.should_keep_alive() or self.is_draining()
+        answer = self.busy.answer(
+            self.parser.get_method(), self.url, self.headers, self.client and self.client[0], closes=closes
+        )
+        if answer is None:
+            return False
+        self.cycle = Answered()  # type: ignore[assignment]  # it has all that is used of a complete cycle
+        self.transport.write(answer)
+        self.on_response_complete()
+        if closes:
+            self.transport.close()
+        return True
+
     def _start_timer(self) -> None:
         self._timer = self.loop.call_later(self.head_seconds, self._time_out)
 
@@ -192,6 +223,9 @@ class Connection(HttpToolsProtocol):
         self.transport.write(f"{head}content-length: {len(body)}\r\nx-request-id: {request_id}\r\n\r\n".encode() + body)
 
 
-def connections_of(head_seconds: float) -> type[Connection]:
-    """A class of connections with that limit, because uvicorn takes a class and makes the connections itself."""
-    return type("Connection", (Connection,), {"head_seconds": head_seconds})
+def connections_of(
+    head_seconds: float, busy: BusyRefusals | None = None, is_draining: Callable[[], bool] = lambda: False
+) -> type[Connection]:
+    """A class of connections with these attributes, because uvicorn takes a class and makes the connections itself."""
+    attributes = {"head_seconds": head_seconds, "busy": busy, "is_draining": staticmethod(is_draining)}
+    return type("Connection", (Connection,), attributes)

@@ -25,6 +25,7 @@ class DrainingServer(uvicorn.Server):
         """Start, then print the names of the models and the address."""
         await super().startup(sockets)
         self._loop = asyncio.get_running_loop()
+        self._server.lag.count_requests = lambda: len(self.server_state.tasks)
         self._server.end_process = lambda: self.handle_exit(signal.SIGINT, None)
         gc.collect()
         gc.freeze()  # these objects live as long as the process; collections that visit them would delay requests

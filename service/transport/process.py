@@ -13,6 +13,7 @@ from service.settings import Settings
 from service.transport.connection import connections_of
 from service.transport.draining import DrainingServer
 
+NUM_ACCEPTS = 16  # connections in one turn of the event loop; libuv accepts one for each socket that listens
 SWITCH_SECONDS = 1e-4  # how long a Python thread keeps the interpreter from a decoding thread; Python's default is 5 ms
 
 
@@ -47,19 +48,20 @@ def run(app: FastAPI, settings: Settings, listener: socket.socket) -> int:
 
     If an engine answers no more, the process ends with status 1: its supervisor should start it again.
     """
+    state = app.state.server
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     config = uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         server_header=False,
-        http=connections_of(settings.receive_seconds),
+        http=connections_of(settings.receive_seconds, state.busy, lambda: state.is_draining),
         ws="none",
         timeout_graceful_shutdown=round(settings.drain_limit_seconds),
     )
-    server = DrainingServer(config, app.state.server, f"http://{host}:{listener.getsockname()[1]}/")
-    server.run(sockets=[listener])
-    if app.state.server.watchdog.needs_restart:
+    server = DrainingServer(config, state, f"http://{host}:{listener.getsockname()[1]}/")
+    server.run(sockets=[listener, *(listener.dup() for _ in range(NUM_ACCEPTS - 1))])
+    if state.watchdog.needs_restart:
         sys.stdout.flush()
         os._exit(1)  # without waiting for the thread that waits for the engine
     return 0
