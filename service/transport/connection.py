@@ -13,6 +13,7 @@ from service.api.busy import BusyRefusals
 from service.transport.joined_writes import JoinedWrites
 
 MAX_HEAD_BYTES = 64 * 2**10
+LINGER_SECONDS = 5.0  # that a client has to notice that its request is answered before it is sent
 FRAMING_PER_BODY_BYTE = 16  # bytes of chunk sizes that a byte of a body may take, beside MAX_HEAD_BYTES in all
 
 
@@ -44,13 +45,14 @@ class Connection(HttpToolsProtocol):
     _is_in_head = False
     _is_in_body = False
     _is_last = False  # the last answer is on its way, and the connection closes after it
+    _has_lingered = False
     _head_bytes = 0
     _framing_bytes = 0
     _previous: RequestResponseCycle | None = None  # of the request before the last one
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's signature
         """The client has connected."""
-        self._writes = JoinedWrites(transport)
+        self._writes = JoinedWrites(transport, self._lingers)
         super().connection_made(self._writes)
         self._start_timer()
 
@@ -193,6 +195,16 @@ class Connection(HttpToolsProtocol):
         else:  # the client has sent nothing that is not answered, so it gets no answer
             self.transport.close()
 
+    def _lingers(self) -> bool:
+        """Whether the connection, which is to be closed, waits until its client stops sending."""
+        if self._has_lingered or not (self._is_in_head or self._is_in_body):
+            return False
+        self._has_lingered = self._is_last = True
+        self._stop_timer()
+        self._timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
+        self.flow.resume_reading()
+        return True
+
     def _refuse(self, status: HTTPStatus, detail: str) -> None:
         """Answer what cannot be parsed, unless it is the rest of an answered request, and close the connection.
 
@@ -207,6 +219,8 @@ class Connection(HttpToolsProtocol):
         elif self._is_in_body:
             if not self.cycle.response_started:
                 self._write_problem(status, detail)
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
             self.transport.close()
             return
         if last is not None and not last.response_complete:

@@ -1,6 +1,7 @@
 """A transport that sends the head and the body of an answer together."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 
@@ -10,11 +11,16 @@ class JoinedWrites(asyncio.Transport):
     Uvicorn writes the head of an answer and then its body, and uvloop sends each at once. If the server is killed
     between the two, its client has half an answer, and a proxy can no longer ask another server. Two sends are also
     more work than one.
+
+    `lingers` is asked at each `close` whether the client may still be sending. Then only this side is closed: a system
+    that closes a connection with unread bytes resets it, and the client may lose the answer (RFC 9112, section 9.6).
     """
 
-    def __init__(self, transport: asyncio.Transport) -> None:
+    def __init__(self, transport: asyncio.Transport, lingers: Callable[[], bool] = lambda: False) -> None:
         super().__init__()
         self._transport = transport
+        self._lingers = lingers
+        self._has_ended = False
         self._loop = asyncio.get_running_loop()
         self._parts: list[bytes | bytearray | memoryview] = []
 
@@ -27,13 +33,17 @@ class JoinedWrites(asyncio.Transport):
     def flush(self) -> None:
         """Send the kept writes now."""
         parts, self._parts = self._parts, []
-        if parts and not self._transport.is_closing():
+        if parts and not self.is_closing():
             self._transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
 
     def close(self) -> None:
-        """Close the connection after the kept writes."""
+        """Close the connection after the kept writes; if it lingers, only its sending side."""
         self.flush()
-        self._transport.close()
+        if self._transport.is_closing() or not self._lingers():
+            self._transport.close()
+        elif not self._has_ended:
+            self._has_ended = True
+            self._transport.write_eof()
 
     def abort(self) -> None:
         """Close the connection without the kept writes."""
@@ -41,8 +51,8 @@ class JoinedWrites(asyncio.Transport):
         self._transport.abort()
 
     def is_closing(self) -> bool:
-        """Whether the connection is closed or closing."""
-        return self._transport.is_closing()
+        """Whether the connection is closed or closing, or its sending side is."""
+        return self._has_ended or self._transport.is_closing()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """A property of the connection, such as its socket."""

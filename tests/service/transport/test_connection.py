@@ -3,10 +3,12 @@
 import socket
 from collections.abc import Iterator
 from http.client import HTTPConnection
+from typing import NoReturn
 
 import pytest
 from fastapi import FastAPI
 
+from service.transport import connection
 from service.transport.connection import MAX_HEAD_BYTES
 from tests.service.live_server import live_server
 
@@ -38,6 +40,11 @@ def read_all(client: socket.socket) -> bytes:
     return b"".join(iter(lambda: client.recv(65536), b""))
 
 
+def send_without_end(client: socket.socket) -> NoReturn:
+    while True:
+        client.sendall(bytes(100_000))
+
+
 def test_the_connection_of_a_silent_client_is_closed(client: socket.socket) -> None:
     assert read_all(client) == b""
 
@@ -61,6 +68,29 @@ def test_a_head_that_is_too_large_is_a_431(client: socket.socket) -> None:
     assert read_all(client).startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
 
 
+@pytest.mark.parametrize("header", [b"Connection: close", b"Expect: 100-continue"])
+def test_a_client_that_is_refused_while_it_sends_gets_the_answer(client: socket.socket, header: bytes) -> None:
+    body = bytes(20_000_000)  # more than the buffers of the system hold
+    head = b"POST /healthz HTTP/1.1\r\nHost: here\r\n%s\r\nContent-Length: %d\r\n\r\n" % (header, len(body))
+    client.sendall(head)
+    client.sendall(body)
+    assert read_all(client).startswith(b"HTTP/1.1 405 Method Not Allowed\r\n")
+
+
+def test_a_client_that_sends_no_http_gets_the_answer_too(client: socket.socket) -> None:
+    client.sendall(b"POST /healthz HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + 20_000_000 * b"z")
+    assert read_all(client).startswith((b"HTTP/1.1 400 Bad Request\r\n", b"HTTP/1.1 405 Method Not Allowed\r\n"))
+
+
+def test_a_client_that_goes_on_sending_after_its_answer_is_disconnected(
+    client: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "LINGER_SECONDS", 0.05)
+    client.sendall(b"POST /healthz HTTP/1.1\r\nConnection: close\r\nContent-Length: 1000000000\r\n\r\n")
+    with pytest.raises(ConnectionError):
+        send_without_end(client)
+
+
 def test_bytes_that_are_not_http_get_one_400(client: socket.socket) -> None:
     client.sendall(b"\x16\x03\x01 hello\r\n")
     answer = read_all(client)
@@ -69,12 +99,12 @@ def test_bytes_that_are_not_http_get_one_400(client: socket.socket) -> None:
 
 
 def test_a_connection_stays_open_between_requests_for_longer_than_the_limit_of_a_head(impatient: str) -> None:
-    connection = HTTPConnection(impatient)
+    kept = HTTPConnection(impatient)
     for _ in range(2):
-        connection.request("GET", "/healthz")
-        assert connection.getresponse().read() == b'"ok"'
-        connection.sock.settimeout(0.3)  # three times as long
+        kept.request("GET", "/healthz")
+        assert kept.getresponse().read() == b'"ok"'
+        kept.sock.settimeout(0.3)  # three times as long
         with pytest.raises(TimeoutError):
-            connection.sock.recv(1)
-        connection.sock.settimeout(30)
-    connection.close()
+            kept.sock.recv(1)
+        kept.sock.settimeout(30)
+    kept.close()

@@ -38,7 +38,7 @@ async def early() -> str:
 
 
 async def exchange(*parts: bytes) -> tuple[list[int], bytes, bool]:
-    """Send the parts, each when the answers to those before it are written -> statuses, the last body, is closed."""
+    """Send the parts, each when the answers to those before it are written -> statuses, the last body, is ended."""
     connection, wire = connect(app)
     for part in parts:
         if not wire.is_closed:
@@ -52,11 +52,11 @@ async def exchange(*parts: bytes) -> tuple[list[int], bytes, bool]:
             if len(wire.pieces) == before:
                 break
         await asyncio.sleep(0)
-    sent, is_closed = b"".join(wire.pieces), wire.is_closed
+    sent, has_ended = b"".join(wire.pieces), wire.has_ended
     connection.connection_lost(None)
     await asyncio.gather(*connection.tasks, return_exceptions=True)
     statuses = [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+) ", sent)]
-    return statuses, sent.rpartition(b"\r\n\r\n")[2], is_closed
+    return statuses, sent.rpartition(b"\r\n\r\n")[2], has_ended
 
 
 @pytest.mark.parametrize(

@@ -16,14 +16,18 @@ class Wire(asyncio.Transport):
         super().__init__()
         self.pieces: list[bytes] = []
         self.is_closed = False
+        self.has_ended = False  # the server sends no more
         self.has_sent = asyncio.Event()
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.pieces.append(bytes(data))
         self.has_sent.set()
 
+    def write_eof(self) -> None:
+        self.has_ended = True
+
     def close(self) -> None:
-        self.is_closed = True
+        self.is_closed = self.has_ended = True
 
     def abort(self) -> None:
         self.is_closed = True
