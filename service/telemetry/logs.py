@@ -32,9 +32,13 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str, ensure_ascii=False)
 
 
-def write_logs(level: Level, stream: TextIO = sys.stderr) -> None:
-    """Log the server from `level` up, and its libraries from warning up, to `stream`; requests are logged at info."""
-    handler = logging.StreamHandler(stream)
+def write_logs(level: Level, stream: TextIO | None = None) -> None:
+    """Log the server from `level` up, and its libraries from warning up, to `stream`; requests are logged at info.
+
+    Without a `stream`, the log goes to the present sys.stderr. Python's warnings are logged too.
+    """
+    logging.captureWarnings(True)
+    handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]

@@ -10,6 +10,8 @@ from fastapi import FastAPI
 
 from service.memory import return_large_blocks
 from service.settings import Settings
+from service.telemetry.logs import write_logs
+from service.telemetry.standard_streams import drain_standard_streams, queue_standard_streams
 from service.transport.connection import connections_of
 from service.transport.draining import DrainingServer
 
@@ -60,8 +62,10 @@ def run(app: FastAPI, settings: Settings, listener: socket.socket) -> int:
         timeout_graceful_shutdown=round(settings.drain_limit_seconds),
     )
     server = DrainingServer(config, state, f"http://{host}:{listener.getsockname()[1]}/")
+    queue_standard_streams()
+    write_logs(settings.log_level)  # to the new sys.stderr
     server.run(sockets=[listener, *(listener.dup() for _ in range(NUM_ACCEPTS - 1))])
+    drain_standard_streams()
     if state.watchdog.needs_restart:
-        sys.stdout.flush()
         os._exit(1)  # without waiting for the thread that waits for the engine
     return 0
