@@ -16,7 +16,7 @@ import psutil
 from comparison.peers import PeerError
 
 ROOT = Path(__file__).parents[1]
-MARK = "SINGLESHOT_COMPARISON"
+MARK = "COMPARISON_OF_SERVERS"  # no name of a setting
 START_SECONDS = 180
 STOP_SECONDS = 15
 MAX_TRIES = 3

@@ -1,7 +1,24 @@
 """`python -m service`: serve bundles over HTTP."""
 
-import argparse
+import os
+import signal
 import sys
+from types import FrameType
+
+
+def end_at_once(number: int, _: FrameType | None) -> None:
+    """End the process that a signal stops while it starts, with the status that a shell gives: 130 or 143."""
+    os._exit(128 + number)
+
+
+if __name__ == "__main__":  # before the other imports, which take a second
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, end_at_once)
+
+import argparse
+import contextlib
+import logging
 from collections.abc import Sequence
 from typing import get_args
 
@@ -12,9 +29,11 @@ from service.api.app import create_app
 from service.api.auth import AccessError
 from service.bundle import BundleError
 from service.engines.protocol import EngineError, EngineName, Precision
+from service.environment import EnvironmentVariableError, check_environment, service_links
 from service.errors import validation_problems
 from service.settings import Settings
 from service.telemetry.logs import write_logs
+from service.telemetry.standard_streams import open_missing_streams
 from service.telemetry.tracing import TracingError
 from service.transport.process import listen, run, set_up_threads
 
@@ -23,20 +42,33 @@ EXAMPLE = """\
 server. The first bundle answers requests that name no model. Every setting is also an environment variable, e.g.
 SINGLESHOT_MAX_BATCH=4; the command line overrides it.
 
+SIGTERM and Ctrl-C answer the accepted requests and end the server. So does SIGHUP, which a closed terminal sends; with
+API keys, SIGHUP reads their file again instead.
+
 example:
   python -m service --bundle default --bundle runs/cards/bundle --port 8123
   curl --data-binary @photo.jpg 'http://127.0.0.1:8123/detect?score_threshold=0.5'
 """
 
+logger = logging.getLogger("singleshot")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until a signal stops the server -> exit status."""
+    """Serve until a signal stops the server -> exit status: 2 for a bad setting, 1 for another error."""
+    open_missing_streams()
     set_up_threads()
     try:
         settings = read_settings(arguments)
     except ValidationError as error:
-        return fail(validation_problems(error.errors(), empty_location="the settings"))
+        return fail(validation_problems(error.errors(), empty_location="the settings"), status=2)
+    except EnvironmentVariableError as error:
+        return fail(str(error), status=2)
     write_logs(settings.log_level)
+    logger.info("the settings", extra={"settings": settings.masked()})
+    if settings.api_keys_file:  # SIGHUP waits until the server can read the keys again
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    if links := service_links(os.environ):
+        logger.info("ignored, because they are Kubernetes' variables for Services: %s", ", ".join(links))
     try:
         listener = listen(settings)
     except OSError as error:
@@ -51,7 +83,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def read_settings(arguments: Sequence[str] | None) -> Settings:
-    """The settings of the environment, overridden by the command line; raises ValidationError."""
+    """The settings of the environment, overridden by the command line.
+
+    Raises ValidationError and EnvironmentVariableError.
+    """
     fields = Settings.model_fields
     parser = argparse.ArgumentParser(
         prog="python -m service",
@@ -76,13 +111,15 @@ def read_settings(arguments: Sequence[str] | None) -> Settings:
     parser.add_argument("--engine", choices=get_args(EngineName), help=fields["engine"].description)
     parser.add_argument("--precision", choices=get_args(Precision), help=fields["precision"].description)
     given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
+    check_environment(os.environ, fields)
     return Settings(**given)
 
 
-def fail(message: str) -> int:
-    """Print the error in one sentence -> exit status 1."""
-    print(f"singleshot: {message}", file=sys.stderr)
-    return 1
+def fail(message: str, *, status: int = 1) -> int:
+    """Print the error in one sentence -> exit status."""
+    with contextlib.suppress(OSError):  # nobody reads it
+        print(f"singleshot: {message}", file=sys.stderr)
+    return status
 
 
 if __name__ == "__main__":

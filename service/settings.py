@@ -2,13 +2,21 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from service.cores import num_cores
 from service.engines.protocol import EngineName, Precision
+from service.environment import PREFIX, is_service_link
 from service.telemetry.logs import Level
 
 DEFAULT_BUNDLES = Path(__file__).parent / "bundles"
@@ -19,10 +27,21 @@ def default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path(os.path.expanduser("~")) / ".cache") / "singleshot"  # noqa: PTH111 Path.expanduser raises an error if there is no home
 
 
-class Settings(BaseSettings):
-    """Settings of the server; each is also an environment variable `SINGLESHOT_<NAME>`."""
+def mask_url(url: str) -> str:
+    """The URL with *** for its user, its password and its query."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "***"
+    _, at, host = parts.netloc.rpartition("@")
+    masked = parts._replace(netloc=f"***@{host}" if at else host, query="***" if parts.query else "", fragment="")
+    return masked.geturl()
 
-    model_config = SettingsConfigDict(env_prefix="SINGLESHOT_", frozen=True, extra="forbid")
+
+class Settings(BaseSettings):
+    """Settings of the server; each is also an environment variable `SINGLESHOT_<NAME>`, which counts if not empty."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid")
 
     bundles: Annotated[tuple[str, ...], NoDecode] = Field(
         ("default",),
@@ -119,6 +138,30 @@ class Settings(BaseSettings):
     drain_limit_seconds: float = Field(
         30, gt=0, description="time that accepted requests have after the end of new connections"
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The arguments, then the environment without Kubernetes' variables, of which SINGLESHOT_PORT may be one."""
+        del env_settings
+        environment = EnvSettingsSource(settings_cls)
+        environment.env_vars = {
+            name: value for name, value in environment.env_vars.items() if not is_service_link(name, value)
+        }
+        return init_settings, environment
+
+    def masked(self) -> dict[str, Any]:
+        """The settings as JSON's types, without the parts of the OTLP endpoint's URL that may be secret."""
+        shown = self.model_dump(mode="json")
+        if self.otlp_endpoint:
+            shown["otlp_endpoint"] = mask_url(self.otlp_endpoint)
+        return shown
 
     @field_validator("engine_cache", mode="before")
     @classmethod

@@ -1,6 +1,8 @@
 """API keys and rate limits. Both are off unless the settings turn them on."""
 
+import asyncio
 import hashlib
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -13,6 +15,9 @@ from service.settings import Settings
 from service.telemetry.metrics import Metrics
 
 MAX_CLIENTS = 10_000  # buckets are kept for so many clients; the least recent one is dropped first
+
+
+logger = logging.getLogger("singleshot")
 
 
 class AccessError(Exception):
@@ -45,12 +50,29 @@ class Access:
     """
 
     def __init__(self, settings: Settings, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
-        self._names = read_keys(settings.api_keys_file) if settings.api_keys_file else None  # digest of the key -> name
+        self._file = settings.api_keys_file
+        self._names = read_keys(self._file) if self._file else None  # digest of the key -> name
         self._rate = settings.rate_limit
         self._burst = settings.rate_burst or max(1, round(settings.rate_limit or 0))
         self._metrics = metrics
         self._clock = clock
         self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether clients need a key."""
+        return self._file is not None
+
+    async def reload_keys(self) -> None:
+        """Read the file of keys again. If it is invalid, the old keys stay."""
+        if self._file is None:
+            return
+        try:
+            self._names = await asyncio.to_thread(read_keys, self._file)
+        except AccessError as error:
+            logger.error("%s; the old keys stay", error)
+        else:
+            logger.warning("%s: the keys were read again; there are %d", self._file, len(self._names))
 
     def check(self, request: Request) -> None:
         """Raise RequestError: 401 without a valid key, 429 if the client exceeds its rate.

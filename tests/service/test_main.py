@@ -9,8 +9,6 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -19,38 +17,11 @@ import pytest
 from service import __version__
 from service.__main__ import main, read_settings
 from service.bundle import Bundle
+from service.settings import Settings
 from service.transport.process import listen
 from tests.service.served_app import GOLDEN
+from tests.service.server_process import ROOT, SECONDS, get_status, serving
 from tests.tiny_bundle import png, write_tiny_bundle
-
-ROOT = Path(__file__).parents[2]
-SECONDS = 60
-
-
-@contextmanager
-def serving(bundle: Bundle, **changes: str) -> Iterator[tuple[subprocess.Popen[str], str, int]]:
-    """A server on a free port -> the process, the line that it printed, the port."""
-    command = [sys.executable, "-m", "service", "--bundle", str(bundle.path), "--port", "0", "--engine", "onnx"]
-    environment = {**os.environ, "SINGLESHOT_MAX_BATCH": "2", "SINGLESHOT_DRAIN_GRACE_SECONDS": "1", **changes}
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            address = re.search(r"http://127\.0\.0\.1:(\d+)/", line)
-            assert address is not None, process.stderr.read() if process.stderr else ""
-            yield process, line, int(address[1])
-        finally:
-            process.kill()
-
-
-def get_status(port: int, path: str) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
-    connection.request("GET", path)
-    status = connection.getresponse().status
-    connection.close()
-    return status
 
 
 def test_sigterm_ends_readiness_then_the_server_finishes_accepted_requests_and_exits_0(tiny_bundle: Bundle) -> None:
@@ -177,9 +148,47 @@ def test_a_port_in_use_is_one_sentence_and_status_1(capsys: pytest.CaptureFixtur
     assert re.fullmatch(rf"singleshot: cannot listen on 127\.0\.0\.1:{port}: .*\n", capsys.readouterr().err)
 
 
-def test_a_setting_out_of_range_is_one_sentence_and_status_1(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--port", "99999"]) == 1
+def test_a_setting_out_of_range_is_one_sentence_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--port", "99999"]) == 2
     assert re.fullmatch(r"singleshot: port: .*\n", capsys.readouterr().err)
+
+
+def test_misspelt_settings_are_one_sentence_and_status_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SINGLESHOT_MAX_BATHC", "4")
+    monkeypatch.setenv("singleshot_xyz", "")
+    monkeypatch.setenv("SINGLESHOT_API_KEYS_FILE", "")
+    assert main(["--port", "0"]) == 2
+    assert capsys.readouterr().err == (
+        "singleshot: SINGLESHOT_API_KEYS_FILE is empty: set it to a file, or remove it to serve without API keys; "
+        "SINGLESHOT_MAX_BATHC is no setting: is SINGLESHOT_MAX_BATCH meant?; "
+        "singleshot_xyz is no setting: remove it; docs/operating.md lists the settings\n"
+    )
+
+
+def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    defaults = read_settings([])
+    for name in ("PORT", "BUNDLES", "MODEL_CONTROL", "RATE_LIMIT", "LOG_LEVEL"):
+        monkeypatch.setenv(f"SINGLESHOT_{name}", "")
+    assert read_settings([]) == defaults
+
+
+def test_kubernetes_variables_of_a_service_of_that_name_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SINGLESHOT_PORT", "tcp://10.0.0.1:80")
+    monkeypatch.setenv("SINGLESHOT_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("SINGLESHOT_ENGINE_STREAMS", "2")
+    settings = read_settings([])
+    assert (settings.port, settings.engine_streams) == (8000, 2)
+
+
+def test_the_settings_are_shown_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SINGLESHOT_OTLP_ENDPOINT", "http://me:secret@collector:4318/v1?key=secret")
+    shown = read_settings(["--bundle", "a", "--bundle", "b"]).masked()
+    assert shown["otlp_endpoint"] == "http://***@collector:4318/v1?***"
+    assert shown["bundles"] == ["a", "b"]
+    assert shown.keys() == Settings.model_fields.keys()
+    json.dumps(shown)
 
 
 def test_the_command_line_overrides_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

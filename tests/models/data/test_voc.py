@@ -11,7 +11,7 @@ from models.data.data_set import DataError
 from models.data.voc import read_voc
 from tests.models.pictures import CLASSES, annotation, draw
 
-BCCD = Path(os.environ.get("SINGLESHOT_BCCD", "data/bccd"))
+BCCD = Path(os.environ.get("BCCD", "data/bccd"))
 
 
 def annotate(root: Path, name: str, *boxes: tuple[str, tuple[float, float, float, float]], extra: str = "") -> None:
@@ -151,7 +151,7 @@ def test_an_annotation_of_an_image_before_its_exif_rotation_is_an_error(voc_tree
         read_voc(voc_tree, "train").samples[0].read_image()
 
 
-@pytest.mark.skipif(not BCCD.is_dir(), reason="no BCCD blood cells; set SINGLESHOT_BCCD to their folder")
+@pytest.mark.skipif(not BCCD.is_dir(), reason="no BCCD blood cells; set BCCD to their folder")
 def test_the_two_boxes_without_area_of_the_blood_cells_are_dropped() -> None:
     sets = {split: read_voc(BCCD, split, ("Platelets", "RBC", "WBC")) for split in ("trainval", "test")}
     assert [len(s.samples) for s in sets.values()] == [292, 72]

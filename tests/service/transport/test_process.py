@@ -1,0 +1,143 @@
+"""The process: signals while it starts and serves, and standard streams that nobody reads."""
+
+import http.client
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service.bundle import Bundle
+from tests.service.server_process import ROOT, SECONDS, get_status, serving
+
+CHATTY = {"SINGLESHOT_LOG_LEVEL": "info", "SINGLESHOT_DRAIN_GRACE_SECONDS": "0"}
+
+
+def write_long_lines(port: int, count: int = 60) -> None:
+    """Ask for paths that do not exist: each is a line of 40 KB in the log."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
+    for _ in range(count):
+        connection.request("GET", "/" + "x" * 40_000)
+        assert connection.getresponse().read()
+    connection.close()
+
+
+def test_a_log_that_nobody_reads_stops_neither_the_server_nor_its_end(tiny_bundle: Bundle) -> None:
+    with serving(tiny_bundle, **CHATTY) as (process, _, port):
+        write_long_lines(port)  # far more than a pipe and the queue hold
+        assert get_status(port, "/healthz") == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(SECONDS) == 0
+
+
+def test_a_log_whose_reader_has_gone_stops_nothing(tiny_bundle: Bundle) -> None:
+    with serving(tiny_bundle, **CHATTY) as (process, _, port):
+        assert process.stderr is not None
+        assert process.stdout is not None
+        process.stderr.close()
+        process.stdout.close()
+        write_long_lines(port, 3)
+        assert get_status(port, "/healthz") == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(SECONDS) == 0
+
+
+# runs the server, and sends itself a signal at the place where the third argument's `name` is called
+INTERRUPT = """
+import importlib, os, runpy, signal, sys, threading
+number, module, name = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+sys.argv[1:4] = []
+if module == "import":
+    class Finder:
+        def find_spec(self, imported, *_):
+            if imported == name:
+                os.kill(os.getpid(), number)
+    sys.meta_path.insert(0, Finder())
+else:
+    loaded = importlib.import_module(module)
+    called = getattr(loaded, name)
+    def interrupted(*given, **options):
+        os.kill(os.getpid(), number)
+        return called(*given, **options)
+    setattr(loaded, name, interrupted)
+runpy.run_module("service", run_name="__main__", alter_sys=True)
+"""
+PHASES = [
+    ("import", "pydantic"),
+    ("import", "service.engines.onnx_runtime"),
+    ("service.repository.repository", "read_bundle"),
+    ("service.repository.served_model", "check_golden"),
+    ("service.scheduling.cost_model", "_seconds_of_run"),
+    ("service.detection.soft_nms", "_decay_and_pick"),
+    ("service.api.app", "install_document"),
+]
+
+
+@pytest.mark.parametrize(("module", "name"), PHASES)
+def test_ctrl_c_while_starting_ends_quietly_with_status_130(tiny_bundle: Bundle, module: str, name: str) -> None:
+    assert interrupted(tiny_bundle, signal.SIGINT, module, name) == (130, "", "")
+
+
+def test_sigterm_while_starting_ends_quietly_with_status_143(tiny_bundle: Bundle) -> None:
+    assert interrupted(tiny_bundle, signal.SIGTERM, *PHASES[3]) == (143, "", "")
+
+
+def interrupted(bundle: Bundle, number: int, module: str, name: str) -> tuple[int, str, str]:
+    options = ["--bundle", str(bundle.path), "--port", "0", "--engine", "onnx"]
+    command = [sys.executable, "-c", INTERRUPT, str(int(number)), module, name, *options]
+    environment = {**os.environ, "SINGLESHOT_MAX_BATCH": "1"}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=SECONDS
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_closed_terminal_ends_the_server_without_the_grace_period(tiny_bundle: Bundle) -> None:
+    with serving(tiny_bundle, SINGLESHOT_DRAIN_GRACE_SECONDS="1000") as (process, _, _port):
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(SECONDS) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+
+
+def test_sighup_reads_the_api_keys_again_and_a_bad_file_keeps_the_old_ones(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text("me old-key\n")
+    with serving(tiny_bundle, SINGLESHOT_API_KEYS_FILE=str(keys)) as (process, _, port):
+        assert process.stderr is not None
+        assert status_with(port, "old-key") == 415
+        keys.write_text("me new-key\n")
+        process.send_signal(signal.SIGHUP)
+        assert "the keys were read again; there are 1" in process.stderr.readline()
+        assert (status_with(port, "old-key"), status_with(port, "new-key")) == (401, 415)
+        keys.write_text("broken\n")
+        process.send_signal(signal.SIGHUP)
+        assert "each line should be `name key`, and at least one line is needed; the old keys stay" in (
+            process.stderr.readline()
+        )
+        assert status_with(port, "new-key") == 415
+        process.send_signal(signal.SIGINT)
+        assert process.wait(SECONDS) == 0
+
+
+def status_with(port: int, key: str) -> int:
+    """The status of a request with that key and a body that is no image."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
+    connection.request("POST", "/detect", b"no image", {"X-API-Key": key})
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def test_nohup_is_obeyed(tiny_bundle: Bundle) -> None:
+    previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the process inherits it
+    try:
+        with serving(tiny_bundle, SINGLESHOT_DRAIN_GRACE_SECONDS="0") as (process, _, port):
+            process.send_signal(signal.SIGHUP)
+            assert get_status(port, "/readyz") == 200
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(SECONDS) == 0
+    finally:
+        signal.signal(signal.SIGHUP, previous)
