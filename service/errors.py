@@ -7,7 +7,9 @@ MAX_LISTED = 20  # a request's body can hold millions of invalid items
 
 
 class ImageError(Exception):
-    """The body is not an image that the server accepts; `status` is the HTTP status (413, 415 or 422)."""
+    """The body is not an image that the server accepts; `status` is the HTTP status: 413, 415 or 422, and 503 if there
+    is not enough memory to decode it.
+    """
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)

@@ -101,7 +101,7 @@ def _problem_of(error: Exception) -> Problem:
         case ImageError(status=503):
             return Problem(503, str(error), retry_after(RETRY_SECONDS))
         case ImageError():
-            return Problem(error.status, str(error))
+            return Problem(error.status, str(error), retry_after(1) if error.status == 503 else {})
         case RejectedError():
             return Problem(503, f"the server is busy: {error}", retry_after(error.retry_after_seconds))
         case ExpiredError():

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -12,11 +13,12 @@ from service.detection.image_header import ImageHeader, read_header
 from service.errors import ImageError
 
 IMAGE_SUFFIXES = frozenset([".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"])
-MAX_WORK_PER_PIXEL = 12  # 50 million pixels of an RGB PNG are accepted, or of a progressive JPEG with 21 scans
+MAX_WORK_PER_PIXEL = 12  # 50 million pixels of an RGB PNG are accepted, or of a progressive JPEG with 35 scans
 
 Image.MAX_IMAGE_PIXELS = (
     None  # `max_pixels` is checked before decoding; Pillow's own limit would refuse images that the setting allows
 )
+cv2.utils.logging.setLogLevel(0)  # the client gets the error of a broken image; the log does not
 
 
 @dataclass(frozen=True)

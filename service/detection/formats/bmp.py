@@ -30,7 +30,7 @@ BITS = {
 }
 RGB555 = (0x7C00, 0x03E0, 0x001F, 0)
 RGB888 = (0xFF0000, 0x00FF00, 0x0000FF, 0)
-WEIGHT = 1.2  # see ImageHeader.weight
+COPIED, MASKED, BLENDED, RUNS = 1.0, 2.5, 5.0, 3.0  # see ImageHeader.weight
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,13 @@ class Layout:
 def read_header(body: bytes) -> ImageHeader:
     """The header of a BMP file; raises ImageError 422, and struct.error if it is cut short."""
     layout = _read_layout(body)
-    return ImageHeader("bmp", layout.height, layout.width, weight=WEIGHT)
+    if layout.compression in (RLE8, RLE4):
+        weight = RUNS
+    elif layout.bits in (16, 32):
+        weight = BLENDED if layout.masks[3] else MASKED
+    else:
+        weight = COPIED
+    return ImageHeader("bmp", layout.height, layout.width, weight=weight)
 
 
 def decode(body: bytes) -> NDArray[np.uint8]:
@@ -73,8 +79,8 @@ def decode(body: bytes) -> NDArray[np.uint8]:
         rows = rows[::-1]
     if layout.bits <= 8:
         return cast(NDArray[np.uint8], cv2.LUT(grey_to_rgb(_indices(rows, layout)), layout.palette[None]))
-    if layout.bits == 24:
-        bgr = rows[:, : 3 * layout.width].reshape(layout.height, layout.width, 3)
+    if layout.bits == 24:  # cv2 crashes if it has no memory to copy an array that is not contiguous
+        bgr = np.ascontiguousarray(rows[:, : 3 * layout.width]).reshape(layout.height, layout.width, 3)
         return cast(NDArray[np.uint8], cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
     pixels = np.ascontiguousarray(rows).view("<u2" if layout.bits == 16 else "<u4")[:, : layout.width]
     channels = [_channel(pixels, mask) for mask in layout.masks]

@@ -16,7 +16,7 @@ MAX_BLOCKS = 20_000  # before the first frame; comments and metadata are stored 
 EXTENSION, FRAME, TRAILER = 0x21, 0x2C, 0x3B
 GRAPHIC_CONTROL = 0xF9
 
-WEIGHT = 6.0  # see ImageHeader.weight
+WEIGHT = 4.5  # see ImageHeader.weight
 
 
 @dataclass(frozen=True)

@@ -34,9 +34,9 @@ MAX_REDUCTION = 8  # libjpeg's inverse DCT scales by 1/2, 1/4 and 1/8 at full sp
 
 # see ImageHeader.weight
 SEVERAL_SCANS = 0.5  # once: the coefficients are kept in memory
-SCAN = 0.5
-ARITHMETIC = 3.0
-CMYK = 3.0
+SCAN = 0.3
+ARITHMETIC = 3.3  # a factor
+CMYK = 4.0
 
 # what libjpeg-turbo says of a file that viewers show
 CUT_SHORT = re.compile("premature end", re.IGNORECASE)

@@ -19,7 +19,7 @@ from service.detection.formats.transparency import grey_to_rgb, over_white
 from service.errors import ImageError
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-MAX_CHUNKS = 20_000  # encoders write the pixels in chunks of 8 KiB or more
+MAX_CHUNKS = 10_000  # encoders write the pixels in chunks of 8 KiB or more
 READ_BYTES = 2**14  # decompressed at a time: at most 16 MB come of them
 GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6
 CHANNELS = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGBA: 4}
@@ -34,8 +34,8 @@ ADAM7 = (
 )  # y, x, dy, dx
 
 # see ImageHeader.weight
-BASE, BYTE_OF_A_PIXEL = 1.5, 3.0
-INTERLACED = 1.5  # a factor
+BASE, BYTE_OF_A_PIXEL, ALPHA = 0.5, 2.2, 2.0
+INTERLACED = 2.2  # a factor
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,8 @@ def read_header(body: bytes) -> ImageHeader:
     layout = Layout(*struct.unpack_from(">IIBBBBB", body, 16))
     if layout.colour not in CHANNELS:
         raise ImageError(422, f"the PNG file has the unknown colour type {layout.colour}")
-    weight = BASE + BYTE_OF_A_PIXEL * CHANNELS[layout.colour] * max(1, layout.depth / 8)
+    weight = BASE + BYTE_OF_A_PIXEL * CHANNELS[layout.colour] * layout.depth / 8
+    weight += ALPHA if layout.colour in (GREY_ALPHA, RGBA) else 0
     orientation = 1
     for name, start, end in _chunks(body):
         if name == b"eXIf":
