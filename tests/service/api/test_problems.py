@@ -1,12 +1,14 @@
 """Errors of the framework and of the server's own code, as the client sees them."""
 
 import pytest
+from PIL import Image
 
 from service.api.app import create_app
 from service.api.problems import problem_of
 from service.bundle import Bundle
 from service.errors import ImageError
 from tests.asgi_client import AsgiClient
+from tests.service.image_files import encode
 from tests.service.served_app import problem, settings
 
 
@@ -95,3 +97,15 @@ def test_an_unexpected_error_is_a_500_without_a_stack_trace(
     (record,) = caplog.records
     assert record.message == "the request failed"
     assert record.exc_info is not None
+
+
+def test_an_image_for_which_memory_is_short_may_be_sent_again(
+    client: AsgiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("simplejpeg.decode_jpeg", fail)
+    response = client.post("/detect", content=encode(Image.new("RGB", (8, 8)), "JPEG"))
+    assert "not enough memory" in problem(response, 503)
+    assert response.headers["retry-after"] == "1"

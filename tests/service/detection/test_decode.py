@@ -1,8 +1,10 @@
 """Decoding each image format."""
 
 import struct
+from dataclasses import replace
 from typing import Literal
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,7 +15,7 @@ from PIL import Image
 from service.bundle import InputSpec
 from service.detection.decode import check_limits, decode_image
 from service.detection.fit import fit
-from service.detection.image_header import read_header
+from service.detection.image_header import ImageHeader, read_header
 from service.errors import ImageError
 from tests.service.image_files import encode, png_header, smooth
 
@@ -219,6 +221,35 @@ def test_pixels_times_scans_are_bounded() -> None:
 def test_scans_behind_the_end_of_a_jpeg_do_not_count() -> None:
     body = encode(Image.fromarray(smooth()), "JPEG", progressive=True)
     assert (decoded(body + b"\xff\xda\x00\x02" * 1000) == decoded(body)).all()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        ValueError("Insufficient memory (case 4)"),
+        cv2.error("alloc.cpp:73: error: (-4:Insufficient memory) Failed to allocate 60000000 bytes"),
+    ],
+    ids=["Python and Pillow", "libjpeg", "OpenCV"],
+)
+def test_decoding_without_memory_is_a_503(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("simplejpeg.decode_jpeg", fail)
+    with pytest.raises(ImageError, match="not enough memory") as caught:
+        decoded(encode(Image.fromarray(smooth()), "JPEG"))
+    assert caught.value.status == 503
+
+
+def test_ordinary_images_of_cameras_and_the_web_are_within_the_limits() -> None:
+    limit = 50_000_000
+    check_limits(ImageHeader("jpeg", 7000, 7100), limit)
+    progressive = read_header(encode(Image.fromarray(smooth()), "JPEG", progressive=True))
+    check_limits(replace(progressive, height=4000, width=6000), limit)
+    for colour in ("L", "RGB", "RGBA"):
+        png = read_header(encode(Image.fromarray(smooth()).convert(colour), "PNG"))
+        check_limits(replace(png, height=7000, width=7000), limit)
 
 
 @settings(max_examples=300, deadline=None)
