@@ -98,7 +98,9 @@ def scan_end(body: bytes, start: int, frame: Frame) -> int:
     found = MARKER.search(body, start, start + max_bytes)
     end = found.start() if found else len(body)
     num_blocks = MAX_STRAY_BYTES // 64 + int(frame.num_pixels * frame.samples_per_pixel) // 64
-    num_restarts = sum(1 for _ in islice(RESTART.finditer(body, start, end), num_blocks + 1))
+    num_restarts = 0
+    if end - start > 2 * num_blocks:  # fewer bytes cannot hold more
+        num_restarts = sum(1 for _ in islice(RESTART.finditer(body, start, end), num_blocks + 1))
     if end > start + max_bytes or num_restarts > num_blocks:
         raise ImageError(
             422, f"the JPEG file has more data in a scan than {frame.width}×{frame.height} pixels can have"
