@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from service.detection.decode import check_limits
 from service.detection.image_header import read_header
 from service.detection.pipeline import Pipeline
 from service.detection.postprocess import Detections, Options, postprocess
@@ -33,7 +34,8 @@ class ImageJob:
     """An image file, or an image uint8 [H, W, 3] RGB. Any thread may call `decode` and `finish`, but only one at a
     time.
 
-    The constructor reads the header of a file, which takes microseconds; it raises ImageError.
+    The constructor reads the header of a file, which takes microseconds, and raises ImageError, also for an image above
+    the limits.
     """
 
     def __init__(
@@ -48,6 +50,8 @@ class ImageJob:
     ) -> None:
         self._image = image
         self._header = read_header(image) if isinstance(image, bytes) else None
+        if self._header is not None:  # an image above the limits takes no place in the queue
+            check_limits(self._header, pipeline.max_pixels)
         self._options = options
         self._pipeline = pipeline
         self._decoders = decoders
@@ -105,8 +109,7 @@ class ImageJob:
 
     def _prepare(self) -> tuple[NDArray[np.uint8], tuple[int, int]]:
         reserved: AbstractContextManager[None] = nullcontext()
-        if self._header is not None:  # an image above the limit is refused before it is decoded
-            num_pixels = min(self._header.height * self._header.width, self._pipeline.max_pixels)
-            reserved = self._budget.reserved(num_pixels)
+        if self._header is not None:
+            reserved = self._budget.reserved(self._header.height * self._header.width)
         with reserved:
             return self._pipeline.prepare(self._image, self._header)

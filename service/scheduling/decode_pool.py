@@ -1,13 +1,10 @@
 """The threads that decode images, and the predicted time of decoding."""
 
 import asyncio
-import os
-import sys
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -16,7 +13,6 @@ MAX_SURPRISE = 4.0  # a measurement counts as at most this many times the estima
 FIRST_SECONDS = 1e-8  # the estimate for a pixel of work before the first image is decoded
 BASE_WORK = 20_000  # the fixed work on an image, in pixels
 LARGE_SECONDS = 0.1  # an image that takes longer is large
-LARGE_NICENESS = 10  # of the threads for large images: they get a tenth of a core that another thread wants
 
 
 class DecodePool:
@@ -24,7 +20,8 @@ class DecodePool:
     pixels of a baseline JPEG that takes as long.
 
     Large images have threads of their own, so that small ones do not wait for them: one thread less than the small
-    ones, and at least one. On Linux these threads leave the cores to all others.
+    ones, and at least one. The threads have the usual priority. With a lower one they would lose their core while they
+    hold Python's interpreter lock, and all others would wait for them: ordinary requests then took three times as long.
     """
 
     def __init__(self, num_threads: int) -> None:
@@ -32,7 +29,7 @@ class DecodePool:
         self._seconds_a_pixel = FIRST_SECONDS
         self._num_decoded = 0
         self._small = Lane(num_threads, "decode")
-        self._large = Lane(max(1, num_threads - 1), "decode-large", _lower_priority)
+        self._large = Lane(max(1, num_threads - 1), "decode-large")
 
     def seconds(self, work: int) -> float:
         """The time to decode an image of this work."""
@@ -97,14 +94,7 @@ class DecodePool:
 class Lane:
     """Threads, and the work of the images that wait for them or that they decode."""
 
-    def __init__(self, num_threads: int, name: str, initializer: Callable[[], None] | None = None) -> None:
+    def __init__(self, num_threads: int, name: str) -> None:
         self.num_threads = num_threads
-        self.threads = ThreadPoolExecutor(num_threads, thread_name_prefix=name, initializer=initializer)
+        self.threads = ThreadPoolExecutor(num_threads, thread_name_prefix=name)
         self.backlog = 0
-
-
-def _lower_priority() -> None:
-    """Lower the priority of the calling thread. Only Linux has priorities of threads."""
-    if sys.platform == "linux":
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LARGE_NICENESS)

@@ -16,6 +16,7 @@ from service.repository.image_job import ImageJob
 from service.scheduling.decode_pool import DecodePool
 from service.scheduling.pixel_budget import PixelBudget
 from service.telemetry.metrics import Metrics
+from tests.service.image_files import png_header
 from tests.tiny_bundle import png
 
 
@@ -54,6 +55,14 @@ def test_the_work_is_that_of_the_decoder_and_not_the_bytes_of_the_file(pipeline:
 def test_a_broken_header_is_an_error_before_anything_is_decoded(pipeline: Pipeline, pool: DecodePool) -> None:
     with pytest.raises(ImageError):
         job_of(b"GIF89a", pipeline, pool)
+
+
+def test_an_image_above_the_limits_is_an_error_before_it_waits_for_anything(
+    pipeline: Pipeline, pool: DecodePool
+) -> None:
+    with pytest.raises(ImageError, match="pixels") as caught:
+        job_of(png_header(100_000, 100_000), pipeline, pool)
+    assert caught.value.status == 413
 
 
 def test_decoding_a_file_teaches_the_pool_and_resizing_an_array_does_not(pipeline: Pipeline, pool: DecodePool) -> None:

@@ -1,13 +1,11 @@
 """The decode pool: what it learns about its own speed, and which threads decode what."""
 
-import os
-import sys
 import threading
 from collections.abc import Iterator
 
 import pytest
 
-from service.scheduling.decode_pool import FIRST_SECONDS, LARGE_NICENESS, LARGE_SECONDS, MAX_SURPRISE, DecodePool
+from service.scheduling.decode_pool import FIRST_SECONDS, LARGE_SECONDS, MAX_SURPRISE, DecodePool
 
 SMALL = 300_000  # the work of a photo for the web
 
@@ -91,16 +89,6 @@ def test_a_small_image_does_not_wait_for_large_ones(pool: DecodePool) -> None:
     finally:
         gate.set()
     assert all(future.result(60) for future in large)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities of threads")
-def test_large_images_are_decoded_at_a_lower_priority(pool: DecodePool) -> None:
-    def niceness() -> int:
-        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-
-    usual = pool.start(SMALL, niceness).result(60)
-    assert usual == niceness()
-    assert pool.start(large_work(pool), niceness).result(60) == min(19, max(usual, LARGE_NICENESS))
 
 
 def test_a_cancelled_image_is_not_decoded() -> None:
