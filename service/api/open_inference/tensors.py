@@ -75,7 +75,7 @@ def parse_request(body: bytes, header_length: str | None) -> tuple[InferRequest,
             raise RequestError(400, f"{tensor.name}: {found}")
         if tensor.data is not None:
             raise RequestError(400, f"{tensor.name}: it has both data and binary_data_size; send one of them")
-        values.append(_from_bytes(tensor, bytes(rest[:size])))
+        values.append(_from_bytes(tensor, rest[:size]))
         rest = rest[size:]
     if len(rest):
         raise RequestError(400, f"the body holds {len(rest)} bytes that no input claims")
@@ -111,7 +111,7 @@ def _from_json(tensor: InputTensor, extracted: Extracted) -> Any:
     return _shaped(tensor, np.empty(0, np.uint8))
 
 
-def _from_bytes(tensor: InputTensor, data: bytes) -> Any:
+def _from_bytes(tensor: InputTensor, data: memoryview) -> Any:
     if tensor.datatype != "BYTES":
         return _shaped(tensor, np.frombuffer(data, np.uint8))
     if math.prod(tensor.shape) > MAX_BYTES_ELEMENTS:
@@ -123,7 +123,7 @@ def _from_bytes(tensor: InputTensor, data: bytes) -> Any:
             raise RequestError(400, f"{tensor.name}: an element of the BYTES tensor is cut short at byte {at}")
         start = at + LENGTH.size
         at = start + LENGTH.unpack_from(data, at)[0]
-        elements.append(data[start:at])
+        elements.append(bytes(data[start:at]))
     return _counted(tensor, elements)
 
 
