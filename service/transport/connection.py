@@ -91,6 +91,10 @@ class Connection(HttpToolsProtocol):
         self._is_in_head = True
         self._head_bytes = 0
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """The parser has seen a header; white space behind a value is no part of it (RFC 9110, section 5.5)."""
+        super().on_header(name, value.rstrip(b" \t"))
+
     def on_headers_complete(self) -> None:
         """The parser has seen the empty line after the headers."""
         if self.parser.should_upgrade():

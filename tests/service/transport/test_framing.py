@@ -31,6 +31,11 @@ async def length(request: Request) -> int:
     return len(await request.body())
 
 
+@app.get("/padded")
+async def padded(request: Request) -> str:
+    return request.headers["x-padded"]
+
+
 @app.post("/early")
 async def early() -> str:
     """Answers without the body."""
@@ -143,6 +148,13 @@ def test_invalid_framing_gets_one_400_and_nothing_after_it(request_bytes: bytes)
 def test_unusual_framing_is_read(request_bytes: bytes) -> None:
     assert asyncio.run(exchange(request_bytes)) == ([200], b"%d" % len(INNER), False)
     assert asyncio.run(exchange(request_bytes + INNER))[0] == [200, 200]
+
+
+def test_white_space_around_the_value_of_a_header_is_no_part_of_it() -> None:
+    head = POST + b"Expect: \t 100-continue \t\r\nX-Padded:  value \t \r\n" + LENGTH + b"\r\n"
+    assert asyncio.run(exchange(head, INNER))[0] == [100, 200]
+    padded = b"GET /padded HTTP/1.1\r\nX-Padded: \t a value \t \r\n\r\n"
+    assert asyncio.run(exchange(padded)) == ([200], b'"a value"', False)
 
 
 def test_requests_before_an_invalid_one_are_answered() -> None:
