@@ -34,6 +34,8 @@ class Connection(HttpToolsProtocol):
     that was answered before the end of its body has as long to send the rest, which is discarded. What surrounds the
     chunks of a body, their extensions and trailers, is limited like a head: the parser keeps trailers.
 
+    A client that reads nothing of its answer for as long is disconnected: uvicorn would keep the answer.
+
     The server changes to no other protocol, so it ignores the header Upgrade (RFC 9110, section 7.8). Uvicorn's parser
     would take the body of such a request for data of the other protocol, and whatever follows for a new request.
     """
@@ -42,6 +44,7 @@ class Connection(HttpToolsProtocol):
     busy: BusyRefusals | None
     is_draining: Callable[[], bool]
     _timer: asyncio.TimerHandle | None = None
+    _reader_timer: asyncio.TimerHandle | None = None
     _is_in_head = False
     _is_in_body = False
     _is_last = False  # the last answer is on its way, and the connection closes after it
@@ -59,6 +62,7 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has disconnected."""
         self._stop_timer()
+        self._stop_reader_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -132,6 +136,16 @@ class Connection(HttpToolsProtocol):
         if self._is_in_body and self._timer is None and self._is_client_due and not self.transport.is_closing():
             self._start_timer()
 
+    def pause_writing(self) -> None:
+        """The client reads more slowly than the server writes."""
+        super().pause_writing()
+        self._await_reader()
+
+    def resume_writing(self) -> None:
+        """The client has read."""
+        self._stop_reader_timer()
+        super().resume_writing()
+
     @property
     def _is_client_due(self) -> bool:
         """Whether the server waits for the client: for a head, or for the rest of a body that it needs no more."""
@@ -199,9 +213,27 @@ class Connection(HttpToolsProtocol):
         else:  # the client has sent nothing that is not answered, so it gets no answer
             self.transport.close()
 
+    def _await_reader(self) -> None:
+        self._stop_reader_timer()
+        num_unread = self._writes.get_write_buffer_size()
+        self._reader_timer = self.loop.call_later(self.head_seconds, self._check_reader, num_unread)
+
+    def _check_reader(self, num_unread: int) -> None:
+        """Disconnect the client if it has read none of the bytes that wait for it."""
+        if self._writes.get_write_buffer_size() < num_unread:
+            self._await_reader()
+        else:
+            self.transport.abort()
+
+    def _stop_reader_timer(self) -> None:
+        if self._reader_timer is not None:
+            self._reader_timer.cancel()
+            self._reader_timer = None
+
     def _lingers(self) -> bool:
         """Whether the connection, which is to be closed, waits until its client stops sending."""
         if self._has_lingered or not (self._is_in_head or self._is_in_body):
+            self._await_reader()  # the system closes the connection when the client has read everything
             return False
         self._has_lingered = self._is_last = True
         self._stop_timer()

@@ -50,6 +50,10 @@ class JoinedWrites(asyncio.Transport):
         self._parts.clear()
         self._transport.abort()
 
+    def get_write_buffer_size(self) -> int:
+        """Bytes that the client has not read yet, nor its system."""
+        return self._transport.get_write_buffer_size()
+
     def is_closing(self) -> bool:
         """Whether the connection is closed or closing, or its sending side is."""
         return self._has_ended or self._transport.is_closing()

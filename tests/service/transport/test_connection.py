@@ -1,16 +1,21 @@
 """The head of a request is limited in time and size, so that no client holds a connection or fills the memory."""
 
+import asyncio
 import socket
+import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from typing import NoReturn
 
 import pytest
 from fastapi import FastAPI
+from starlette.responses import Response
 
 from service.transport import connection
 from service.transport.connection import MAX_HEAD_BYTES
 from tests.service.live_server import live_server
+from tests.service.transport.wire import Wire
+from tests.service.transport.wire import connect as open_connection
 
 REQUEST = b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n"
 app = FastAPI(openapi_url=None)
@@ -19,6 +24,11 @@ app = FastAPI(openapi_url=None)
 @app.get("/healthz")
 async def healthz() -> str:
     return "ok"
+
+
+@app.get("/large")
+async def large() -> Response:
+    return Response(bytes(20_000_000))
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +53,12 @@ def read_all(client: socket.socket) -> bytes:
 def send_without_end(client: socket.socket) -> NoReturn:
     while True:
         client.sendall(bytes(100_000))
+
+
+def send_line_breaks(client: socket.socket) -> None:
+    for _ in range(1000):
+        client.sendall(b"\r\n")
+        time.sleep(0.01)
 
 
 def test_the_connection_of_a_silent_client_is_closed(client: socket.socket) -> None:
@@ -89,6 +105,30 @@ def test_a_client_that_goes_on_sending_after_its_answer_is_disconnected(
     client.sendall(b"POST /healthz HTTP/1.1\r\nConnection: close\r\nContent-Length: 1000000000\r\n\r\n")
     with pytest.raises(ConnectionError):
         send_without_end(client)
+
+
+def test_a_client_that_reads_nothing_is_disconnected() -> None:
+    with live_server(app, head_seconds=0.1) as address, connect(address) as client:
+        client.sendall(b"GET /large HTTP/1.1\r\n\r\n")
+        with pytest.raises(ConnectionError):
+            send_line_breaks(client)  # they are no request
+
+
+@pytest.mark.parametrize("is_closing", [False, True])
+def test_a_slow_reader_is_not_disconnected_before_it_stops_reading(is_closing: bool) -> None:
+    async def run() -> Wire:
+        protocol, wire = open_connection(app, head_seconds=0.001)
+        wire.unread = [100, 80, 60, 60]
+        if is_closing:
+            protocol.transport.close()
+        else:
+            protocol.pause_writing()
+        async with asyncio.timeout(30):
+            await wire.was_aborted.wait()
+        protocol.connection_lost(None)
+        return wire
+
+    assert asyncio.run(run()).unread == [60]
 
 
 def test_bytes_that_are_not_http_get_one_400(client: socket.socket) -> None:

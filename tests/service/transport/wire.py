@@ -18,6 +18,8 @@ class Wire(asyncio.Transport):
         self.is_closed = False
         self.has_ended = False  # the server sends no more
         self.has_sent = asyncio.Event()
+        self.was_aborted = asyncio.Event()
+        self.unread = [0]  # numbers of bytes that the client has not read yet, each time that the server looks
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.pieces.append(bytes(data))
@@ -30,7 +32,11 @@ class Wire(asyncio.Transport):
         self.is_closed = self.has_ended = True
 
     def abort(self) -> None:
-        self.is_closed = True
+        self.is_closed = self.has_ended = True
+        self.was_aborted.set()
+
+    def get_write_buffer_size(self) -> int:
+        return self.unread.pop(0) if len(self.unread) > 1 else self.unread[0]
 
     def is_closing(self) -> bool:
         return self.is_closed
