@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
-from python_multipart.multipart import parse_options_header
-
 from service.api.problems import RequestError
 
 MAX_OTHER_PARTS = 16  # fields, and the empty file inputs of a browser's form
 MAX_HEAD_BYTES = 16 * 2**10  # of one part
+MAX_HEADER = 2048  # characters of a header with parameters; the longest filename takes 765 if each byte is escaped
+PARAMETER = re.compile(r""";\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)""")  # RFC 9110, section 5.6.6
 FILE_TYPES = ("image/", "application/octet-stream")
-EXTENDED_NAME = re.compile(r"""filename\*\s*=\s*"?(utf-8|iso-8859-1)'[^']*'([^\s;"]*)""", re.IGNORECASE)  # RFC 5987
+EXTENDED_NAME = re.compile(r"""(utf-8|iso-8859-1)'[^']*'(.*)""", re.IGNORECASE)  # RFC 5987
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def files_of(body: bytes, content_type: str, max_files: int) -> list[Upload]:
     An input of a browser's form in which no file was chosen is left out: it has an empty filename and no bytes. A
     charset of the form is ignored: names are in UTF-8.
     """
-    boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
+    boundary = _parameters(content_type).get("boundary", "").encode("latin-1")
     if not 1 <= len(boundary) <= 256:
         raise _unreadable("its Content-Type has no boundary of 1 to 256 bytes")
     uploads: list[Upload] = []
@@ -83,17 +83,31 @@ def _parts(body: bytes, delimiter: bytes) -> Iterator[Part]:
 
 
 def _filename(part: Part) -> str | None:
-    disposition = part.headers.get(b"content-disposition", "")
-    extended = EXTENDED_NAME.search(disposition)
+    parameters = _parameters(part.headers.get(b"content-disposition", ""))
+    extended = EXTENDED_NAME.fullmatch(parameters.get("filename*", ""))
     if extended is not None:
         return unquote_to_bytes(extended[2]).decode(extended[1], errors="replace")
-    name = parse_options_header(disposition)[1].get(b"filename")
+    name = parameters.get("filename")
     if name is None:
         return None
+    if name[1:3] == ":\\" or name.startswith("\\\\"):  # Internet Explorer sends the whole path
+        name = name.rpartition("\\")[2]
     try:
-        return name.decode()
+        return name.encode("latin-1").decode()
     except UnicodeDecodeError:
-        return name.decode("latin-1")
+        return name
+
+
+def _parameters(header: str) -> dict[str, str]:
+    """The parameters of a header, such as `form-data; name="a"`, with names in lower case; raises RequestError 400."""
+    if len(header) > MAX_HEADER:
+        raise _unreadable(f"a header has more than {MAX_HEADER} characters")
+    parameters = {}
+    for name, value in PARAMETER.findall(header):
+        is_quoted = len(value) > 1 and value[0] == value[-1] == '"'
+        text = value[1:-1].replace("\\\\", "\\").replace('\\"', '"') if is_quoted else value.strip()
+        parameters[name.lower()] = text
+    return parameters
 
 
 def _unreadable(reason: str) -> RequestError:

@@ -44,4 +44,3 @@ def write_logs(level: Level, stream: TextIO | None = None) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("singleshot").setLevel(level.upper())
-    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # a client's broken form is not the server's fault

@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 from service.api.problems import RequestError
 
 MAX_NUMBERS = 4 * 2**20  # in all arrays of a request, a 1182×1182 image; larger ones should be sent as bytes
-MAX_OTHER_VALUES = 10_000  # that Python parses, about; the longest request without arrays has some dozens
+MAX_OTHER_VALUES = 2000  # that Python parses, about; a request without arrays has some dozens
+MAX_ESCAPES = 2**20  # the encoders that escape the slashes of base64 make half as many in 32 MiB
+MAX_ARRAYS = 1000  # a request has one input
 BLOCK_BYTES = 2**18  # so much text is parsed at once, so that the intermediate arrays are small
 MAX_DEPTH = 8  # of nested arrays, as many as the axes of a tensor
-DATA = re.compile(rb'"data"\s*:\s*(?=\[)')
+DATA = re.compile(rb'"data"\s{0,99}:\s{0,99}(?=\[)')
 DIGITS = b"0123456789"
 PUNCTUATION = b",[] \t\r\n"
 
@@ -36,13 +38,17 @@ def extract_numbers(text: bytes, token: str) -> Extracted:
     `token` is a word that the client cannot know. What is no array of integers stays in the text. Raises RequestError:
     413 if there are too many integers, 400 if an array is invalid.
     """
+    if text.count(b'"data"') > MAX_ARRAYS:
+        raise _too_many(MAX_ARRAYS)
     kept: list[bytes] = []
     numbers: list[NDArray[np.uint8]] = []
     at = num_values = 0
     for match in DATA.finditer(text):
         start = match.end()
-        ends = [end for end in (text.find(b'"', start), text.find(b"}", start)) if end >= 0]
-        end = text.rfind(b"]", start, min(ends, default=len(text))) + 1
+        stop = text.find(b'"', start)
+        stop = len(text) if stop < 0 else stop
+        brace = text.find(b"}", start, stop)
+        end = text.rfind(b"]", start, stop if brace < 0 else brace) + 1
         array = text[start:end]
         digits = array.translate(None, PUNCTUATION)
         if not digits or digits.translate(None, DIGITS):
@@ -60,9 +66,11 @@ def extract_numbers(text: bytes, token: str) -> Extracted:
 
 
 def check_num_values(text: bytes) -> None:
-    """Raise RequestError 413 if Python's parser would make too many values of the document."""
+    """Raise RequestError 413 if the document would take long to parse: it has too many values or escapes."""
     if text.count(b",") > MAX_OTHER_VALUES:
         raise _too_many(MAX_OTHER_VALUES)
+    if text.count(b"\\") > MAX_ESCAPES:
+        raise RequestError(413, f"the JSON has more than {MAX_ESCAPES} escaped characters; send files as bytes")
 
 
 def parse_numbers(array: bytes) -> NDArray[np.uint8]:

@@ -19,7 +19,7 @@ from service.api.problems import RequestError
 from service.errors import validation_problems
 
 LENGTH = struct.Struct("<I")  # before each element of a BYTES tensor
-MAX_BYTES_ELEMENTS = 10_000
+MAX_BYTES_ELEMENTS = 10_000  # far more than a request may hold images
 MAX_ELEMENTS = 2**40  # far more than a body holds
 Schema = TypeVar("Schema", bound=BaseModel)
 DATATYPES = {"float32": "FP32", "int32": "INT32"}

@@ -130,6 +130,7 @@ def test_an_input_in_which_no_file_was_chosen_is_left_out() -> None:
         (b"no form", "no line with the boundary"),
         (b"--edge\r\n" + FILE + b"\r\nX: " + b"x" * 20_000 + b"\r\n\r\n\r\n--edge--", "too long"),
         (b"--edge--\r\n", "holds no file"),
+        (form((disposition(b'; filename="' + b"x" * 2048 + b'"'), b"x")), "more than 2048 characters"),
     ],
 )
 def test_a_bad_form_is_a_400_that_says_why(body: bytes, words: str) -> None:

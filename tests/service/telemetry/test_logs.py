@@ -23,7 +23,6 @@ def _restored() -> Iterator[None]:
     before = list(root.handlers), root.level, own.level
     yield
     root.handlers[:], root.level, own.level = before
-    logging.getLogger("python_multipart").setLevel(logging.NOTSET)
     for logger in (root, own):
         logger.setLevel(logger.level)  # clear the cache of enabled levels
 

@@ -97,12 +97,19 @@ def test_an_array_without_an_end_is_left_to_the_parser() -> None:
     assert extract_numbers(text, "word").text == text
 
 
+def test_too_many_escapes_are_a_413() -> None:
+    with pytest.raises(RequestError, match="escaped characters"):
+        check_num_values(b'{"id": "' + 2**20 * b"\\n" + b'\\n"}')
+
+
 def test_too_many_values_are_a_413_that_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_numbers, "MAX_NUMBERS", 5)
     monkeypatch.setattr(json_numbers, "MAX_OTHER_VALUES", 5)
+    monkeypatch.setattr(json_numbers, "MAX_ARRAYS", 5)
     for text in (
         b'{"data": [1,2,3,4,5,6]}',
         b'{"data": [1,2,3]}, {"data": [1,2,3]}',
+        6 * b'"data":[',
         b'{"data": [{},{},{},{},{},{},{}]}',
     ):
         with pytest.raises(RequestError, match="binary_data_size") as refused:
