@@ -147,10 +147,12 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "Rejections by reason",
             "reqps",
             (("{{reason}}", "reason:singleshot_rejected:rate1m"),),
-            "late: the answer would have missed its deadline. queue_full, requests: more at once than MAX_QUEUE or "
-            "MAX_REQUESTS. expired: accepted, but not done before the deadline. pixels: too many pixels in decoding "
-            "(MAX_PIXELS_IN_FLIGHT). For all of these, add replicas or allow longer deadlines. key: clients without a "
-            "valid key. rate: clients over their limit.",
+            "late: the answer would have missed its objective. busy: the event loop gets more requests than it can "
+            "read. queue_full, requests: more at once than MAX_QUEUE or MAX_REQUESTS. expired: accepted, but not done "
+            "before the deadline. pixels, memory: too many pixels in decoding (MAX_PIXELS_IN_FLIGHT), or bytes of "
+            "bodies (MAX_BODY_BYTES_IN_FLIGHT). drawings: too many pictures of format=image. closing: for a replaced "
+            "model. For all of these, add replicas; for late, OBJECTIVE_SECONDS may also be longer. key: clients "
+            "without a valid key. rate: clients over their limit.",
             is_stacked=True,
         ),
         Panel(

@@ -15,7 +15,7 @@ from service.telemetry.standard_streams import drain_standard_streams, queue_sta
 from service.transport.connection import connections_of
 from service.transport.draining import DrainingServer
 
-NUM_ACCEPTS = 16  # connections in one turn of the event loop; libuv accepts one for each socket that listens
+NUM_ACCEPTS = 16  # connections that are accepted in one turn of the event loop
 SWITCH_SECONDS = 1e-4  # how long a Python thread keeps the interpreter from a decoding thread; Python's default is 5 ms
 
 
@@ -45,6 +45,15 @@ def listen(settings: Settings) -> socket.socket:
     return listener
 
 
+def several(listener: socket.socket) -> list[socket.socket]:
+    """NUM_ACCEPTS sockets that share one queue of connections.
+
+    The event loop accepts one connection for each of them in a turn. With one socket and long turns, most new
+    connections would wait for seconds before the server sees them, and could not even refuse their requests.
+    """
+    return [listener, *(listener.dup() for _ in range(NUM_ACCEPTS - 1))]
+
+
 def run(app: FastAPI, settings: Settings, listener: socket.socket) -> int:
     """Serve until a signal arrives and every accepted request is answered -> exit status.
 
@@ -64,7 +73,7 @@ def run(app: FastAPI, settings: Settings, listener: socket.socket) -> int:
     server = DrainingServer(config, state, f"http://{host}:{listener.getsockname()[1]}/")
     queue_standard_streams()
     write_logs(settings.log_level)  # to the new sys.stderr
-    server.run(sockets=[listener, *(listener.dup() for _ in range(NUM_ACCEPTS - 1))])
+    server.run(sockets=several(listener))
     drain_standard_streams()
     if state.watchdog.needs_restart:
         os._exit(1)  # without waiting for the thread that waits for the engine

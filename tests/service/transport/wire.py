@@ -1,11 +1,13 @@
 """The server's side of a connection without a socket: a test gives it bytes and sees what the server sends."""
 
 import asyncio
+from collections.abc import Callable
 
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.server import ServerState
 
+from service.api.busy import BusyRefusals
 from service.transport.connection import Connection, connections_of
 
 
@@ -58,11 +60,17 @@ class Wire(asyncio.Transport):
                 self.has_sent.clear()
 
 
-def connect(app: FastAPI, head_seconds: float = 30) -> tuple[Connection, Wire]:
+def connect(
+    app: FastAPI,
+    head_seconds: float = 30,
+    *,
+    busy: BusyRefusals | None = None,
+    is_draining: Callable[[], bool] = lambda: False,
+) -> tuple[Connection, Wire]:
     """A client connects to the server of `app` -> the connection, and its wire."""
     config = uvicorn.Config(app, ws="none", lifespan="off")
     config.load()
-    connection = connections_of(head_seconds)(config, ServerState(), app_state={})
+    connection = connections_of(head_seconds, busy, is_draining)(config, ServerState(), app_state={})
     wire = Wire()
     connection.connection_made(wire)
     return connection, wire

@@ -1,0 +1,103 @@
+"""The refusals of a server whose event loop is late."""
+
+import logging
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+
+from service.api.busy import MAX_LAG_SECONDS, BusyRefusals
+from service.api.schemas import ProblemDetails
+from service.scheduling.loop_lag import LoopLag
+from service.telemetry.metrics import Metrics
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics(CollectorRegistry())
+
+
+def refusals(metrics: Metrics, *, lag_seconds: float = 2 * MAX_LAG_SECONDS, num_requests: int = 100) -> BusyRefusals:
+    """A server with so many requests, whose loop has been late by `lag_seconds` for a while."""
+    lag = LoopLag()
+    lag.count_requests = lambda: num_requests
+    for _ in range(200):
+        lag.learn(lag_seconds, num_requests)
+    return BusyRefusals(metrics, lag)
+
+
+def ask(busy: BusyRefusals, url: bytes, *headers: tuple[bytes, bytes], closes: bool = False) -> dict[str, str]:
+    """The answer to POST -> its headers, with its body as `body` and its first line as `line`; checks its length."""
+    answer = busy.answer(b"POST", url, headers, "192.0.2.1", closes=closes)
+    assert answer is not None
+    head, _, body = answer.partition(b"\r\n\r\n")
+    line, *lines = head.decode().split("\r\n")
+    found = dict(item.split(": ") for item in lines)
+    assert int(found["content-length"]) == len(body)
+    return {**found, "line": line, "body": body.decode()}
+
+
+def test_a_refusal_is_a_problem_with_a_time_to_retry(metrics: Metrics) -> None:
+    found = ask(refusals(metrics), b"/detect?model=tiny")
+    assert found["line"] == "HTTP/1.1 503 Service Unavailable"
+    assert found["content-type"] == "application/problem+json"
+    assert int(found["retry-after"]) == 1
+    assert int(found["retry-after-ms"]) >= 1000 * MAX_LAG_SECONDS
+    details = ProblemDetails.model_validate_json(found["body"])
+    assert (details.status, details.request_id) == (503, found["x-request-id"])
+    assert "busy" in details.detail
+    assert "connection" not in found
+
+
+def test_a_triton_client_finds_the_detail_in_error(metrics: Metrics) -> None:
+    assert '"error":"the server is busy' in ask(refusals(metrics), b"/v2/models/tiny/infer")["body"]
+
+
+@pytest.mark.parametrize(("sent", "is_kept"), [(b"my-id", True), (b"a b", False), (b"x" * 65, False)])
+def test_a_short_plain_id_of_the_client_is_kept(metrics: Metrics, sent: bytes, is_kept: bool) -> None:
+    found = ask(refusals(metrics), b"/detect", (b"host", b"here"), (b"x-request-id", sent))
+    assert (found["x-request-id"] == sent.decode()) == is_kept
+    assert f'"request_id":"{found["x-request-id"]}"' in found["body"]
+
+
+def test_a_connection_that_is_closed_says_so(metrics: Metrics) -> None:
+    assert ask(refusals(metrics), b"/detect", closes=True)["connection"] == "close"
+
+
+def test_refused_clients_should_return_one_after_the_other(metrics: Metrics) -> None:
+    busy = refusals(metrics)
+    told = [int(ask(busy, b"/detect")["retry-after-ms"]) for _ in range(100)]
+    assert told[-1] > told[0] + 100
+
+
+@pytest.mark.parametrize(
+    ("method", "url"),
+    [
+        (b"GET", b"/healthz"),
+        (b"GET", b"/detect"),
+        (b"POST", b"/v2/repository/index"),
+        (b"POST", b"/v2/models/tiny"),
+        (b"POST", b"/other"),
+    ],
+)
+def test_other_requests_are_not_refused(metrics: Metrics, method: bytes, url: bytes) -> None:
+    assert refusals(metrics).answer(method, url, [], "192.0.2.1", closes=False) is None
+
+
+@pytest.mark.parametrize(("lag_seconds", "num_requests"), [(0.5 * MAX_LAG_SECONDS, 100), (10.0, 5)])
+def test_nothing_is_refused_by_a_loop_that_is_in_time_or_has_few_requests(
+    metrics: Metrics, lag_seconds: float, num_requests: int
+) -> None:
+    busy = refusals(metrics, lag_seconds=lag_seconds, num_requests=num_requests)
+    assert busy.answer(b"POST", b"/detect", [], "192.0.2.1", closes=False) is None
+
+
+def test_refusals_are_counted_and_logged(metrics: Metrics, caplog: pytest.LogCaptureFixture) -> None:
+    busy = refusals(metrics)
+    with caplog.at_level(logging.INFO, "singleshot"):
+        ask(busy, b"/detect?score_threshold=0.1")
+        ask(busy, b"/v2/models/tiny/versions/1/infer")
+    text = generate_latest(metrics.registry).decode()
+    assert 'singleshot_rejected_total{reason="busy"} 2.0' in text
+    assert 'singleshot_request_duration_seconds_count{code="503",route="/detect"} 1.0' in text
+    assert 'route="/v2/models/{name}/versions/{version}/infer"} 1.0' in text
+    assert [vars(record)["path"] for record in caplog.records] == ["/detect", "/v2/models/tiny/versions/1/infer"]

@@ -1,0 +1,101 @@
+"""A connection whose request is refused because the event loop is late."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from fastapi import FastAPI, Request
+from prometheus_client import CollectorRegistry
+
+from service.api.busy import BusyRefusals
+from service.scheduling.loop_lag import LoopLag
+from service.telemetry.metrics import Metrics
+from tests.service.transport.wire import Wire, connect
+
+app = FastAPI(openapi_url=None)
+BODY = b"x" * 1000
+
+
+@app.post("/detect")
+async def detect(request: Request) -> int:
+    return len(await request.body())
+
+
+def post(*headers: str, body: bytes = BODY) -> bytes:
+    lines = ["POST /detect HTTP/1.1", "Host: here", f"Content-Length: {len(BODY)}", *headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+class Server:
+    """Refuses while `is_busy`."""
+
+    is_busy = True
+
+    def connect(self, is_draining: Callable[[], bool] = lambda: False) -> tuple[asyncio.Protocol, Wire]:
+        lag = LoopLag()
+        lag.count_requests = lambda: 1000 if self.is_busy else 0
+        for _ in range(100):
+            lag.learn(1.0, 1000)
+        return connect(app, busy=BusyRefusals(Metrics(CollectorRegistry()), lag), is_draining=is_draining)
+
+
+def test_the_body_of_a_refused_request_is_no_part_of_the_next_one() -> None:
+    async def run() -> None:
+        server = Server()
+        connection, wire = server.connect()
+        connection.data_received(post(body=BODY[:300]))
+        (refusal,) = wire.pieces
+        assert refusal.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+        server.is_busy = False
+        connection.data_received(BODY[300:])
+        assert not wire.is_closed
+        connection.data_received(post())
+        await wire.wait_for(b"\r\n\r\n1000")
+        assert [piece[:13] for piece in wire.pieces] == [b"HTTP/1.1 503 ", b"HTTP/1.1 200 "]
+        connection.connection_lost(None)
+
+    asyncio.run(run())
+
+
+def test_several_requests_on_one_connection_are_refused() -> None:
+    async def run() -> None:
+        connection, wire = Server().connect()
+        connection.data_received(post() + post())
+        connection.data_received(post())
+        assert [piece[:13] for piece in wire.pieces] == [b"HTTP/1.1 503 "] * 3
+        assert not wire.is_closed
+        connection.connection_lost(None)
+
+    asyncio.run(run())
+
+
+def test_a_refusal_does_not_overtake_the_answer_to_an_earlier_request() -> None:
+    async def run() -> None:
+        server = Server()
+        server.is_busy = False
+        connection, wire = server.connect()
+        connection.data_received(post())
+        server.is_busy = True
+        connection.data_received(post())
+        await wire.wait_for(b"\r\n\r\n1000")
+        assert wire.pieces[0].startswith(b"HTTP/1.1 200 ")
+        connection.connection_lost(None)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("header", "is_draining"), [("Connection: close", False), ("Expect: 100-continue", False), ("A: b", True)]
+)
+def test_a_refusal_closes_the_connection_if_the_client_wants_it_or_may_send_no_body_or_the_server_drains(
+    header: str, is_draining: bool
+) -> None:
+    async def run() -> None:
+        connection, wire = Server().connect(lambda: is_draining)
+        connection.data_received(post(header, body=b""))
+        (refusal,) = wire.pieces
+        assert b"\r\nconnection: close\r\n" in refusal
+        assert wire.is_closed
+        connection.connection_lost(None)
+
+    asyncio.run(run())
