@@ -29,7 +29,7 @@ from service.detection.formats.transparency import times_fourth
 from service.errors import ImageError
 
 MAX_SCANS = 200  # a progressive file has about ten; each has a fixed cost, even in an image of one pixel
-MAX_WORK_TWICE = 200_000_000  # a file with more work is not decoded again because of damage
+MAX_WORK_TWICE = 200_000_000  # an image of more work is not decoded again because of damage
 MAX_REDUCTION = 8  # libjpeg's inverse DCT scales by 1/2, 1/4 and 1/8 at full speed
 
 # see ImageHeader.weight
@@ -98,7 +98,8 @@ def decode(body: bytes, header: ImageHeader, target: InputSpec | None) -> NDArra
         try:
             return _decode_strictly(plain, header, factor)
         except ValueError:  # there is more than oddities
-            pass
+            if header.work > MAX_WORK_TWICE:
+                raise
     with Image.open(io.BytesIO(plain), formats=["jpeg"]) as image:  # Pillow knows each subsampling, and shows damage
         image.draft(None, (max(1, header.width // factor), max(1, header.height // factor)))
         return times_fourth(255 - np.asarray(image)) if image.mode == "CMYK" else np.asarray(image.convert("RGB"))

@@ -1,5 +1,7 @@
 """BMP: all versions of the header and all layouts beside values of our own."""
 
+import struct
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -108,6 +110,13 @@ def test_run_lengths(header: int, is_top_down: bool, bits: int) -> None:
         is_top_down=is_top_down,
     )
     assert (decoded(body) == PALETTE[values if is_top_down else values[::-1]]).all()
+
+
+@pytest.mark.parametrize("start", [0, 13, 20, 54])
+def test_a_start_of_the_pixels_within_the_headers_is_mended(start: int) -> None:
+    body = bytearray(bmp_file(np.array([[0, 1], [2, 3]]), 8, palette=np.vstack([PALETTE] * 64)))
+    body[10:14] = struct.pack("<I", start)
+    assert (decoded(bytes(body)) == PALETTE.reshape(2, 2, 3)).all()
 
 
 def test_a_colour_beyond_the_palette_is_black() -> None:
