@@ -45,6 +45,7 @@ class Connection(HttpToolsProtocol):
     is_draining: Callable[[], bool]
     _timer: asyncio.TimerHandle | None = None
     _reader_timer: asyncio.TimerHandle | None = None
+    _linger_timer: asyncio.TimerHandle | None = None
     _is_in_head = False
     _is_in_body = False
     _is_last = False  # the last answer is on its way, and the connection closes after it
@@ -63,6 +64,8 @@ class Connection(HttpToolsProtocol):
         """The client has disconnected."""
         self._stop_timer()
         self._stop_reader_timer()
+        if self._linger_timer is not None:
+            self._linger_timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -237,7 +240,7 @@ class Connection(HttpToolsProtocol):
             return False
         self._has_lingered = self._is_last = True
         self._stop_timer()
-        self._timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
+        self._linger_timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
         self.flow.resume_reading()
         return True
 

@@ -40,9 +40,20 @@ def impatient() -> Iterator[str]:
 
 @pytest.fixture
 def client(impatient: str) -> Iterator[socket.socket]:
-    host, port = impatient.split(":")
-    with socket.create_connection((host, int(port)), timeout=30) as connected:
+    with connect(impatient) as connected:
         yield connected
+
+
+@pytest.fixture
+def sender() -> Iterator[socket.socket]:
+    """A client of a server that waits longer than it takes to send a large body."""
+    with live_server(app) as address, connect(address) as connected:
+        yield connected
+
+
+def connect(address: str) -> socket.socket:
+    host, port = address.split(":")
+    return socket.create_connection((host, int(port)), timeout=30)
 
 
 def read_all(client: socket.socket) -> bytes:
@@ -85,26 +96,26 @@ def test_a_head_that_is_too_large_is_a_431(client: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("header", [b"Connection: close", b"Expect: 100-continue"])
-def test_a_client_that_is_refused_while_it_sends_gets_the_answer(client: socket.socket, header: bytes) -> None:
+def test_a_client_that_is_refused_while_it_sends_gets_the_answer(sender: socket.socket, header: bytes) -> None:
     body = bytes(20_000_000)  # more than the buffers of the system hold
     head = b"POST /healthz HTTP/1.1\r\nHost: here\r\n%s\r\nContent-Length: %d\r\n\r\n" % (header, len(body))
-    client.sendall(head)
-    client.sendall(body)
-    assert read_all(client).startswith(b"HTTP/1.1 405 Method Not Allowed\r\n")
+    sender.sendall(head)
+    sender.sendall(body)
+    assert read_all(sender).startswith(b"HTTP/1.1 405 Method Not Allowed\r\n")
 
 
-def test_a_client_that_sends_no_http_gets_the_answer_too(client: socket.socket) -> None:
-    client.sendall(b"POST /healthz HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + 20_000_000 * b"z")
-    assert read_all(client).startswith((b"HTTP/1.1 400 Bad Request\r\n", b"HTTP/1.1 405 Method Not Allowed\r\n"))
+def test_a_client_that_sends_no_http_gets_the_answer_too(sender: socket.socket) -> None:
+    sender.sendall(b"POST /healthz HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + 20_000_000 * b"z")
+    assert read_all(sender).startswith((b"HTTP/1.1 400 Bad Request\r\n", b"HTTP/1.1 405 Method Not Allowed\r\n"))
 
 
 def test_a_client_that_goes_on_sending_after_its_answer_is_disconnected(
-    client: socket.socket, monkeypatch: pytest.MonkeyPatch
+    sender: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "LINGER_SECONDS", 0.05)
-    client.sendall(b"POST /healthz HTTP/1.1\r\nConnection: close\r\nContent-Length: 1000000000\r\n\r\n")
+    sender.sendall(b"POST /healthz HTTP/1.1\r\nConnection: close\r\nContent-Length: 1000000000\r\n\r\n")
     with pytest.raises(ConnectionError):
-        send_without_end(client)
+        send_without_end(sender)
 
 
 def test_a_client_that_reads_nothing_is_disconnected() -> None:
