@@ -14,7 +14,8 @@ from service.transport.joined_writes import JoinedWrites
 
 MAX_HEAD_BYTES = 64 * 2**10
 LINGER_SECONDS = 5.0  # that a client has to notice that its request is answered before it is sent
-FRAMING_PER_BODY_BYTE = 16  # bytes of chunk sizes that a byte of a body may take, beside MAX_HEAD_BYTES in all
+MIN_CHUNK_BYTES = 20  # on average, beyond MAX_HEAD_BYTES of framing: each chunk takes the event loop some microseconds
+CHUNK_FRAMING_BYTES = 6  # two hexadecimal digits and two line ends
 
 
 class Answered:
@@ -51,7 +52,7 @@ class Connection(HttpToolsProtocol):
     _is_last = False  # the last answer is on its way, and the connection closes after it
     _has_lingered = False
     _head_bytes = 0
-    _framing_bytes = 0
+    _framing_bytes = 0.0
     _previous: RequestResponseCycle | None = None  # of the request before the last one
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's signature
@@ -111,7 +112,7 @@ class Connection(HttpToolsProtocol):
             super().on_headers_complete()
         self._is_in_head = False
         self._is_in_body = True
-        self._framing_bytes = 0
+        self._framing_bytes = 0.0
         self._stop_timer()
         if self.expect_100_continue:
             self._keeps_alive = self.cycle.keep_alive
@@ -120,7 +121,8 @@ class Connection(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """The parser has seen a part of a body."""
         super().on_body(body)
-        self._framing_bytes = max(0, self._framing_bytes - FRAMING_PER_BODY_BYTE * len(body))
+        framed_bytes = len(body) * (1 + CHUNK_FRAMING_BYTES / MIN_CHUNK_BYTES)
+        self._framing_bytes = max(0, self._framing_bytes - framed_bytes)
 
     def on_message_complete(self) -> None:
         """The parser has seen the last byte of a request."""

@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.transport.connection import MAX_HEAD_BYTES
+from service.transport.connection import MAX_HEAD_BYTES, MIN_CHUNK_BYTES
 from tests.service.transport.wire import connect
 
 INNER = b"GET /healthz HTTP/1.1\r\nHost: inner\r\n\r\n"  # as a body
@@ -178,10 +178,12 @@ def test_chunks_with_too_much_around_them_are_refused() -> None:
     head = POST + CHUNKED + b"\r\n"
     many = b"1;%s\r\na\r\n" % (b"x" * 1000) * (MAX_HEAD_BYTES // 1000 + 5)
     trailers = b"0\r\n" + b"X-Trailer: value\r\n" * (MAX_HEAD_BYTES // 18 + 1)
-    for parts in ((head, many), (head, b"1\r\na\r\n", trailers)):
+    small = b"1\r\na\r\n" * (MAX_HEAD_BYTES // 4)
+    for parts in ((head, many), (head, b"1\r\na\r\n", trailers), (head, small, small)):
         statuses, _, is_closed = asyncio.run(exchange(*parts))
         assert (statuses, is_closed) == ([431], True)
-    assert asyncio.run(exchange(head, b"1\r\na\r\n" * 100_000, b"0\r\n\r\n")) == ([200], b"100000", False)
+    chunk = b"%x\r\n%s\r\n" % (MIN_CHUNK_BYTES, b"a" * MIN_CHUNK_BYTES)
+    assert asyncio.run(exchange(head, chunk * 50_000, b"0\r\n\r\n")) == ([200], b"1000000", False)
 
 
 def test_a_client_that_never_sends_the_rest_of_an_answered_request_is_disconnected() -> None:
