@@ -16,6 +16,8 @@ from comparison.running import running
 from service.benchmark.__main__ import fetch_metrics
 
 NUM_PHOTOGRAPHS = 16
+# a connection each: a kept one may be closed as idle while the next request is on its way, which then counts as lost
+ORDINARY = {"Content-Type": "image/jpeg", "Connection": "close"}
 EXAMPLE = """\
 The tool starts the server itself and makes all requests by code. The exit status is 1 if a bound is broken.
 stall: beside each hostile request, ordinary requests have at most twice their usual p99.
@@ -39,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with urllib.request.urlopen(f"{address}/models", timeout=10) as response:
                 model = json.load(response)["models"][0]["name"]
             hostile = [request for request in hostile_requests(target, model) if options.only in request.name]
-            ordinary = [target.post(image, {"Content-Type": "image/jpeg"}) for image in images]
+            ordinary = [target.post(image, ORDINARY) for image in images]
             if not hostile:
                 print(f"hostile: no request has {options.only!r} in its name", file=sys.stderr)
                 return 1

@@ -78,7 +78,8 @@ def soak(
             p50, p99 = latencies.quantile_ms(50), latencies.quantile_ms(99)
             resident = memory.samples[-1] / 1e6 if memory.samples else fresh / 1e6
             print(
-                f"{minute:3d} min  p50 {p50:6.1f}  p99 {p99:7.1f} ms  ordinary {words_of(latencies.statuses)}  "
+                f"{minute:3d} min  p50 {p50:6.1f}  p99 {p99:7.1f} ms  client {latencies.send_delay_ms:.0f} ms late  "
+                f"ordinary {words_of(latencies.statuses)}  "
                 f"hostile {sum(attacker.statuses.values())}  {resident:.0f} MB",
                 flush=True,
             )

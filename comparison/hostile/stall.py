@@ -19,9 +19,12 @@ REST_SECONDS = 0.5
 
 @dataclass
 class Latencies:
-    """The ordinary requests of one or several turns: the latency of the answers in seconds, and all statuses."""
+    """The ordinary requests of one or several turns: the latency of the answers in seconds, how late the client sent
+    its requests, and all statuses.
+    """
 
     seconds: list[float] = field(default_factory=list)
+    send_delays: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
 
     def add(self, target: Target, ordinary: Sequence[bytes], rate: float, seconds: float, seed: int) -> None:
@@ -29,10 +32,16 @@ class Latencies:
         samples = open_loop(target, ordinary, arrival_times("poisson", rate, seconds, burst=1, seed=seed))
         self.statuses.update(samples.status.tolist())
         self.seconds += samples.latency[samples.status == 200].tolist()
+        self.send_delays += (samples.sent - samples.intended)[~np.isnan(samples.sent)].tolist()
 
     def quantile_ms(self, percent: float) -> float:
         """A percentile of the latency; not a number without answers."""
         return 1000 * float(np.percentile(self.seconds, percent)) if self.seconds else float("nan")
+
+    @property
+    def send_delay_ms(self) -> float:
+        """The 99th percentile of the client's own delay."""
+        return 1000 * float(np.percentile(self.send_delays, 99)) if self.send_delays else 0.0
 
 
 def stalls(
@@ -80,6 +89,7 @@ def line_of(name: str, latencies: Latencies, usual: Latencies, answers: dict[str
     ratio = p99 / usual.quantile_ms(99)
     return (
         f"{name:30s}  p50 {p50:6.1f}  p99 {p99:7.1f}  max {worst:7.1f} ms  p99 {ratio:5.2f} of the usual  "
+        f"client {latencies.send_delay_ms:.0f} ms late  "
         f"ordinary {words_of(latencies.statuses)}  hostile {words_of(answers)}"
     )
 
