@@ -1,5 +1,6 @@
-"""`python -m comparison.sleeping_server PORT [BATCH_MS IMAGE_MS]`: this server with an engine that only sleeps, like one
-on another device. A batch sleeps for BATCH_MS and IMAGE_MS for each of its images.
+"""`python -m comparison.sleeping_server PORT [BATCH_MS IMAGE_MS]`: this server with an engine that only sleeps.
+
+It sleeps for BATCH_MS and for IMAGE_MS times the images of the batch, like an engine on another device.
 
 It shows whether the server keeps such an engine busy. The engine uses no CPU, so all CPU time is the server's own.
 """
