@@ -10,12 +10,12 @@ import statistics
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from comparison.loads import DEADLINE, OBJECTIVE_SECONDS, closed_loop, open_loop
+from comparison.loads import closed_loop, open_loop
 from comparison.overload import small
 from comparison.peers import PEERS, PeerError
 from comparison.processes import started
@@ -26,7 +26,7 @@ from service.benchmark.http_load import Target
 from service.benchmark.report import Run, line_of, run_of
 
 FACTORS = (0.8, 1.0, 1.25, 1.5, 2.0)  # times the knee
-HEADERS = {"no header": {}, "250 ms": DEADLINE}
+NO_HEADER, HEADER = "none", "objective"
 FIRST_SHARE = 0.5  # of the closed loop's rate: the search for the knee starts there
 REST_SECONDS = 1.0  # between two runs
 EXAMPLE = """\
@@ -35,6 +35,16 @@ A sleeping engine takes no CPU time, so that the server itself is the limit: its
 example:
   python -m comparison.goodput --images BCCD/JPEGImages --engine sleeping --rounds 5
 """
+
+
+@dataclass(frozen=True)
+class Load:
+    """The requests without and with the header, the length of a run, and the objective."""
+
+    target: Target
+    requests: Mapping[str, Sequence[bytes]]
+    seconds: float
+    objective_seconds: float
 
 
 @dataclass(frozen=True)
@@ -61,10 +71,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         images = read_images(options.images)
-        with serving(options.engine, images) as (target, sent):
-            requests = {name: [target.post(image, header) for image in sent] for name, header in HEADERS.items()}
-            knee = options.knee or knee_of(target, requests["250 ms"], options.seconds)
-            rounds = [one_round(target, requests, knee, options.seconds, number) for number in range(options.rounds)]
+        objective_seconds = options.objective_ms / 1000
+        with serving(options.engine, images, objective_seconds) as (target, sent):
+            headers = {NO_HEADER: {}, HEADER: {"X-Request-Timeout-Ms": f"{options.objective_ms:.0f}"}}
+            load = Load(
+                target,
+                {name: [target.post(image, header) for image in sent] for name, header in headers.items()},
+                options.seconds,
+                objective_seconds,
+            )
+            knee = options.knee or knee_of(load)
+            rounds = [one_round(load, knee, number) for number in range(options.rounds)]
     except (ValueError, OSError, PeerError) as error:
         print(f"comparison: {error}", file=sys.stderr)
         return 1
@@ -88,49 +105,57 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--engine", choices=["real", "sleeping"], default="real", help="(default: real)")
     parser.add_argument("--seconds", type=float, default=5.0, help="length of each run (default: 5)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds in which all rates take turns (default: 3)")
+    parser.add_argument(
+        "--objective-ms",
+        type=float,
+        default=250.0,
+        help="of the answers, of the server (OBJECTIVE_SECONDS) and in the header (default: 250)",
+    )
     parser.add_argument("--knee", type=float, help="requests a second; if unset, it is searched")
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="write the figures to this file")
     return parser
 
 
 @contextmanager
-def serving(engine: str, images: Sequence[bytes]) -> Iterator[tuple[Target, Sequence[bytes]]]:
+def serving(engine: str, images: Sequence[bytes], objective_seconds: float) -> Iterator[tuple[Target, Sequence[bytes]]]:
     """A running server with the real or the sleeping engine, and the images to send to it."""
+    environment = {"SINGLESHOT_OBJECTIVE_SECONDS": str(objective_seconds)}
     if engine == "real":
-        with running(PEERS[0], images, venvs=Path()) as (_, target):  # it needs no environment of its own
+        ours = replace(PEERS[0], environment={**PEERS[0].environment, **environment})
+        with running(ours, images, venvs=Path()) as (_, target):  # it needs no environment of its own
             yield target, images
         return
     port = free_port()
     probe = urllib.request.Request(f"http://127.0.0.1:{port}/readyz")
-    with started([sys.executable, "-m", "comparison.sleeping_server", str(port), "0.5", "0.1"], {}, probe):
+    command = [sys.executable, "-m", "comparison.sleeping_server", str(port), "0.5", "0.1"]
+    with started(command, environment, probe):
         yield Target("127.0.0.1", port, "/detect"), [small(image) for image in images]
 
 
-def knee_of(target: Target, requests: Sequence[bytes], seconds: float) -> float:
+def knee_of(load: Load) -> float:
     """The highest rate at which 99 % of the answers are in time; raises PeerError if there is none."""
-    rate = FIRST_SHARE * closed_loop(target, requests, seconds)
-    knee = find_knee(lambda rate: measure(target, requests, rate, seconds, seed=0), rate) if rate else None
+    rate = FIRST_SHARE * closed_loop(load.target, load.requests[HEADER], load.seconds)
+    knee = find_knee(lambda rate: measure(load, HEADER, rate, seed=0), rate) if rate else None
     if knee is None:
         raise PeerError(f"not even {rate:.4g} requests a second are answered in time")
     return knee
 
 
-def one_round(
-    target: Target, requests: dict[str, list[bytes]], knee: float, seconds: float, number: int
-) -> dict[tuple[str, float], Run]:
-    """One run at each factor with each header."""
+def one_round(load: Load, knee: float, number: int) -> dict[tuple[str, float], Run]:
+    """One run at each factor, without and with the header."""
     return {
-        (name, factor): measure(target, requests[name], factor * knee, seconds, seed=number)
+        (header, factor): measure(load, header, factor * knee, seed=number)
         for factor in FACTORS
-        for name in requests
+        for header in load.requests
     }
 
 
-def measure(target: Target, requests: Sequence[bytes], rate: float, seconds: float, seed: int) -> Run:
+def measure(load: Load, header: str, rate: float, seed: int) -> Run:
     """One run after a rest."""
     time.sleep(REST_SECONDS)
-    samples = open_loop(target, requests, arrival_times("poisson", rate, seconds, burst=1, seed=seed))
-    run = run_of(samples, rate, seconds, OBJECTIVE_SECONDS, {}, {})
+    times = arrival_times("poisson", rate, load.seconds, burst=1, seed=seed)
+    samples = open_loop(load.target, load.requests[header], times)
+    run = run_of(samples, rate, load.seconds, load.objective_seconds, {}, {})
     print(f"{line_of(run)}  sent late by {run.send_delay_p99_ms:.0f} ms (p99)", file=sys.stderr, flush=True)
     return run
 
@@ -138,7 +163,7 @@ def measure(target: Target, requests: Sequence[bytes], rate: float, seconds: flo
 def rows_of(rounds: Sequence[dict[tuple[str, float], Run]]) -> list[Row]:
     """The medians of the rounds: first all factors without the header, then with it."""
     rows = []
-    for header, factor in sorted(rounds[0], key=lambda key: (list(HEADERS).index(key[0]), key[1])):
+    for header, factor in sorted(rounds[0], key=lambda key: (key[0] != NO_HEADER, key[1])):
         runs = [runs[header, factor] for runs in rounds]
         at_knee = [runs[header, 1.0] for runs in rounds]
         rows.append(
@@ -163,7 +188,7 @@ def rows_of(rounds: Sequence[dict[tuple[str, float], Run]]) -> list[Row]:
 def table_of(rows: Sequence[Row]) -> str:
     """The rows as Markdown."""
     lines = [
-        "| header | × knee | offered/s | in time/s | of offered | of knee | 503 | 504 | p50 ms | p99 ms |",
+        "| timeout header | × knee | offered/s | in time/s | of offered | of knee | 503 | 504 | p50 ms | p99 ms |",
         "| --- " + "| --: " * 9 + "|",
     ]
     lines += [

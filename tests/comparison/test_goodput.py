@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from comparison.goodput import FACTORS, HEADERS, main, rows_of, table_of
+from comparison.goodput import FACTORS, HEADER, NO_HEADER, main, rows_of, table_of
 from service.benchmark.report import Run, run_of
 from tests.comparison.samples import samples
 
@@ -17,9 +17,9 @@ def run(num_good: int, num_refused: int, num_expired: int = 0) -> Run:
 
 def test_a_row_has_the_medians_and_the_ratio_to_the_knee_of_the_same_round() -> None:
     rounds = [
-        {("250 ms", 1.0): run(10, 0), ("250 ms", 2.0): run(10, 10)},
-        {("250 ms", 1.0): run(100, 0), ("250 ms", 2.0): run(90, 110)},
-        {("250 ms", 1.0): run(50, 0), ("250 ms", 2.0): run(40, 50, 10)},
+        {(HEADER, 1.0): run(10, 0), (HEADER, 2.0): run(10, 10)},
+        {(HEADER, 1.0): run(100, 0), (HEADER, 2.0): run(90, 110)},
+        {(HEADER, 1.0): run(50, 0), (HEADER, 2.0): run(40, 50, 10)},
     ]
     knee, double = rows_of(rounds)
     assert (knee.factor, knee.goodput, knee.share_of_knee, knee.refused) == (1.0, 50, 1.0, 0.0)
@@ -32,14 +32,16 @@ def test_a_row_has_the_medians_and_the_ratio_to_the_knee_of_the_same_round() -> 
 
 
 def test_the_table_has_all_rates_first_without_the_header_and_then_with_it() -> None:
-    runs = {(header, factor): run(10, 5) for factor in FACTORS for header in HEADERS}
+    runs = {(header, factor): run(10, 5) for factor in FACTORS for header in (NO_HEADER, HEADER)}
     rows = rows_of([runs])
-    assert [(row.header, row.factor) for row in rows] == [(header, factor) for header in HEADERS for factor in FACTORS]
+    assert [(row.header, row.factor) for row in rows] == [
+        (header, factor) for header in (NO_HEADER, HEADER) for factor in FACTORS
+    ]
     assert all(line.count("|") == 11 for line in table_of(rows).splitlines())
 
 
 def test_a_knee_without_a_good_answer_is_no_division_by_zero() -> None:
-    (row,) = rows_of([{("250 ms", 1.0): run(0, 10)}])
+    (row,) = rows_of([{(HEADER, 1.0): run(0, 10)}])
     assert row.share_of_knee == 0
 
 
