@@ -13,7 +13,7 @@ from service.detection.image_header import ImageHeader, read_header
 from service.errors import ImageError
 
 IMAGE_SUFFIXES = frozenset([".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"])
-MAX_WORK_PER_PIXEL = 12  # 50 million pixels of an RGB PNG are accepted, or of a progressive JPEG with 35 scans
+MAX_WORK_PER_PIXEL = 12  # 50 million pixels of an RGB PNG are accepted, or of a progressive JPEG with 26 scans
 
 Image.MAX_IMAGE_PIXELS = (
     None  # `max_pixels` is checked before decoding; Pillow's own limit would refuse images that the setting allows

@@ -200,7 +200,7 @@ def test_work_is_that_of_scans_components_and_coding() -> None:
     assert read_header(full).work == 2 * 48 * 64
     assert read_header(arithmetic).weight == pytest.approx(3.3)
     assert read_header(CMYK).weight == pytest.approx(4)
-    assert read_header(PROGRESSIVE).weight == pytest.approx(1 + 0.5 + 0.3 * PROGRESSIVE.count(b"\xff\xda"))
+    assert read_header(PROGRESSIVE).weight == pytest.approx(1 + 0.5 + 0.4 * PROGRESSIVE.count(b"\xff\xda"))
 
 
 def test_the_scans_of_a_sequential_file_count() -> None:
@@ -209,4 +209,4 @@ def test_the_scans_of_a_sequential_file_count() -> None:
         segment(0xDA, b"\1\1\0\0\x3f\0") + scan[14:]
     )  # one component of three: the other two follow in scans of theirs
     body = BASELINE[:SCAN] + grey * 40 + END
-    assert read_header(body).weight == pytest.approx(1 + 0.5 + 0.3 * 40)
+    assert read_header(body).weight == pytest.approx(1 + 0.5 + 0.4 * 40)
