@@ -1,7 +1,6 @@
 """How late the event loop is, and how late it would be with more requests."""
 
 import asyncio
-import math
 import time
 from collections.abc import Callable
 
@@ -19,28 +18,24 @@ class LoopLag:
     """
 
     def __init__(self) -> None:
-        self._due = math.inf  # of the next call (time.monotonic())
         self._seconds_each = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self.count_requests: Callable[[], int] = lambda: 0  # in the server; set by the process that serves
 
     def start(self) -> None:
         """Measure the running loop."""
-        self._due = time.monotonic() + INTERVAL_SECONDS
-        self._timer = asyncio.get_running_loop().call_later(INTERVAL_SECONDS, self._tick)
+        due = time.monotonic() + INTERVAL_SECONDS
+        self._timer = asyncio.get_running_loop().call_later(INTERVAL_SECONDS, self._tick, due)
 
     def stop(self) -> None:
         """Measure no more."""
         if self._timer is not None:
             self._timer.cancel()
-        self._due = math.inf
 
     def predict(self) -> float:
         """Seconds by which the loop will be late with the present requests; 0 if there are few."""
         num_requests = self.count_requests()
-        if num_requests < MIN_REQUESTS:
-            return 0.0
-        return max(num_requests * self._seconds_each, time.monotonic() - self._due)
+        return num_requests * self._seconds_each if num_requests >= MIN_REQUESTS else 0.0
 
     def learn(self, lag_seconds: float, num_requests: int) -> None:
         """Learn from one turn."""
@@ -48,6 +43,6 @@ class LoopLag:
             seconds_each = min(lag_seconds / num_requests, MAX_SECONDS_EACH)
             self._seconds_each += NEW_SHARE * (seconds_each - self._seconds_each)
 
-    def _tick(self) -> None:
-        self.learn(max(0.0, time.monotonic() - self._due), self.count_requests())
+    def _tick(self, due: float) -> None:
+        self.learn(max(0.0, time.monotonic() - due), self.count_requests())
         self.start()
