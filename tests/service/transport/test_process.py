@@ -1,6 +1,7 @@
 """The process: signals while it starts and serves, and standard streams that nobody reads."""
 
 import http.client
+import json
 import os
 import signal
 import subprocess
@@ -141,3 +142,19 @@ def test_nohup_is_obeyed(tiny_bundle: Bundle) -> None:
             assert process.wait(SECONDS) == 0
     finally:
         signal.signal(signal.SIGHUP, previous)
+
+
+def test_the_settings_and_the_ignored_variables_are_logged_once_at_info(tiny_bundle: Bundle) -> None:
+    link = {"SINGLESHOT_SERVICE_HOST": "10.0.0.1", "SINGLESHOT_PORT": "tcp://10.0.0.1:80"}
+    with serving(tiny_bundle, SINGLESHOT_OTLP_ENDPOINT="http://me:secret@localhost:1", **CHATTY, **link) as served:
+        process, _, _port = served
+        process.send_signal(signal.SIGINT)
+        assert process.wait(SECONDS) == 0
+        assert process.stderr is not None
+        log = process.stderr.read()
+        assert "secret" not in log
+        settings, ignored = (json.loads(line) for line in log.splitlines()[:2])
+        assert settings["settings"]["max_batch"] == 2
+        assert settings["settings"]["otlp_endpoint"] == "http://***@localhost:1"
+        assert log.count('"settings": {') == 1
+        assert ignored["message"].endswith("for Services: SINGLESHOT_PORT, SINGLESHOT_SERVICE_HOST")
