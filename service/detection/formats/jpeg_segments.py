@@ -4,12 +4,13 @@ import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 from service.errors import ImageError
 
 MAX_SEGMENTS = 2000  # a photograph has about twenty, and hundreds if it carries another file in its metadata
 MAX_STRAY_BYTES = 2**16  # that belong to no segment; libjpeg skips them slowly
+SEARCHED_BYTES = 2**18  # of a scan at once
+MAX_STUFFED_SHARE = 1 / 16  # of a scan's bytes that are 0xFF followed by 0; a photograph has one in 256
 MAX_SCAN_BYTES_PER_PIXEL = 16  # 63 coefficients of three components, with the longest codes
 
 # ITU T.81, table B.1
@@ -17,7 +18,6 @@ SOF0, SOF1, SOF2, SOF9, SOF10 = 0xC0, 0xC1, 0xC2, 0xC9, 0xCA
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0…SOF15
 EOI, SOS, APP0, APP1, APP14, APP15, COM = 0xD9, 0xDA, 0xE0, 0xE1, 0xEE, 0xEF, 0xFE
 MARKER = re.compile(rb"\xff[\x02-\xcf\xd9-\xfe]")  # neither a stuffed byte nor a marker without a length, except EOI
-RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 YCBCR, YCCK = 1, 2  # in the segment APP14 of Adobe
 
 
@@ -92,20 +92,28 @@ def read_frame(body: bytes, at: int) -> Frame:
 def scan_end(body: bytes, start: int, frame: Frame) -> int:
     """Where the coded data end that start at `start`.
 
-    Raises ImageError 422 if they have more bytes or restart markers than the pixels can have.
+    Raises ImageError 422 if they have more bytes or restart markers than the pixels can have, or if so many of them are
+    0xFF that the search would take long.
     """
-    max_bytes = MAX_STRAY_BYTES + MAX_SCAN_BYTES_PER_PIXEL * frame.num_pixels
-    found = MARKER.search(body, start, start + max_bytes)
-    end = found.start() if found else len(body)
+    limit = min(len(body), start + MAX_STRAY_BYTES + MAX_SCAN_BYTES_PER_PIXEL * frame.num_pixels)
     num_blocks = MAX_STRAY_BYTES // 64 + int(frame.num_pixels * frame.samples_per_pixel) // 64
     num_restarts = 0
-    if end - start > 2 * num_blocks:  # fewer bytes cannot hold more
-        num_restarts = sum(1 for _ in islice(RESTART.finditer(body, start, end), num_blocks + 1))
-    if end > start + max_bytes or num_restarts > num_blocks:
+    for at in range(start, limit, SEARCHED_BYTES):
+        found = MARKER.search(body, at, min(at + SEARCHED_BYTES, limit) + 1)
+        end = found.start() if found else min(at + SEARCHED_BYTES, limit)
+        num_stuffed = body.count(b"\xff\0", at, end)
+        if num_stuffed > MAX_STUFFED_SHARE * SEARCHED_BYTES:
+            raise ImageError(422, "the JPEG file has coded data that are mostly 0xFF; save it again")
+        num_restarts += body.count(b"\xff", at, end) - num_stuffed  # and fill bytes, which are as slow
+        if num_restarts > num_blocks:
+            break
+        if found:
+            return end
+    if num_restarts > num_blocks or limit < len(body):
         raise ImageError(
             422, f"the JPEG file has more data in a scan than {frame.width}×{frame.height} pixels can have"
         )
-    return end
+    return limit
 
 
 def without_oddities(body: bytes, components: int) -> bytes:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from service.bundle import InputSpec
 from service.detection.decode import decode_image
+from service.detection.formats.jpeg_segments import SEARCHED_BYTES
 from service.detection.image_header import read_header
 from service.errors import ImageError
 from tests.service.image_files import encode, smooth
@@ -210,3 +211,19 @@ def test_the_scans_of_a_sequential_file_count() -> None:
     )  # one component of three: the other two follow in scans of theirs
     body = BASELINE[:SCAN] + grey * 40 + END
     assert read_header(body).weight == pytest.approx(1 + 0.5 + 0.4 * 40)
+
+
+@pytest.mark.parametrize("filler", [b"\xff\0", b"\xff", b"\xff\0a", b"\xff\xd0"])
+def test_coded_data_that_are_mostly_0xff_are_refused(filler: bytes) -> None:
+    body = encode(Image.fromarray(smooth(2000, 2000)), "JPEG", progressive=True)
+    at = body.rindex(b"\xff\xda") + 10
+    with pytest.raises(ImageError, match=r"mostly 0xFF|more data in a scan"):
+        read_header(body[:at] + filler * 2_000_000 + body[at:])
+
+
+def test_coded_data_longer_than_a_block_are_followed_to_their_end() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (1000, 1500, 3), np.uint8)
+    body = encode(Image.fromarray(noise), "JPEG", progressive=True, quality=95)
+    assert len(body) > 4 * SEARCHED_BYTES
+    assert read_header(body).work == read_header(encode(Image.fromarray(noise), "JPEG", progressive=True)).work
+    assert read_header(body + b"\xff" * 2_000_000).work == read_header(body).work
