@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 INTERVAL_SECONDS = 0.01
 NEW_SHARE = 0.1  # weight of a new measurement: a change is learnt within some ten turns of a busy loop
-MIN_REQUESTS = 25  # with fewer in the server, the lag has another cause, and nothing is learnt from it
+KEPT_SHARE = 0.99  # of the estimate at each quiet measurement: it falls by half in 0.7 s
+MIN_REQUESTS = 12  # with fewer in the server, the lag has another cause, and nothing is learnt from it
 MAX_SECONDS_EACH = 0.001  # that one request adds to the lag: it takes 0.3 ms on a slow core
 
 
@@ -38,8 +39,10 @@ class LoopLag:
         return num_requests * self._seconds_each if num_requests >= MIN_REQUESTS else 0.0
 
     def learn(self, lag_seconds: float, num_requests: int) -> None:
-        """Learn from one turn."""
-        if num_requests >= MIN_REQUESTS:
+        """Learn from one turn; an idle loop forgets, because an old estimate would refuse the next burst."""
+        if num_requests < MIN_REQUESTS:
+            self._seconds_each *= KEPT_SHARE
+        else:
             seconds_each = min(lag_seconds / num_requests, MAX_SECONDS_EACH)
             self._seconds_each += NEW_SHARE * (seconds_each - self._seconds_each)
 

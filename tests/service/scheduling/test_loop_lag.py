@@ -39,6 +39,16 @@ def test_with_few_requests_nothing_is_learnt_and_no_lag_is_predicted() -> None:
     assert lag.predict() == 0
 
 
+def test_an_idle_loop_forgets() -> None:
+    lag = lag_of(200)
+    for _ in range(100):
+        lag.learn(0.1, 100)
+    assert lag.predict() > 0.1
+    for _ in range(600):
+        lag.learn(0.0, 0)
+    assert lag.predict() < 0.001
+
+
 def test_one_long_turn_is_no_change_of_speed() -> None:
     lag = lag_of(30)
     lag.learn(1000.0, 30)
