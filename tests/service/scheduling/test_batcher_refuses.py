@@ -65,9 +65,9 @@ def test_an_idle_batcher_takes_all_images_of_a_request_and_a_busy_one_those_that
         tasks = [submit(batcher, number, FAR, 5, is_checked=True) for number in range(1, 5)]
         await started(engine)
         await asyncio.sleep(0)
-        batcher.check(time.monotonic() + 25, num_images=2)
+        batcher.check(time.monotonic() + 25, num_images=3)
         with pytest.raises(RejectedError, match="would take 2") as caught:
-            batcher.check(time.monotonic() + 25, num_images=3)
+            batcher.check(time.monotonic() + 25, num_images=4)
         assert caught.value.reason == "late"
         with pytest.raises(RejectedError, match="3 images are waiting") as caught:
             batcher.check(time.monotonic() + FAR, num_images=6)
