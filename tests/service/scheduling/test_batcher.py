@@ -97,19 +97,6 @@ def test_images_that_miss_their_objective_let_others_go_first() -> None:
     with_batcher(test, max_batch=1, seconds=4)
 
 
-def test_the_earliest_deadline_comes_first() -> None:
-    async def test(batcher: Batcher, engine: GatedEngine) -> None:
-        submit(batcher, 1)
-        await started(engine)
-        tasks = [submit(batcher, number, FAR - number) for number in (2, 3, 4)]
-        await asyncio.sleep(0)
-        engine.permits.release(100)
-        assert [await started(engine) for _ in tasks] == [[4], [3], [2]]
-        await asyncio.gather(*tasks)
-
-    with_batcher(test, max_batch=1)
-
-
 def test_an_image_of_a_disconnected_client_is_not_run() -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         first = submit(batcher, 1)
