@@ -10,6 +10,7 @@ from service.api.state import ServerState
 
 PAGE = Path(__file__).parents[1] / "page"
 HEADERS = {
+    "Accept-Ranges": "none",  # the files are small, and Starlette's errors of ranges are no problems
     "Cache-Control": "no-cache",  # a browser asks again each time, and gets a 304 unless the file has changed
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' blob: data:; media-src 'self' blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'self'",
@@ -23,6 +24,7 @@ def add_page(app: FastAPI, server: ServerState) -> None:
     files = StaticFiles(directory=PAGE)
 
     async def answer(name: str, request: Request) -> Response:
+        request.scope["headers"] = [header for header in request.scope["headers"] if header[0] != b"range"]
         response = await files.get_response(name, request.scope)
         response.headers.update(HEADERS)
         return response

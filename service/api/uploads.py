@@ -37,19 +37,19 @@ async def read_body(request: Request, settings: Settings, share: BodyShare) -> b
     declared = whole_number(request.headers.get("content-length", "0"))
     if declared is None or declared > settings.max_body_bytes:
         raise _too_large(settings)
-    chunks: list[bytes] = []
+    body = bytearray()  # a list of chunks would take forty times the memory of a body that comes byte by byte
     try:
         async with asyncio.timeout(settings.receive_seconds):
             async for chunk in request.stream():
                 share.add(len(chunk))
                 if share.num_bytes > settings.max_body_bytes:
                     raise _too_large(settings)
-                chunks.append(chunk)
+                body += chunk
     except TimeoutError:
         raise RequestError(408, f"the body did not arrive within {settings.receive_seconds:g} s") from None
     except ClientDisconnect:
         raise RequestError(CLIENT_DISCONNECTED, "the client disconnected before the end of its body") from None
-    return b"".join(chunks)
+    return bytes(body)
 
 
 def _too_large(settings: Settings) -> RequestError:

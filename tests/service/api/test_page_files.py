@@ -31,6 +31,13 @@ def test_an_unchanged_page_is_not_sent_again(client: AsgiClient) -> None:
     assert (again.status_code, again.content) == (304, b"")
 
 
+@pytest.mark.parametrize("value", ["bytes=5-1", "bytes=0-" + "9" * 5000, "bytes=0-1," * 1000 + "2-3", "lines=1-2"])
+def test_a_range_is_ignored(client: AsgiClient, value: str) -> None:
+    response = client.get("/", headers={"Range": value})
+    assert (response.status_code, response.headers["accept-ranges"]) == (200, "none")
+    assert response.content == client.get("/").content
+
+
 @pytest.mark.parametrize("name", ["nothing.js", "..%2fsettings.py", "%2e%2e"])
 def test_a_file_outside_the_page_is_a_404(client: AsgiClient, name: str) -> None:
     problem(client.get(f"/page/{name}"), 404)
