@@ -193,8 +193,7 @@ class ServedModel:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._is_unused.wait(), self._settings.drain_limit_seconds)
         await self._batcher.close(self._settings.drain_limit_seconds)
-        self.engine.close()
-        await asyncio.to_thread(release_freed_memory)
+        await asyncio.to_thread(self._free)  # it takes OpenVINO some tenths of a second
 
     def check(self, limits: TimeLimits, num_images: int = 1) -> None:
         """Raise RejectedError if a request that arrived now with so many images should be refused."""
@@ -240,6 +239,10 @@ class ServedModel:
         outcome.seconds["draw"] = time.monotonic() - start
         self._metrics.stage_duration.labels("draw").observe(outcome.seconds["draw"])
         return picture
+
+    def _free(self) -> None:
+        self.engine.close()
+        release_freed_memory()
 
     @property
     def _info_labels(self) -> tuple[str, str, str, str]:
