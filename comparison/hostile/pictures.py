@@ -89,6 +89,13 @@ def progressive_jpeg(num_scans: int) -> bytes:
     return file[:-2] + last_scan * (num_scans - file.count(b"\xff\xda")) + b"\xff\xd9"
 
 
+def jpeg_of_stuffed_bytes() -> bytes:
+    """A scan of 49 million pixels with 30 MB of the bytes that are slowest to search for markers."""
+    file = encode(np.full((SIDE, SIDE), 128, np.uint8), "JPEG", progressive=True)
+    at = file.rindex(b"\xff\xda") + 10
+    return file[:at] + b"\xff\0" * (BODY_BYTES // 2) + file[at:]
+
+
 def turned_jpeg() -> bytes:
     """49 million pixels that are to be turned by a quarter."""
     tags = Image.Exif()

@@ -46,6 +46,7 @@ def hostile_requests(target: Target, model: str) -> Iterator[Hostile]:
     yield Hostile("JSON of numbers", post(infer, tensor(b"[" + b"0," * (14 * 2**20) + b"0]")))
     yield Hostile("JSON of lists", post(infer, tensor(b"[" + b"[]," * (9 * 2**20) + b"[]]")))
     yield Hostile("JSON of one number", post(infer, tensor(b"[" + b"1" * pictures.BODY_BYTES + b"]")))
+    yield Hostile("JSON of arrays", post(infer, b"{" + b'"data":[1],' * (2 * 2**20) + b'"a":1}'))
     yield Hostile("deep JSON", post(infer, tensor(b"[" * 10_000_000)))
     yield Hostile("JSON of names", post(infer, names()))
     yield Hostile("a tensor of empty strings", post(infer, *empty_strings()))
@@ -79,6 +80,7 @@ PICTURES: dict[str, Callable[[], bytes]] = {
     "a JPEG of fill bytes": pictures.jpeg_of_fill_bytes,
     "a JPEG of comments": pictures.jpeg_of_comments,
     "a JPEG of EXIF": pictures.jpeg_of_exif,
+    "a JPEG of stuffed bytes": pictures.jpeg_of_stuffed_bytes,
     "a JPEG without pixels": pictures.jpeg_without_pixels,
     "a WebP": pictures.webp,
     "a WebP of empty chunks": pictures.webp_of_empty_chunks,
