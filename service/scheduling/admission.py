@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from service.scheduling.cost_model import CostModel
+from service.scheduling.flow import Flow
 
 SHARE_IN_TIME = 0.98  # share of the answers that should be no later than the prediction with its margin
 MARGIN_STEP = 0.1  # share of a batch's time by which a late answer raises the margin; one in time lowers it far less
@@ -58,6 +59,7 @@ class Admission:
     def __init__(self, cost: CostModel, max_queue: int) -> None:
         self._cost = cost
         self._max_queue = max_queue
+        self.flow = Flow()
         self._promises = Promises()
         self._margin = Margin()
 
@@ -70,7 +72,7 @@ class Admission:
         An idle server refuses nothing: it has nothing else to do, and its costs may have been learnt while the machine
         was slower.
         """
-        if load.is_idle:
+        if load.is_idle and not self.flow.num_inside:
             return
         if load.num_waiting + num_images > self._max_queue:
             detail = f"{load.num_waiting} images are waiting already"
@@ -85,9 +87,12 @@ class Admission:
             raise RejectedError("late", detail, self._promise(load, now, in_time - time_left, num_images))
 
     def predict(self, load: Load, ready_seconds: float = 0.0, num_images: int = 1) -> float:
-        """The predicted seconds until the last of `num_images` is answered, without the margin."""
+        """The predicted seconds until the last of `num_images` is answered, without the margin.
+
+        The slowest part decides: the engine, decoding the image itself, or the flow through the whole server.
+        """
         finish = self._cost.finish_seconds(load.num_ahead + num_images - 1, load.batch_size, load.free_in)
-        return max(finish, ready_seconds + self._cost.seconds(1))
+        return max(finish, ready_seconds + self._cost.seconds(1), self.flow.seconds(num_images))
 
     def place(self, load: Load, limits: TimeLimits, *, now: float, ready_seconds: float) -> tuple[float, float]:
         """The predicted time of the answer to an accepted image, and the objective that orders it in the queue.

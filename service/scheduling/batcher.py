@@ -122,11 +122,18 @@ class Batcher:
 
     @contextmanager
     def reserve(
-        self, job: Job, limits: TimeLimits, ready_seconds: float = 0.0, *, is_checked: bool = False
+        self,
+        job: Job,
+        limits: TimeLimits,
+        ready_seconds: float = 0.0,
+        *,
+        is_checked: bool = False,
+        is_large: bool = False,
     ) -> Iterator[Ticket]:
         """Accept a job that will be decoded in `ready_seconds` -> its ticket. Without an answer, it is removed at exit.
 
-        Raises RejectedError at once if the queue is full or the answer would be late, unless the job `is_checked`.
+        A job that `is_large` takes long to decode, and says nothing about the others. Raises RejectedError at once if
+        the queue is full or the answer would be late, unless the job `is_checked`.
         """
         now = time.monotonic()
         with self._lock:
@@ -139,9 +146,14 @@ class Batcher:
             due, number, result = now + ready_seconds, next(self._numbers), self._loop.create_future()
             ticket = Ticket(job, objective, limits.deadline, number, due, predicted, result, request_id.get())
             self._backlog.expected.add(ticket)
+        flow = None if is_large else self._admission.flow
+        if flow:
+            flow.enter(now)
         try:
             yield ticket
         finally:
+            if flow:
+                flow.leave(time.monotonic(), is_answered=ticket.result.done() and not ticket.result.cancelled())
             if not ticket.result.cancel() and not ticket.result.cancelled():
                 ticket.result.exception()  # an error that no request awaits any more must not be logged as unhandled
             with self._lock:

@@ -40,16 +40,20 @@ class DecodePool:
         lane = self._lane(work)
         return self.seconds(work) + self._seconds_a_pixel * lane.backlog / lane.num_threads
 
+    def is_large(self, work: int) -> bool:
+        """Whether an image of this work goes to the threads for large images."""
+        return self.seconds(work) > LARGE_SECONDS
+
     def start(self, work: int, task: Callable[[], T]) -> Future[T]:
         """Run `task` in a thread; 0 `work` if it decodes no image. The future can be cancelled until a thread is free.
 
         The pool learns nothing from it; `timed` does.
         """
-        lane = self._lane(work)
+        lane, cost = self._lane(work), work + BASE_WORK if work else 0
         with self._lock:
-            lane.backlog += work
+            lane.backlog += cost
         future = lane.threads.submit(task)
-        future.add_done_callback(lambda _: self._leave(lane, work))
+        future.add_done_callback(lambda _: self._leave(lane, cost))
         return future
 
     async def run(self, work: int, task: Callable[[], T]) -> T:
@@ -84,15 +88,15 @@ class DecodePool:
             self._seconds_a_pixel *= surprise**share
 
     def _lane(self, work: int) -> "Lane":
-        return self._large if self.seconds(work) > LARGE_SECONDS else self._small
+        return self._large if self.is_large(work) else self._small
 
-    def _leave(self, lane: "Lane", work: int) -> None:
+    def _leave(self, lane: "Lane", cost: int) -> None:
         with self._lock:
-            lane.backlog -= work
+            lane.backlog -= cost
 
 
 class Lane:
-    """Threads, and the work of the images that wait for them or that they decode."""
+    """Threads, and the work of the images that wait for them or that they decode, with the fixed work on each."""
 
     def __init__(self, num_threads: int, name: str) -> None:
         self.num_threads = num_threads

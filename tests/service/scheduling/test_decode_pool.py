@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.scheduling.decode_pool import FIRST_SECONDS, LARGE_SECONDS, MAX_SURPRISE, DecodePool
+from service.scheduling.decode_pool import BASE_WORK, FIRST_SECONDS, LARGE_SECONDS, MAX_SURPRISE, DecodePool
 
 SMALL = 300_000  # the work of a photo for the web
 
@@ -35,7 +35,7 @@ def test_the_wait_grows_with_the_backlog(pool: DecodePool) -> None:
     alone = pool.ready_seconds(SMALL)
     running = pool.start(4 * SMALL, gate.wait)
     try:
-        assert pool.ready_seconds(SMALL) == pytest.approx(alone + 2 * SMALL * FIRST_SECONDS)
+        assert pool.ready_seconds(SMALL) == pytest.approx(alone + (4 * SMALL + BASE_WORK) / 2 * FIRST_SECONDS)
     finally:
         gate.set()
     assert running.result(60)
