@@ -25,6 +25,11 @@ def release_freed_memory() -> None:
     have no such call, and the function does nothing more than collect garbage.
     """
     gc.collect()
+    return_freed_pages()
+
+
+def return_freed_pages() -> None:
+    """`release_freed_memory` without collecting garbage, so that no other thread of Python waits for it."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)

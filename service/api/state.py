@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -14,6 +15,7 @@ from service.api.busy import BusyRefusals
 from service.api.deadline import limits_of
 from service.engines.open import open_engine
 from service.engines.protocol import Engine
+from service.memory import return_freed_pages
 from service.repository.engine_builds import EngineBuilds
 from service.repository.open_model import ModelOpener
 from service.repository.repository import Repository
@@ -29,6 +31,7 @@ from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import open_tracing
 
 logger = logging.getLogger("singleshot")
+TRIM_SECONDS = 30.0  # small blocks that stay keep freed memory between them: a tenth of the server's after some minutes
 
 
 class ServerState:
@@ -94,6 +97,7 @@ class ServerState:
             model.start()
         tasks = [asyncio.create_task(repeat(self._watch, self.settings.watchdog_seconds))]
         tasks.append(asyncio.create_task(self.builds.run()))
+        tasks.append(asyncio.create_task(repeat(partial(asyncio.to_thread, return_freed_pages), TRIM_SECONDS)))
         if self.settings.reload_seconds:
             tasks.append(asyncio.create_task(repeat(self.repository.poll, self.settings.reload_seconds)))
         self.lag.start()
