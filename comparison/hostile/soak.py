@@ -15,6 +15,7 @@ from service.benchmark.http_load import Target
 
 NUM_ATTACKERS = 3
 SAMPLE_SECONDS = 5.0
+REST_SECONDS = 40.0  # the deadline of the last requests, and the server's interval for returning memory
 MINUTE = 60.0
 MAX_GROWTH = 0.05  # of the resident memory over the last two thirds
 
@@ -83,7 +84,7 @@ def soak(
                 f"hostile {sum(attacker.statuses.values())}  {resident:.0f} MB",
                 flush=True,
             )
-    time.sleep(SAMPLE_SECONDS)
+    time.sleep(REST_SECONDS)
     for name in sorted({name for name, _ in attacker.statuses}):
         found = {status: count for (kind, status), count in attacker.statuses.items() if kind == name}
         print(f"{name:30s}  {words_of(found)}")

@@ -3,12 +3,13 @@
 import platform
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from service.memory import release_freed_memory
+from service.memory import release_freed_memory, return_freed_pages
 
 MIB = 2**20
 
@@ -19,11 +20,12 @@ def resident_bytes() -> int:
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc keeps freed memory and can return it")
-def test_freed_memory_below_a_live_block_is_returned() -> None:
+@pytest.mark.parametrize("release", [release_freed_memory, return_freed_pages])
+def test_freed_memory_below_a_live_block_is_returned(release: Callable[[], None]) -> None:
     blocks = [np.ones(64 * 1024, np.uint8) for _ in range(2000)]  # too small for glibc to map each by itself
     del blocks[:-1]
     before = resident_bytes()
-    release_freed_memory()
+    release()
     assert before - resident_bytes() > 100 * MIB
 
 
