@@ -79,8 +79,11 @@ class Admission:
             room_seconds = min(load.free_in)  # the next batch that ends makes room
             raise RejectedError("queue_full", detail, self._promise(load, now, room_seconds, num_images))
         time_left = objective - now
-        margin = min(self._margin.seconds(now), MAX_MARGIN_SHARE * max(0.0, time_left))
-        in_time = self.predict(load, ready_seconds, num_images) + margin
+        seconds = self.predict(load, ready_seconds, num_images)
+        # a wait that the costs do not explain varies more: some images wait twice as long
+        unexplained = seconds - self._explained(load, ready_seconds, num_images)
+        margin = min(max(self._margin.seconds(now), unexplained), MAX_MARGIN_SHARE * max(0.0, time_left))
+        in_time = seconds + margin
         if in_time > time_left:
             detail = f"the answer would take {in_time:.3g} s, the request should be answered in {time_left:.3g} s"
             # after this time, the same request would be accepted
@@ -91,8 +94,7 @@ class Admission:
 
         The slowest part decides: the engine, decoding the image itself, or the flow through the whole server.
         """
-        finish = self._cost.finish_seconds(load.num_ahead + num_images - 1, load.batch_size, load.free_in)
-        return max(finish, ready_seconds + self._cost.seconds(1), self.flow.seconds(num_images))
+        return max(self._explained(load, ready_seconds, num_images), self.flow.seconds(num_images))
 
     def place(self, load: Load, limits: TimeLimits, *, now: float, ready_seconds: float) -> tuple[float, float]:
         """The predicted time of the answer to an accepted image, and the objective that orders it in the queue.
@@ -109,6 +111,11 @@ class Admission:
     def learn(self, predicted: float, batch_size: int, now: float) -> None:
         """Learn from an answer that was `predicted` and comes now, or has not come yet."""
         self._margin.observe(now - predicted, self._cost.seconds(batch_size), now)
+
+    def _explained(self, load: Load, ready_seconds: float, num_images: int) -> float:
+        """The seconds that the engine and the decoding take by their costs."""
+        finish = self._cost.finish_seconds(load.num_ahead + num_images - 1, load.batch_size, load.free_in)
+        return max(finish, ready_seconds + self._cost.seconds(1))
 
     def _promise(self, load: Load, now: float, soonest_seconds: float, num_images: int) -> float:
         seconds_each = self._cost.seconds(load.batch_size) / load.batch_size / len(load.free_in)

@@ -148,7 +148,7 @@ class Batcher:
             self._backlog.expected.add(ticket)
         flow = None if is_large else self._admission.flow
         if flow:
-            flow.enter(now)
+            flow.enter()
         try:
             yield ticket
         finally:

@@ -14,9 +14,10 @@ class Flow:
 
     def __init__(self) -> None:
         self.num_inside = 0
-        self._rate = 0.0  # answers a second; 0 before it is known
+        self._rate = 0.0  # answers a second that the server can give; 0 before it is known
         self._since = 0.0  # when the present window began
         self._num_answered = 0  # in the window
+        self._least_inside = 0  # in the window
 
     def seconds(self, num_images: int = 1) -> float:
         """The predicted seconds until the last of `num_images` that join now is answered; 0 if it is not known."""
@@ -24,22 +25,22 @@ class Flow:
             return 0.0
         return (self.num_inside + num_images) / self._rate
 
-    def enter(self, now: float) -> None:
+    def enter(self) -> None:
         """An image is accepted."""
         self.num_inside += 1
-        if self.num_inside == MIN_INSIDE:
-            self._since, self._num_answered = now, 0
 
     def leave(self, now: float, *, is_answered: bool) -> None:
         """An image is answered, or it goes without an answer: its deadline has passed, or its client has left.
 
-        Only answers count in the rate: images that expire leave the faster, the longer the others wait.
+        Only answers count in the rate: images that expire leave the faster, the longer the others wait. A window with
+        few images inside can only show that the server is faster than it seemed, not that it is slower.
         """
-        is_measured = self.num_inside >= MIN_INSIDE
-        self.num_inside -= 1
         self._num_answered += is_answered
         seconds = now - self._since
-        if is_measured and seconds >= WINDOW_SECONDS:
+        if seconds >= WINDOW_SECONDS:
             rate = self._num_answered / seconds
-            self._rate += NEW_SHARE * (rate - self._rate) if self._rate else rate
-            self._since, self._num_answered = now, 0
+            if self._least_inside >= MIN_INSIDE or rate > self._rate > 0:
+                self._rate += NEW_SHARE * (rate - self._rate) if self._rate else rate
+            self._since, self._num_answered, self._least_inside = now, 0, self.num_inside
+        self.num_inside -= 1
+        self._least_inside = min(self._least_inside, self.num_inside)
