@@ -1,16 +1,15 @@
-"""Refuses detect requests while the event loop is late, before they cost it anything else."""
+"""Refuses detect requests from their head, before they cost the event loop anything else."""
 
 import logging
 import random
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from prometheus_client import Counter, Histogram
 from pydantic_core import to_json
 
 from service.api.problems import PROBLEM_JSON, Problem, retry_after
 from service.api.request_context import ACCEPTED_ID
-from service.scheduling.admission import Promises
+from service.scheduling.admission import Promises, RejectedError
 from service.scheduling.loop_lag import LoopLag
 from service.telemetry.logs import request_id
 from service.telemetry.metrics import Metrics
@@ -20,56 +19,80 @@ logger = logging.getLogger("singleshot")
 MAX_LAG_SECONDS = 0.012  # a request passes the loop about five times, so that half of the smallest objective is left
 REQUEST_SECONDS = 0.002  # that a request takes the loop: the refused ones should return one after the other
 DETECT, INFER, VERSION_INFER = "/detect", "/v2/models/{name}/infer", "/v2/models/{name}/versions/{version}/infer"
-DETAIL = "the server is busy: it gets more requests than it can read in time"
+DETAIL = "it gets more requests than it can read in time"
+Headers = Iterable[tuple[bytes, bytes]]  # the names in lower case
 
 
 class BusyRefusals:
     """Makes the whole answer to a request from its head; it costs less than a tenth of any other answer.
 
-    A refusal comes before keys and rates are checked. It is in the metrics and in the log, but not in the traces.
+    A request is refused if the event loop is late, or if the default model, which it asks for, would answer late. A
+    refusal comes before keys and rates are checked. It is in the metrics and in the log, but not in the traces.
+
+    `check` raises RejectedError if the default model should refuse a request with this timeout in milliseconds, None
+    if the client sent none.
     """
 
-    def __init__(self, metrics: Metrics, lag: LoopLag) -> None:
+    def __init__(self, metrics: Metrics, lag: LoopLag, check: Callable[[int | None], None] = lambda _: None) -> None:
         self._lag = lag
+        self._check = check
         self._promises = Promises()
         self._metrics = metrics
-        self._answers: dict[tuple[str, bool], tuple[bytes, int, Counter, Histogram]] = {}
 
-    def answer(
-        self, method: bytes, url: bytes, headers: Iterable[tuple[bytes, bytes]], client: object, *, closes: bool
-    ) -> bytes | None:
+    def answer(self, method: bytes, url: bytes, headers: Headers, client: object, *, closes: bool) -> bytes | None:
         """The refusal of a request with this head; None if it should not be refused.
 
-        The names of the headers are in lower case; `closes` if the connection is closed after the answer.
+        `closes` if the connection is closed after the answer.
         """
-        lag = self._lag.predict()
-        if lag < MAX_LAG_SECONDS or method != b"POST":
+        if method != b"POST":
             return None
-        path = url.partition(b"?")[0]
+        path, _, query = url.partition(b"?")
         route = route_of(path)
         if route is None:
             return None
-        answer = self._answers.get((route, closes))
-        if answer is None:  # a series of the metrics appears when it is first counted
-            rejected, duration = (
-                self._metrics.rejected.labels("busy"),
-                self._metrics.request_duration.labels(route, 503),
-            )
-            answer = *template_of(has_error=route != DETECT, closes=closes), rejected, duration
-            self._answers[route, closes] = answer
-        template, length, rejected, duration = answer
-        rejected.inc()
-        duration.observe(lag)
-        own_id = id_of(headers)
-        wait_seconds = self._promises.next_seconds(time.monotonic(), lag, REQUEST_SECONDS)
+        start = time.monotonic()
+        error = self._refusal(route, query, headers)
+        if error is None:
+            return None
+        own_id = id_of(headers).decode()
+        problem = Problem(503, f"the server is busy: {error}", retry_after(error.retry_after_seconds))
+        fields = {"type": "about:blank", **problem.as_json(), "request_id": own_id}
+        body = to_json(fields if route == DETECT else {**fields, "error": problem.detail})
+        seconds = self._lag.predict() + time.monotonic() - start
+        self._metrics.request_duration.labels(route, 503).observe(seconds)
         if logger.isEnabledFor(logging.INFO):
-            token = request_id.set(own_id.decode())
-            fields = {"method": "POST", "path": path.decode("latin-1"), "status": 503, "ms": round(1000 * lag, 2)}
-            logger.info("request", extra={**fields, "client": client})
+            token = request_id.set(own_id)
+            line = {"method": "POST", "path": path.decode("latin-1"), "status": 503, "ms": round(1000 * seconds, 2)}
+            logger.info("request", extra={**line, "client": client})
             request_id.reset(token)
-        wait = retry_after(wait_seconds)
-        seconds, milliseconds = wait["Retry-After"].encode(), wait["Retry-After-Ms"].encode()
-        return template % (length + len(own_id), own_id, seconds, milliseconds, own_id)
+        lines = [
+            "HTTP/1.1 503 Service Unavailable",
+            f"content-type: {PROBLEM_JSON}",
+            f"content-length: {len(body)}",
+            f"x-request-id: {own_id}",
+            *(f"{name.lower()}: {value}" for name, value in problem.headers.items()),
+            *(["connection: close"] if closes else []),
+        ]
+        return "\r\n".join([*lines, "", ""]).encode() + body
+
+    def _refusal(self, route: str, query: bytes, headers: Headers) -> RejectedError | None:
+        lag = self._lag.predict()
+        if lag >= MAX_LAG_SECONDS:
+            self._metrics.rejected.labels("busy").inc()
+            return RejectedError("busy", DETAIL, self._promises.next_seconds(time.monotonic(), lag, REQUEST_SECONDS))
+        timeout = next((value for name, value in headers if name == b"x-request-timeout-ms"), None)
+        if route != DETECT or b"model=" in query or not (timeout is None or is_plain(timeout)):
+            return None  # the handler decides
+        try:
+            self._check(None if timeout is None else int(timeout))
+        except RejectedError as error:
+            return error
+        return None
+
+
+def is_plain(timeout: bytes) -> bool:
+    """Whether the header is a valid number, so that no error of the client is taken for a busy server."""
+    return timeout.isdigit() and 1 <= len(timeout) <= 5 and int(timeout) > 0
 
 
 def route_of(path: bytes) -> str | None:
@@ -81,28 +104,9 @@ def route_of(path: bytes) -> str | None:
     return None
 
 
-def id_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+def id_of(headers: Headers) -> bytes:
     """The X-Request-Id of the client if it is a short plain word, else a new one."""
     for name, value in headers:
         if name == b"x-request-id" and ACCEPTED_ID.fullmatch(value.decode("latin-1")):
             return value
     return b"%032x" % random.getrandbits(128)
-
-
-def template_of(*, has_error: bool, closes: bool) -> tuple[bytes, int]:
-    """The head and the body of the answer, and the length of the body without the id.
-
-    The template has places for the length of the body, the id, Retry-After, Retry-After-Ms, and the id again.
-    """
-    fields = {"type": "about:blank", **Problem(503, DETAIL).as_json(), **({"error": DETAIL} if has_error else {})}
-    start = to_json(fields)[:-1] + b',"request_id":"'
-    lines = [
-        b"HTTP/1.1 503 Service Unavailable",
-        b"content-type: " + PROBLEM_JSON.encode(),
-        b"content-length: %d",
-        b"x-request-id: %b",
-        b"retry-after: %b",
-        b"retry-after-ms: %b",
-        *([b"connection: close"] if closes else []),
-    ]
-    return b"\r\n".join(lines) + b"\r\n\r\n" + start + b'%b"}', len(start) + 2

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
@@ -50,7 +51,7 @@ class ServerState:
         self.budget = PixelBudget(settings.max_pixels_in_flight)
         self.bodies = BodyBudget(settings.max_body_bytes_in_flight)
         self.lag = LoopLag()
-        self.busy = BusyRefusals(self.metrics, self.lag)
+        self.busy = BusyRefusals(self.metrics, self.lag, self.check_default)
         self.num_requests = 0
         self.is_running = False
         self.is_draining = False
@@ -125,6 +126,12 @@ class ServerState:
             objective_seconds=model.objective_seconds(num_images),
             deadline_seconds=self.settings.default_deadline_seconds,
         )
+
+    def check_default(self, timeout_ms: int | None) -> None:
+        """Raise RejectedError if the default model should refuse a request that arrives now."""
+        if self.is_running and self.repository.models:
+            model, now = self.repository.models[0], time.monotonic()
+            model.check(self.limits(model, timeout_ms and timeout_ms / 1000, start=now, received=now))
 
     @asynccontextmanager
     async def admitted(self, model: ServedModel) -> AsyncIterator[BodyShare]:

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from service.api.busy import MAX_LAG_SECONDS, BusyRefusals
 from service.api.schemas import ProblemDetails
+from service.scheduling.admission import RejectedError
 from service.scheduling.loop_lag import LoopLag
 from service.telemetry.metrics import Metrics
 
@@ -101,3 +102,30 @@ def test_refusals_are_counted_and_logged(metrics: Metrics, caplog: pytest.LogCap
     assert 'singleshot_request_duration_seconds_count{code="503",route="/detect"} 1.0' in text
     assert 'route="/v2/models/{name}/versions/{version}/infer"} 1.0' in text
     assert [vars(record)["path"] for record in caplog.records] == ["/detect", "/v2/models/tiny/versions/1/infer"]
+
+
+def test_what_the_default_model_would_answer_late_is_refused_from_its_head() -> None:
+    asked = []
+
+    def check(timeout_ms: int | None) -> None:
+        asked.append(timeout_ms)
+        raise RejectedError("late", "the answer would take 3 s", 2.5)
+
+    busy = BusyRefusals(Metrics(CollectorRegistry()), LoopLag(), check)
+    told = ask(busy, b"/detect?nms=hard", (b"x-request-timeout-ms", b"400"), (b"x-request-id", b"mine"))
+    assert (told["retry-after"], told["retry-after-ms"], told["x-request-id"]) == ("3", "2500", "mine")
+    assert "the server is busy: the answer would take 3 s" in told["body"]
+    ask(busy, b"/detect")
+    assert asked == [400, None]
+
+
+@pytest.mark.parametrize(
+    ("url", "timeout"),
+    [(b"/detect?model=other", b"400"), (b"/v2/models/tiny/infer", b"400"), (b"/detect", b"-1"), (b"/detect", b"0")],
+)
+def test_the_handler_decides_on_other_models_and_on_invalid_timeouts(url: bytes, timeout: bytes) -> None:
+    def check(_: int | None) -> None:
+        raise RejectedError("late", "late", 1.0)
+
+    busy = BusyRefusals(Metrics(CollectorRegistry()), LoopLag(), check)
+    assert busy.answer(b"POST", url, [(b"x-request-timeout-ms", timeout)], "192.0.2.1", closes=False) is None
