@@ -4,7 +4,8 @@ import ctypes
 import gc
 
 LARGE_BYTES = 4 * 2**20  # more than the pixels of a small image: getting a large block costs a fault for each page
-M_MMAP_THRESHOLD = -3  # <malloc.h>
+KEPT_BYTES = 2 * LARGE_BYTES  # at the end of each arena: returning and getting them again costs these faults too
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
 
 
 def return_large_blocks() -> None:
@@ -16,6 +17,7 @@ def return_large_blocks() -> None:
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_option is not None:
         set_option(M_MMAP_THRESHOLD, LARGE_BYTES)
+        set_option(M_TRIM_THRESHOLD, KEPT_BYTES)  # 128 KiB if only the other one is set
 
 
 def release_freed_memory() -> None:
