@@ -56,7 +56,7 @@ def add_detect(app: FastAPI, server: ServerState) -> Callable[[Request], Awaitab
         model = server.repository.choose(query.model, query.version)
         options = options_of(query, model)
         # before the body is read: reading it is most of the cost of a refusal
-        model.check(server.limits(model, timeout, start=start, received=start))
+        model.check_early(server.limits(model, timeout, start=start, received=start))
         async with server.admitted(model) as share:
             uploads = await read_uploads(request, server.settings, share)
             received = time.monotonic()

@@ -131,7 +131,7 @@ class ServerState:
         """Raise RejectedError if the default model should refuse a request that arrives now."""
         if self.is_running and self.repository.models:
             model, now = self.repository.models[0], time.monotonic()
-            model.check(self.limits(model, timeout_ms and timeout_ms / 1000, start=now, received=now))
+            model.check_early(self.limits(model, timeout_ms and timeout_ms / 1000, start=now, received=now))
 
     @asynccontextmanager
     async def admitted(self, model: ServedModel) -> AsyncIterator[BodyShare]:

@@ -195,6 +195,11 @@ class ServedModel:
         await self._batcher.close(self._settings.drain_limit_seconds)
         await asyncio.to_thread(self._free)  # it takes OpenVINO some tenths of a second
 
+    def check_early(self, limits: TimeLimits) -> None:
+        """`check` before a body is read, at no cost while nothing is refused: then the first one pays for its body."""
+        if self._batcher.is_refusing:
+            self.check(limits)
+
     def check(self, limits: TimeLimits, num_images: int = 1) -> None:
         """Raise RejectedError if a request that arrived now with so many images should be refused."""
         with self._counting_refusals():

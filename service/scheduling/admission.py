@@ -1,5 +1,6 @@
 """Admission: which images are accepted, and when the refused ones should be sent again."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -60,6 +61,7 @@ class Admission:
         self._cost = cost
         self._max_queue = max_queue
         self.flow = Flow()
+        self.refused_at = -math.inf  # the last refusal (time.monotonic())
         self._promises = Promises()
         self._margin = Margin()
 
@@ -118,6 +120,7 @@ class Admission:
         return max(finish, ready_seconds + self._cost.seconds(1))
 
     def _promise(self, load: Load, now: float, soonest_seconds: float, num_images: int) -> float:
+        self.refused_at = now
         seconds_each = self._cost.seconds(load.batch_size) / load.batch_size / len(load.free_in)
         return self._promises.next_seconds(now, soonest_seconds, num_images * seconds_each)
 

@@ -28,6 +28,8 @@ from service.scheduling.streams import Streams
 from service.scheduling.ticket import Job, Ticket
 from service.telemetry.logs import request_id
 
+REFUSING_SECONDS = 1.0
+
 
 class Batcher:
     """The queue of one engine and the threads that run it.
@@ -119,6 +121,11 @@ class Batcher:
         with self._lock:
             now = time.monotonic()
             self._admission.check(self._load(objective, now), now=now, objective=objective, num_images=num_images)
+
+    @property
+    def is_refusing(self) -> bool:
+        """Whether an image was refused within the last second, so that it pays to ask before a body is read."""
+        return time.monotonic() - self._admission.refused_at < REFUSING_SECONDS
 
     @contextmanager
     def reserve(

@@ -25,7 +25,7 @@ class DecodePool:
     """
 
     def __init__(self, num_threads: int) -> None:
-        self._lock = threading.Lock()  # guards all below
+        self._lock = threading.Lock()  # guards the backlogs
         self._seconds_a_pixel = FIRST_SECONDS
         self._num_decoded = 0
         self._small = Lane(num_threads, "decode")
@@ -81,11 +81,10 @@ class DecodePool:
         The estimate is a geometric mean, so that an image that takes far more or far less than predicted moves it by a
         bounded factor, and as much up as down.
         """
-        with self._lock:
-            self._num_decoded += 1
-            share = max(NEW_SHARE, 1 / (self._num_decoded + 1))
-            surprise = min(MAX_SURPRISE, max(1 / MAX_SURPRISE, seconds / self.seconds(work)))
-            self._seconds_a_pixel *= surprise**share
+        self._num_decoded += 1  # without the lock: if two threads learn at once, the loss of one does no harm
+        share = max(NEW_SHARE, 1 / (self._num_decoded + 1))
+        surprise = min(MAX_SURPRISE, max(1 / MAX_SURPRISE, seconds / self.seconds(work)))
+        self._seconds_a_pixel *= surprise**share
 
     def _lane(self, work: int) -> "Lane":
         return self._large if self.is_large(work) else self._small

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from service.scheduling import batcher as batcher_module
 from service.scheduling.admission import RejectedError
 from service.scheduling.batch_run import ExpiredError
 from service.scheduling.batcher import Batcher
@@ -76,6 +77,22 @@ def test_an_idle_batcher_takes_all_images_of_a_request_and_a_busy_one_those_that
         assert await asyncio.gather(*tasks) == [1, 2, 3, 4]
 
     with_batcher(test, max_batch=1, seconds=4, max_queue=8)
+
+
+def test_a_batcher_says_that_it_refuses_from_the_first_refusal_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(batcher: Batcher, engine: GatedEngine) -> None:
+        task = submit(batcher, 1)
+        await started(engine)
+        assert not batcher.is_refusing
+        with pytest.raises(RejectedError):
+            await submit(batcher, 2, deadline=5)
+        assert batcher.is_refusing
+        monkeypatch.setattr(batcher_module, "REFUSING_SECONDS", 0.0)
+        assert not batcher.is_refusing
+        engine.permits.release()
+        assert await task == 1
+
+    with_batcher(test, seconds=4)
 
 
 def test_a_closed_batcher_says_so() -> None:
