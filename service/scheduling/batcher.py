@@ -62,6 +62,7 @@ class Batcher:
         self._num_threads = num_streams + num_spare_threads
         self._max_batch = max_batch
         self._batch_sizes = batch_sizes
+        self._max_queue = max_queue
         self._on_batch = on_batch
         self._numbers = itertools.count()
         self._admission = Admission(cost, max_queue)  # used on the event loop only
@@ -124,8 +125,11 @@ class Batcher:
 
     @property
     def is_refusing(self) -> bool:
-        """Whether an image was refused within the last second, so that it pays to ask before a body is read."""
-        return time.monotonic() - self._admission.refused_at < REFUSING_SECONDS
+        """Whether it pays to ask before a body is read: an image was refused within the last second, or soon will be
+        because half of the queue is taken.
+        """
+        refused_seconds = time.monotonic() - self._admission.refused_at
+        return refused_seconds < REFUSING_SECONDS or 2 * self.depth >= self._max_queue
 
     @contextmanager
     def reserve(
