@@ -35,6 +35,7 @@ ADAM7 = (
 
 # see ImageHeader.weight
 BASE, BYTE_OF_A_PIXEL, ALPHA = 0.5, 2.2, 2.0
+ROW = 20.0  # for each row, which matters if the rows are short
 INTERLACED = 2.2  # a factor
 
 
@@ -68,6 +69,7 @@ def read_header(body: bytes) -> ImageHeader:
         raise ImageError(422, f"the PNG file has the unknown colour type {layout.colour}")
     weight = BASE + BYTE_OF_A_PIXEL * CHANNELS[layout.colour] * layout.depth / 8
     weight += ALPHA if layout.colour in (GREY_ALPHA, RGBA) else 0
+    weight += ROW / max(1, layout.width)
     orientation = 1
     for name, start, end in _chunks(body):
         if name == b"eXIf":

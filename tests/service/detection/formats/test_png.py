@@ -142,5 +142,15 @@ def test_work_grows_with_the_bytes_of_a_pixel() -> None:
         for depth, colour, channels in [(1, 0, 1), (8, 0, 1), (8, 2, 3), (8, 6, 4), (16, 2, 3), (16, 6, 4)]
     ]
     assert weights == sorted(set(weights))
-    assert weights[2] == pytest.approx(7.1)
+    assert weights[2] == pytest.approx(0.5 + 2.2 * 3 + 20 / 2)
     assert read_header(png_file(np.zeros((2, 2, 3), np.int64), 8, 2, interlace=True)).weight > 2 * weights[2]
+
+
+def test_rows_take_work_even_if_they_are_short() -> None:
+    tall = png_file(np.ones((6000, 1, 1), np.int64), 1, 3, extra=[chunk(b"PLTE", bytes(6))])
+    wide = png_file(np.ones((1, 6000, 1), np.int64), 1, 3, extra=[chunk(b"PLTE", bytes(6))])
+    assert read_header(tall).work > 20 * read_header(wide).work
+    with pytest.raises(ImageError, match="takes as long to decode") as caught:
+        decode_image(tall, max_pixels=6000)
+    assert caught.value.status == 413
+    assert decode_image(wide, max_pixels=6000).pixels.shape == (1, 6000, 3)
