@@ -127,6 +127,7 @@ def _read_layout(body: bytes) -> Layout:
 def _indices(rows: NDArray[np.uint8], layout: Layout) -> NDArray[np.uint8]:
     """rows uint8 [H, bytes] -> the pixels' indices into the palette, uint8 [H, W]."""
     if layout.bits < 8:
+        rows = rows[:, : -(-layout.width * layout.bits // 8)]  # without the padding, which may be most of a row
         shifts = np.arange(8 - layout.bits, -1, -layout.bits, dtype=np.uint8)
         rows = (rows[..., None] >> shifts & np.uint8(2**layout.bits - 1)).reshape(layout.height, -1)
     return np.ascontiguousarray(rows[:, : layout.width])

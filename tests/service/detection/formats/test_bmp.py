@@ -1,6 +1,7 @@
 """BMP: all versions of the header and all layouts beside values of our own."""
 
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -152,3 +153,14 @@ def test_work_is_that_of_the_layout() -> None:
     plain = read_header(bmp_file(values, 8, palette=PALETTE)).weight
     masked = read_header(bmp_file(values, 32)).weight
     assert 1 == plain < masked < read_header(bmp_file(values, 32, compression=6, masks=(1, 2, 4, 8))).weight
+
+
+def test_the_padding_of_narrow_rows_takes_no_memory() -> None:
+    body = bmp_file(np.ones((100_000, 1), np.int64), 1, palette=PALETTE[:2])
+    tracemalloc.start()
+    try:
+        assert (decoded(body) == PALETTE[1]).all()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * len(body)
