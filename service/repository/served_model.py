@@ -196,7 +196,7 @@ class ServedModel:
         await asyncio.to_thread(self._free)  # it takes OpenVINO some tenths of a second
 
     def check_early(self, limits: TimeLimits) -> None:
-        """`check` before a body is read, at no cost while nothing is refused; the first refused one pays for its body."""
+        """`check` before a body is read, at no cost while nothing is refused: the first refusal reads a body."""
         if self._batcher.is_refusing:
             self.check(limits)
 
