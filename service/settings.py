@@ -41,7 +41,9 @@ def mask_url(url: str) -> str:
 class Settings(BaseSettings):
     """Settings of the server; each is also an environment variable `SINGLESHOT_<NAME>`, which counts if not empty."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid", allow_inf_nan=False
+    )
 
     bundles: Annotated[tuple[str, ...], NoDecode] = Field(
         ("default",),

@@ -9,6 +9,7 @@ from pydantic_core import to_json
 
 from service.api.problems import PROBLEM_JSON, Problem, retry_after
 from service.api.request_context import ACCEPTED_ID
+from service.repository.served_model import MIN_OBJECTIVE_SECONDS
 from service.scheduling.admission import Promises, RejectedError
 from service.scheduling.loop_lag import LoopLag
 from service.telemetry.logs import request_id
@@ -16,7 +17,8 @@ from service.telemetry.metrics import Metrics
 
 logger = logging.getLogger("singleshot")
 
-MAX_LAG_SECONDS = 0.02  # a request passes the loop twice before admission, which predicts the rest of its time
+LAG_SHARE = 0.08  # of a request's time: it passes the loop twice before admission, which predicts the rest
+MAX_LAG_SECONDS = LAG_SHARE * MIN_OBJECTIVE_SECONDS  # for a request without much time
 REQUEST_SECONDS = 0.002  # that a request takes the loop: the refused ones should return one after the other
 DETECT, INFER, VERSION_INFER = "/detect", "/v2/models/{name}/infer", "/v2/models/{name}/versions/{version}/infer"
 DETAIL = "it gets more requests than it can read in time"
@@ -30,11 +32,18 @@ class BusyRefusals:
     refusal comes before keys and rates are checked. It is in the metrics and in the log, but not in the traces.
 
     `check` raises RejectedError if the default model should refuse a request with this timeout in milliseconds, None
-    if the client sent none.
+    if the client sent none. `objective_seconds` gives the time of a request without a timeout.
     """
 
-    def __init__(self, metrics: Metrics, lag: LoopLag, check: Callable[[int | None], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        lag: LoopLag,
+        check: Callable[[int | None], None] = lambda _: None,
+        objective_seconds: Callable[[], float] = lambda: MIN_OBJECTIVE_SECONDS,
+    ) -> None:
         self._lag = lag
+        self._objective_seconds = objective_seconds
         self._check = check
         self._promises = Promises()
         self._metrics = metrics
@@ -77,14 +86,18 @@ class BusyRefusals:
 
     def _refusal(self, route: str, query: bytes, headers: Headers) -> RejectedError | None:
         lag = self._lag.predict()
+        header = next((value for name, value in headers if name == b"x-request-timeout-ms"), None)
+        timeout_ms = int(header) if header is not None and is_plain(header) else None
         if lag >= MAX_LAG_SECONDS:
-            self._metrics.rejected.labels("busy").inc()
-            return RejectedError("busy", DETAIL, self._promises.next_seconds(time.monotonic(), lag, REQUEST_SECONDS))
-        timeout = next((value for name, value in headers if name == b"x-request-timeout-ms"), None)
-        if route != DETECT or b"model=" in query or not (timeout is None or is_plain(timeout)):
+            has_seconds = self._objective_seconds() if timeout_ms is None else timeout_ms / 1000
+            if lag >= max(MAX_LAG_SECONDS, LAG_SHARE * has_seconds):
+                self._metrics.rejected.labels("busy").inc()
+                wait_seconds = self._promises.next_seconds(time.monotonic(), lag, REQUEST_SECONDS)
+                return RejectedError("busy", DETAIL, wait_seconds)
+        if route != DETECT or b"model=" in query or (header is not None and timeout_ms is None):
             return None  # the handler decides
         try:
-            self._check(None if timeout is None else int(timeout))
+            self._check(timeout_ms)
         except RejectedError as error:
             return error
         return None

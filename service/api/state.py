@@ -20,7 +20,7 @@ from service.memory import return_freed_pages
 from service.repository.engine_builds import EngineBuilds
 from service.repository.open_model import ModelOpener
 from service.repository.repository import Repository
-from service.repository.served_model import ServedModel
+from service.repository.served_model import MIN_OBJECTIVE_SECONDS, ServedModel
 from service.repository.watchdog import Watchdog
 from service.scheduling.admission import RejectedError, TimeLimits
 from service.scheduling.decode_pool import DecodePool
@@ -51,7 +51,7 @@ class ServerState:
         self.budget = PixelBudget(settings.max_pixels_in_flight)
         self.bodies = BodyBudget(settings.max_body_bytes_in_flight)
         self.lag = LoopLag()
-        self.busy = BusyRefusals(self.metrics, self.lag, self.check_default)
+        self.busy = BusyRefusals(self.metrics, self.lag, self.check_default, self.default_objective_seconds)
         self.num_requests = 0
         self.is_running = False
         self.is_draining = False
@@ -126,6 +126,11 @@ class ServerState:
             objective_seconds=model.objective_seconds(num_images),
             deadline_seconds=self.settings.default_deadline_seconds,
         )
+
+    def default_objective_seconds(self) -> float:
+        """The objective of a request for the default model."""
+        models = self.repository.models
+        return models[0].objective_seconds() if models else MIN_OBJECTIVE_SECONDS
 
     def check_default(self, timeout_ms: int | None) -> None:
         """Raise RejectedError if the default model should refuse a request that arrives now."""

@@ -129,3 +129,11 @@ def test_the_handler_decides_on_other_models_and_on_invalid_timeouts(url: bytes,
 
     busy = BusyRefusals(Metrics(CollectorRegistry()), LoopLag(), check)
     assert busy.answer(b"POST", url, [(b"x-request-timeout-ms", timeout)], "192.0.2.1", closes=False) is None
+
+
+def test_a_request_with_more_time_is_refused_at_a_longer_lag(metrics: Metrics) -> None:
+    busy = refusals(metrics, lag_seconds=2 * MAX_LAG_SECONDS)
+    ask(busy, b"/detect", (b"x-request-timeout-ms", b"100"))
+    ask(busy, b"/detect", (b"x-request-timeout-ms", b"250"))
+    patient = [(b"x-request-timeout-ms", b"20000")]
+    assert busy.answer(b"POST", b"/detect", patient, "192.0.2.1", closes=False) is None
