@@ -45,14 +45,19 @@ class MemoryWatch:
 
 
 def growth_of(times: Sequence[float], samples: Sequence[float]) -> float:
-    """The growth of memory over the last two thirds, as a share of its mean, by a line through these samples.
+    """The growth of memory over the last two thirds, as a share of its mean: a line through the least of each minute.
 
-    A line, because single samples also hold the bodies and pixels of the requests of that moment.
+    Single samples also hold the bodies and pixels of the requests of that moment, up to the whole memory again; what
+    the server never gives back is in the least sample too.
     """
-    start = len(samples) // 3
-    late, grown = np.array(times[start:]), np.array(samples[start:])
-    slope, _ = np.polyfit(late - late[0], grown, 1)
-    return float(slope * (late[-1] - late[0]) / grown.mean())
+    seconds = np.array(times) - times[0]
+    minutes = (seconds // MINUTE).astype(int)
+    least = np.array([np.array(samples)[minutes == minute].min() for minute in np.unique(minutes)])
+    late = least[len(least) // 3 :]
+    if len(late) < 2:
+        return 0.0
+    slope, _ = np.polyfit(np.arange(len(late)), late, 1)
+    return float(slope * (len(late) - 1) / late.mean())
 
 
 def soak(
