@@ -1,8 +1,15 @@
-"""How pytest-xdist shares the tests out to its processes."""
+"""How pytest-xdist shares the tests out to its processes, and the signals that the tests' own processes inherit."""
 
+import signal
 from typing import Any
 
 import pytest
+
+# a shell's background jobs ignore these signals, and so would the processes that the tests start
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.hookimpl(optionalhook=True)  # plain pytest runs without xdist
