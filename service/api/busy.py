@@ -1,14 +1,15 @@
 """Refuses detect requests from their head, before they cost the event loop anything else."""
 
 import logging
-import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from functools import cached_property
 
-from pydantic_core import to_json
+from prometheus_client import Histogram
 
-from service.api.problems import PROBLEM_JSON, Problem, retry_after
-from service.api.request_context import ACCEPTED_ID
+from service.api.deadline import seconds_of
+from service.api.problems import PROBLEM_JSON, Problem, problem_body, retry_after
+from service.api.request_context import id_of
 from service.repository.served_model import MIN_OBJECTIVE_SECONDS
 from service.scheduling.admission import Promises, RejectedError
 from service.scheduling.loop_lag import LoopLag
@@ -22,7 +23,7 @@ MAX_LAG_SECONDS = LAG_SHARE * MIN_OBJECTIVE_SECONDS  # for a request without muc
 REQUEST_SECONDS = 0.002  # that a request takes the loop: the refused ones should return one after the other
 DETECT, INFER, VERSION_INFER = "/detect", "/v2/models/{name}/infer", "/v2/models/{name}/versions/{version}/infer"
 DETAIL = "it gets more requests than it can read in time"
-Headers = Iterable[tuple[bytes, bytes]]  # the names in lower case
+Headers = Sequence[tuple[bytes, bytes]]  # the names in lower case
 
 
 class BusyRefusals:
@@ -31,15 +32,15 @@ class BusyRefusals:
     A request is refused if the event loop is late, or if the default model, which it asks for, would answer late. A
     refusal comes before keys and rates are checked. It is in the metrics and in the log, but not in the traces.
 
-    `check` raises RejectedError if the default model should refuse a request with this timeout in milliseconds, None
-    if the client sent none. `objective_seconds` gives the time of a request without a timeout.
+    `check` raises RejectedError if the default model should refuse a request with this timeout in seconds, None if
+    the client sent none. `objective_seconds` gives the time of a request without a timeout.
     """
 
     def __init__(
         self,
         metrics: Metrics,
         lag: LoopLag,
-        check: Callable[[int | None], None] = lambda _: None,
+        check: Callable[[float | None], None] = lambda _: None,
         objective_seconds: Callable[[], float] = lambda: MIN_OBJECTIVE_SECONDS,
     ) -> None:
         self._lag = lag
@@ -60,15 +61,15 @@ class BusyRefusals:
         if route is None:
             return None
         start = time.monotonic()
-        error = self._refusal(route, query, headers)
+        firsts = dict(reversed(headers))  # the first of several headers of the same name
+        error = self._refusal(route, query, firsts.get(b"x-request-timeout-ms"))
         if error is None:
             return None
-        own_id = id_of(headers).decode()
+        own_id = id_of(firsts.get(b"x-request-id", b"").decode("latin-1"))
         problem = Problem(503, f"the server is busy: {error}", retry_after(error.retry_after_seconds))
-        fields = {"type": "about:blank", **problem.as_json(), "request_id": own_id}
-        body = to_json(fields if route == DETECT else {**fields, "error": problem.detail})
+        body = problem_body(problem, own_id, route)
         seconds = self._lag.predict() + time.monotonic() - start
-        self._metrics.request_duration.labels(route, 503).observe(seconds)
+        self._durations[route].observe(seconds)
         if logger.isEnabledFor(logging.INFO):
             token = request_id.set(own_id)
             line = {"method": "POST", "path": path.decode("latin-1"), "status": 503, "ms": round(1000 * seconds, 2)}
@@ -84,28 +85,26 @@ class BusyRefusals:
         ]
         return "\r\n".join([*lines, "", ""]).encode() + body
 
-    def _refusal(self, route: str, query: bytes, headers: Headers) -> RejectedError | None:
+    @cached_property
+    def _durations(self) -> dict[str, Histogram]:
+        return {route: self._metrics.request_duration.labels(route, 503) for route in (DETECT, INFER, VERSION_INFER)}
+
+    def _refusal(self, route: str, query: bytes, timeout: bytes | None) -> RejectedError | None:
         lag = self._lag.predict()
-        header = next((value for name, value in headers if name == b"x-request-timeout-ms"), None)
-        timeout_ms = int(header) if header is not None and is_plain(header) else None
+        has_seconds = None if timeout is None else seconds_of(timeout.decode("latin-1"))
         if lag >= MAX_LAG_SECONDS:
-            has_seconds = self._objective_seconds() if timeout_ms is None else timeout_ms / 1000
-            if lag >= max(MAX_LAG_SECONDS, LAG_SHARE * has_seconds):
+            objective_seconds = self._objective_seconds() if has_seconds is None else has_seconds
+            if lag >= max(MAX_LAG_SECONDS, LAG_SHARE * objective_seconds):
                 self._metrics.rejected.labels("busy").inc()
                 wait_seconds = self._promises.next_seconds(time.monotonic(), lag, REQUEST_SECONDS)
                 return RejectedError("busy", DETAIL, wait_seconds)
-        if route != DETECT or b"model=" in query or (header is not None and timeout_ms is None):
+        if route != DETECT or b"model=" in query or (timeout is not None and has_seconds is None):
             return None  # the handler decides
         try:
-            self._check(timeout_ms)
+            self._check(has_seconds)
         except RejectedError as error:
             return error
         return None
-
-
-def is_plain(timeout: bytes) -> bool:
-    """Whether the header is a valid number, so that no error of the client is taken for a busy server."""
-    return timeout.isdigit() and 1 <= len(timeout) <= 5 and int(timeout) > 0
 
 
 def route_of(path: bytes) -> str | None:
@@ -115,11 +114,3 @@ def route_of(path: bytes) -> str | None:
     if path.startswith(b"/v2/models/") and path.endswith(b"/infer"):
         return VERSION_INFER if b"/versions/" in path else INFER
     return None
-
-
-def id_of(headers: Headers) -> bytes:
-    """The X-Request-Id of the client if it is a short plain word, else a new one."""
-    for name, value in headers:
-        if name == b"x-request-id" and ACCEPTED_ID.fullmatch(value.decode("latin-1")):
-            return value
-    return b"%032x" % random.getrandbits(128)

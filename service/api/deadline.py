@@ -13,9 +13,16 @@ def read_timeout(headers: Headers) -> float | None:
     text = headers.get("x-request-timeout-ms")
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= MAX_TIMEOUT_MS):
+    seconds = seconds_of(text)
+    if seconds is None:
         raise RequestError(422, f"X-Request-Timeout-Ms should be a whole number from 1 to {MAX_TIMEOUT_MS}")
-    return int(text) / 1000
+    return seconds
+
+
+def seconds_of(text: str) -> float | None:
+    """The seconds of a valid X-Request-Timeout-Ms; None if it is not valid."""
+    is_valid = text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= MAX_TIMEOUT_MS
+    return int(text) / 1000 if is_valid else None
 
 
 def limits_of(

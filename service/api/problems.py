@@ -124,13 +124,19 @@ def retry_after(seconds: float) -> dict[str, str]:
     return {"Retry-After": str(max(1, math.ceil(seconds))), "Retry-After-Ms": str(max(1, math.ceil(1000 * seconds)))}
 
 
+def problem_body(problem: Problem, request_id: str, path: str = "") -> bytes:
+    """The body of an answer; under /v2 the detail is also in `error`, which Triton's clients read."""
+    fields = {"type": "about:blank", **problem.as_json(), "request_id": request_id}
+    if path.startswith("/v2"):
+        fields["error"] = problem.detail
+    return to_json(fields)
+
+
 def problem_response(error: Exception, scope: Scope) -> Response:
-    """The response to one of ANSWERED_ERRORS; under /v2 the detail is also in `error`, which Triton's clients read."""
+    """The response to one of ANSWERED_ERRORS."""
     problem = problem_of(error)
-    body = {"type": "about:blank", **problem.as_json(), "request_id": scope["state"]["request_id"]}
-    if scope["path"].startswith("/v2"):
-        body["error"] = problem.detail
-    return Response(to_json(body), problem.status, problem.headers, media_type=PROBLEM_JSON)
+    body = problem_body(problem, scope["state"]["request_id"], scope["path"])
+    return Response(body, problem.status, problem.headers, media_type=PROBLEM_JSON)
 
 
 def install_error_handlers(app: FastAPI) -> None:

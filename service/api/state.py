@@ -129,14 +129,15 @@ class ServerState:
 
     def default_objective_seconds(self) -> float:
         """The objective of a request for the default model."""
-        models = self.repository.models
-        return models[0].objective_seconds() if models else MIN_OBJECTIVE_SECONDS
+        model = self.repository.default
+        return MIN_OBJECTIVE_SECONDS if model is None else model.objective_seconds()
 
-    def check_default(self, timeout_ms: int | None) -> None:
-        """Raise RejectedError if the default model should refuse a request that arrives now."""
-        if self.is_running and self.repository.models:
-            model, now = self.repository.models[0], time.monotonic()
-            model.check_early(self.limits(model, timeout_ms and timeout_ms / 1000, start=now, received=now))
+    def check_default(self, timeout: float | None) -> None:
+        """Raise RejectedError if the default model should refuse a request with this timeout that arrives now."""
+        model = self.repository.default if self.is_running else None
+        if model is not None and model.is_refusing:
+            now = time.monotonic()
+            model.check(self.limits(model, timeout, start=now, received=now))
 
     @asynccontextmanager
     async def admitted(self, model: ServedModel) -> AsyncIterator[BodyShare]:

@@ -66,6 +66,11 @@ class Repository:
         """The loaded models, canaries included; the default is the first."""
         return [slot.model for slot in self.slots if slot.model is not None]
 
+    @property
+    def default(self) -> ServedModel | None:
+        """The model that answers requests without a name; None if none is loaded."""
+        return next((slot.model for slot in self.slots if slot.model is not None), None)
+
     def choose(self, name: str | None, version: str | None = None) -> ServedModel:
         """The model that detects in the next images; two versions of a model share them. Raises ModelNotFoundError."""
         model = self.find(name, version)

@@ -195,9 +195,14 @@ class ServedModel:
         await self._batcher.close(self._settings.drain_limit_seconds)
         await asyncio.to_thread(self._free)  # it takes OpenVINO some tenths of a second
 
+    @property
+    def is_refusing(self) -> bool:
+        """Whether `check` pays before a body is read."""
+        return self._batcher.is_refusing
+
     def check_early(self, limits: TimeLimits) -> None:
         """`check` before a body is read, at no cost while nothing is refused: the first refusal reads a body."""
-        if self._batcher.is_refusing:
+        if self.is_refusing:
             self.check(limits)
 
     def check(self, limits: TimeLimits, num_images: int = 1) -> None:

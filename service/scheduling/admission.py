@@ -81,9 +81,9 @@ class Admission:
             room_seconds = min(load.free_in)  # the next batch that ends makes room
             raise RejectedError("queue_full", detail, self._promise(load, now, room_seconds, num_images))
         time_left = objective - now
-        seconds = self.predict(load, ready_seconds, num_images)
-        # a wait that the costs do not explain varies more: some images wait twice as long
-        unexplained = seconds - self._explained(load, ready_seconds, num_images)
+        explained = self._explained(load, ready_seconds, num_images)
+        seconds = max(explained, self.flow.seconds(num_images))
+        unexplained = seconds - explained  # such a wait varies more: some images wait twice as long
         margin = min(max(self._margin.seconds(now), unexplained), MAX_MARGIN_SHARE * max(0.0, time_left))
         in_time = seconds + margin
         if in_time > time_left:

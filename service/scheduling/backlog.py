@@ -37,7 +37,7 @@ class Backlog:
     def num_ahead(self, urgency: tuple[float, float]) -> int:
         """How many tickets are more urgent."""
         groups = self.queue, self._in_buffer, self.expected
-        return sum(ticket.urgency < urgency for group in groups for ticket in group)
+        return sum([ticket.urgency < urgency for group in groups for ticket in group])  # faster than a generator
 
     def submit(self, ticket: Ticket) -> bool:
         """Queue an expected ticket -> False if it was forgotten."""

@@ -32,14 +32,19 @@ class CostModel:
         self._batch_sizes = sorted(batch_sizes or ())
         self.measured_sizes = tuple(self._seconds)  # at warm-up
         self._decode_seconds = 0.0  # of one image
+        self._asked: dict[int, float] = {}  # the predictions since the last batch: each request asks for several
 
     def seconds(self, size: int) -> float:
         """The predicted time of a batch of `size` images, interpolated linearly between the sizes seen so far."""
-        computed = self._computed_size(size)
-        known = self._seconds.get(computed)
-        if known is None:
-            known = float(np.interp(computed, list(self._seconds), list(self._seconds.values())))
-        return known + size * self._decode_seconds
+        asked = self._asked
+        seconds = asked.get(size)
+        if seconds is None:
+            computed = self._computed_size(size)
+            known = self._seconds.get(computed)
+            if known is None:
+                known = float(np.interp(computed, list(self._seconds), list(self._seconds.values())))
+            seconds = asked[size] = known + size * self._decode_seconds
+        return seconds
 
     def best_size(self, max_batch: int) -> int:
         """The smallest of the sizes measured at warm-up whose throughput is nearly the best.
@@ -63,10 +68,13 @@ class CostModel:
         known = self._seconds.get(size)
         if known is None:
             self._seconds = dict(sorted({**self._seconds, size: seconds}.items()))
-            return
-        ratio = min(seconds / known, MAX_SURPRISE)
-        own, others = 1 + NEW_SHARE * (ratio - 1), 1 + NEW_SHARE_OF_OTHERS * (ratio - 1)
-        self._seconds = {other: value * (own if other == size else others) for other, value in self._seconds.items()}
+        else:
+            ratio = min(seconds / known, MAX_SURPRISE)
+            own, others = 1 + NEW_SHARE * (ratio - 1), 1 + NEW_SHARE_OF_OTHERS * (ratio - 1)
+            self._seconds = {
+                other: value * (own if other == size else others) for other, value in self._seconds.items()
+            }
+        self._asked = {}
 
     def _computed_size(self, size: int) -> int:
         return next((computed for computed in self._batch_sizes if computed >= size), size)

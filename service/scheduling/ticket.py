@@ -1,7 +1,7 @@
 """A ticket: one accepted image that waits for its answer. A job: the work on that image."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -44,11 +44,10 @@ class Ticket:
     predicted: float
     result: asyncio.Future[Any]
     request_id: str
+    urgency: tuple[float, int] = field(init=False)  # the smaller, the more urgent
 
-    @property
-    def urgency(self) -> tuple[float, int]:
-        """The smaller, the more urgent."""
-        return self.objective, self.number
+    def __post_init__(self) -> None:
+        self.urgency = self.objective, self.number
 
     @property
     def is_settled(self) -> bool:

@@ -1,15 +1,15 @@
 """Uvicorn's connection of a client, with limits on the head of a request, and with each answer sent in one piece."""
 
 import asyncio
-import uuid
 from collections.abc import Callable
 from http import HTTPStatus
 
 import httptools
-from pydantic_core import to_json
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service.api.busy import BusyRefusals
+from service.api.problems import PROBLEM_JSON, Problem, problem_body
+from service.api.request_context import id_of
 from service.transport.joined_writes import JoinedWrites
 
 MAX_HEAD_BYTES = 64 * 2**10
@@ -90,8 +90,8 @@ class Connection(HttpToolsProtocol):
         if self._is_in_body and self._framing_bytes > MAX_HEAD_BYTES:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the body has too much around its chunks")
             return
-        if self._timer is None and self._is_client_due:  # most requests arrive in one piece, and need no timer
-            self._start_timer()
+        if self._timer is None and self._is_client_due and (self._is_in_head or self.timeout_keep_alive_task is None):
+            self._start_timer()  # most requests arrive in one piece, and need no timer
 
     def on_message_begin(self) -> None:
         """The parser has seen the first byte of a request."""
@@ -197,7 +197,7 @@ class Connection(HttpToolsProtocol):
         if answer is None:
             return False
         self.cycle = Answered()  # type: ignore[assignment]  # it has all that is used of a complete cycle
-        self.transport.write(answer)
+        self._writes.send(answer)
         self.on_response_complete()
         if closes:
             self.transport.close()
@@ -271,10 +271,9 @@ class Connection(HttpToolsProtocol):
         self.transport.close()
 
     def _write_problem(self, status: HTTPStatus, detail: str) -> None:
-        request_id = uuid.uuid4().hex
-        problem = {"type": "about:blank", "status": status, "title": status.phrase, "detail": detail}
-        body = to_json({**problem, "request_id": request_id})
-        head = f"HTTP/1.1 {status} {status.phrase}\r\nconnection: close\r\ncontent-type: application/problem+json\r\n"
+        request_id = id_of("")
+        body = problem_body(Problem(status, detail), request_id)
+        head = f"HTTP/1.1 {status} {status.phrase}\r\nconnection: close\r\ncontent-type: {PROBLEM_JSON}\r\n"
         self.transport.write(f"{head}content-length: {len(body)}\r\nx-request-id: {request_id}\r\n\r\n".encode() + body)
 
 

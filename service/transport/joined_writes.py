@@ -30,6 +30,11 @@ class JoinedWrites(asyncio.Transport):
             self._loop.call_soon(self.flush)
         self._parts.append(data)
 
+    def send(self, data: bytes) -> None:
+        """Send `data`, which is a whole answer, now."""
+        self._parts.append(data)
+        self.flush()
+
     def flush(self) -> None:
         """Send the kept writes now."""
         parts, self._parts = self._parts, []

@@ -107,8 +107,8 @@ def test_refusals_are_counted_and_logged(metrics: Metrics, caplog: pytest.LogCap
 def test_what_the_default_model_would_answer_late_is_refused_from_its_head() -> None:
     asked = []
 
-    def check(timeout_ms: int | None) -> None:
-        asked.append(timeout_ms)
+    def check(timeout: float | None) -> None:
+        asked.append(timeout)
         raise RejectedError("late", "the answer would take 3 s", 2.5)
 
     busy = BusyRefusals(Metrics(CollectorRegistry()), LoopLag(), check)
@@ -116,7 +116,7 @@ def test_what_the_default_model_would_answer_late_is_refused_from_its_head() -> 
     assert (told["retry-after"], told["retry-after-ms"], told["x-request-id"]) == ("3", "2500", "mine")
     assert "the server is busy: the answer would take 3 s" in told["body"]
     ask(busy, b"/detect")
-    assert asked == [400, None]
+    assert asked == [0.4, None]
 
 
 @pytest.mark.parametrize(
