@@ -1,6 +1,7 @@
 """Refuses detect requests from their head, before they cost the event loop anything else."""
 
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -8,7 +9,7 @@ from functools import cached_property
 from prometheus_client import Histogram
 
 from service.api.deadline import seconds_of
-from service.api.problems import PROBLEM_JSON, Problem, problem_body, retry_after
+from service.api.problems import Problem, raw_answer, retry_after
 from service.api.request_context import id_of
 from service.repository.served_model import MIN_OBJECTIVE_SECONDS
 from service.scheduling.admission import Promises, RejectedError
@@ -20,6 +21,7 @@ logger = logging.getLogger("singleshot")
 
 LAG_SHARE = 0.08  # of a request's time: it passes the loop twice before admission, which predicts the rest
 MAX_LAG_SECONDS = LAG_SHARE * MIN_OBJECTIVE_SECONDS  # for a request without much time
+REFUSING_SECONDS = 1.0  # after a refusal, others are likely
 REQUEST_SECONDS = 0.002  # that a request takes the loop: the refused ones should return one after the other
 DETECT, INFER, VERSION_INFER = "/detect", "/v2/models/{name}/infer", "/v2/models/{name}/versions/{version}/infer"
 DETAIL = "it gets more requests than it can read in time"
@@ -48,6 +50,12 @@ class BusyRefusals:
         self._check = check
         self._promises = Promises()
         self._metrics = metrics
+        self._refused_at = -math.inf  # the last refusal (time.monotonic())
+
+    @property
+    def is_refusing(self) -> bool:
+        """Whether a request was refused a moment ago, so that it pays to read heads in the cheapest way."""
+        return time.monotonic() - self._refused_at < REFUSING_SECONDS
 
     def answer(self, method: bytes, url: bytes, headers: Headers, client: object, *, closes: bool) -> bytes | None:
         """The refusal of a request with this head; None if it should not be refused.
@@ -65,9 +73,9 @@ class BusyRefusals:
         error = self._refusal(route, query, firsts.get(b"x-request-timeout-ms"))
         if error is None:
             return None
+        self._refused_at = start
         own_id = id_of(firsts.get(b"x-request-id", b"").decode("latin-1"))
         problem = Problem(503, f"the server is busy: {error}", retry_after(error.retry_after_seconds))
-        body = problem_body(problem, own_id, route)
         seconds = self._lag.predict() + time.monotonic() - start
         self._durations[route].observe(seconds)
         if logger.isEnabledFor(logging.INFO):
@@ -75,15 +83,7 @@ class BusyRefusals:
             line = {"method": "POST", "path": path.decode("latin-1"), "status": 503, "ms": round(1000 * seconds, 2)}
             logger.info("request", extra={**line, "client": client})
             request_id.reset(token)
-        lines = [
-            "HTTP/1.1 503 Service Unavailable",
-            f"content-type: {PROBLEM_JSON}",
-            f"content-length: {len(body)}",
-            f"x-request-id: {own_id}",
-            *(f"{name.lower()}: {value}" for name, value in problem.headers.items()),
-            *(["connection: close"] if closes else []),
-        ]
-        return "\r\n".join([*lines, "", ""]).encode() + body
+        return raw_answer(problem, own_id, closes=closes, path=route)
 
     @cached_property
     def _durations(self) -> dict[str, Histogram]:

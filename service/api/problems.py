@@ -53,6 +53,7 @@ PROBLEM_JSON = "application/problem+json"
 MAX_DETAIL = 2000  # characters; a client's own text in it can be as long as a body
 RETRY_SECONDS = 1.0  # when other requests have freed their memory
 CLIENT_DISCONNECTED = 499  # nginx's status for a client that closed the connection: it appears in the metrics only
+PHRASES = {**{status.value: status.phrase for status in HTTPStatus}, CLIENT_DISCONNECTED: "Client Closed Request"}
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Problem:
     @property
     def title(self) -> str:
         """The standard phrase of the status."""
-        return "Client Closed Request" if self.status == CLIENT_DISCONNECTED else HTTPStatus(self.status).phrase
+        return PHRASES[self.status]
 
     def as_json(self) -> dict[str, object]:
         """status, title and detail."""
@@ -130,6 +131,23 @@ def problem_body(problem: Problem, request_id: str, path: str = "") -> bytes:
     if path.startswith("/v2"):
         fields["error"] = problem.detail
     return to_json(fields)
+
+
+def raw_answer(problem: Problem, request_id: str, *, closes: bool, path: str = "") -> bytes:
+    """The whole answer in bytes, for a connection that answers without the application.
+
+    `closes` if the connection is closed after the answer.
+    """
+    body = problem_body(problem, request_id, path)
+    lines = [
+        f"HTTP/1.1 {problem.status} {problem.title}",
+        f"content-type: {PROBLEM_JSON}",
+        f"content-length: {len(body)}",
+        f"x-request-id: {request_id}",
+        *[f"{name.lower()}: {value}" for name, value in problem.headers.items()],
+        *(["connection: close"] if closes else []),
+    ]
+    return "\r\n".join([*lines, "", ""]).encode() + body
 
 
 def problem_response(error: Exception, scope: Scope) -> Response:

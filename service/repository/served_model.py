@@ -207,8 +207,11 @@ class ServedModel:
 
     def check(self, limits: TimeLimits, num_images: int = 1) -> None:
         """Raise RejectedError if a request that arrived now with so many images should be refused."""
-        with self._counting_refusals():
+        try:
             self._batcher.check(limits.objective, num_images)
+        except RejectedError as error:
+            self._metrics.rejected.labels(error.reason).inc()
+            raise
 
     async def detect(
         self, image: bytes | NDArray[np.uint8], options: Options, limits: TimeLimits, *, is_checked: bool = False

@@ -34,10 +34,12 @@ class Backlog:
         """When the next expected image should be decoded (time.monotonic())."""
         return min((ticket.due for ticket in self.expected), default=math.inf)
 
-    def num_ahead(self, urgency: tuple[float, float]) -> int:
-        """How many tickets are more urgent."""
+    def num_ahead(self, objective: float) -> int:
+        """How many tickets are more urgent than a new one with this objective."""
         groups = self.queue, self._in_buffer, self.expected
-        return sum([ticket.urgency < urgency for group in groups for ticket in group])  # faster than a generator
+        return sum(
+            [ticket.objective <= objective for group in groups for ticket in group]
+        )  # no generator: it is slower
 
     def submit(self, ticket: Ticket) -> bool:
         """Queue an expected ticket -> False if it was forgotten."""

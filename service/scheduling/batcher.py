@@ -119,8 +119,10 @@ class Batcher:
 
     def check(self, objective: float, num_images: int = 1) -> None:
         """Raise RejectedError if so many images with this objective (time.monotonic()) should be refused together."""
+        now = time.monotonic()
+        if num_images == 1:
+            self._admission.check_again(now=now, objective=objective)
         with self._lock:
-            now = time.monotonic()
             self._admission.check(self._load(objective, now), now=now, objective=objective, num_images=num_images)
 
     @property
@@ -208,7 +210,7 @@ class Batcher:
 
     def _load(self, objective: float, now: float) -> Load:
         """The load that a new image with this objective finds."""
-        num_ahead = self._backlog.num_ahead((objective, math.inf))
+        num_ahead = self._backlog.num_ahead(objective)
         free_in = self._streams.free_in(now)
         return Load(self._backlog.num_waiting, num_ahead, self._streams.num_busy, free_in, self._limit)
 

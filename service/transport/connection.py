@@ -8,9 +8,12 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service.api.busy import BusyRefusals
-from service.api.problems import PROBLEM_JSON, Problem, problem_body
+from service.api.problems import Problem, raw_answer
 from service.api.request_context import id_of
 from service.transport.joined_writes import JoinedWrites
+from service.transport.lazy_timer import LazyTimer
+from service.transport.plain_head import read_plain_head
+from service.transport.upgrade import without_upgrade
 
 MAX_HEAD_BYTES = 64 * 2**10
 LINGER_SECONDS = 5.0  # that a client has to notice that its request is answered before it is sent
@@ -44,54 +47,46 @@ class Connection(HttpToolsProtocol):
     head_seconds: float  # set by `connections_of`, like the two below
     busy: BusyRefusals | None
     is_draining: Callable[[], bool]
-    _timer: asyncio.TimerHandle | None = None
-    _reader_timer: asyncio.TimerHandle | None = None
-    _linger_timer: asyncio.TimerHandle | None = None
+    _num_unread = 0  # bytes of answers that the client had not read when the server began to wait for it
+    _is_idle = False  # the server waits for the next request
     _is_in_head = False
     _is_in_body = False
     _is_last = False  # the last answer is on its way, and the connection closes after it
     _has_lingered = False
     _head_bytes = 0
     _framing_bytes = 0.0
+    _num_ignored = 0  # bytes that are due of a body whose request was refused without the parser
+    _is_accepted = False  # by `busy`, before the parser has seen the head
     _previous: RequestResponseCycle | None = None  # of the request before the last one
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's signature
         """The client has connected."""
         self._writes = JoinedWrites(transport, self._lingers)
         super().connection_made(self._writes)
-        self._start_timer()
+        self._timer, self._reader_timer = LazyTimer(self._time_out), LazyTimer(self._check_reader)
+        self._linger_timer = LazyTimer(self._writes.close)
+        self._timer.set(self.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has disconnected."""
-        self._stop_timer()
-        self._stop_reader_timer()
-        if self._linger_timer is not None:
-            self._linger_timer.cancel()
+        for timer in (self._timer, self._reader_timer, self._linger_timer):
+            timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """A part of a request, or of several."""
         if self._is_last:
             return
-        self._unset_keepalive_if_required()
-        self._framing_bytes += len(data)
-        try:
-            self._parse(data)
-        except httptools.HttpParserError:
-            self._refuse(HTTPStatus.BAD_REQUEST, "the bytes that arrived are not a valid HTTP request")
-            return
-        if self.transport.is_closing():
-            return
-        self._head_bytes += len(data)
-        if self._is_in_head and self._head_bytes > MAX_HEAD_BYTES:
-            detail = f"the first line and the headers have more than {MAX_HEAD_BYTES} bytes"
-            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
-            return
-        if self._is_in_body and self._framing_bytes > MAX_HEAD_BYTES:
-            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the body has too much around its chunks")
-            return
-        if self._timer is None and self._is_client_due and (self._is_in_head or self.timeout_keep_alive_task is None):
-            self._start_timer()  # most requests arrive in one piece, and need no timer
+        if self._is_idle:
+            self._is_idle = False
+            self._timer.clear()
+        if self._num_ignored:
+            data = self._ignore(data)
+        if data and not self._refuse_plain(data):
+            self._feed(data)
+        is_client_due = self._is_in_head or self.cycle is None or self.cycle.response_complete
+        if is_client_due and not (self._timer.is_set or self._is_last or self.transport.is_closing()):
+            self._timer.set(self.head_seconds)
 
     def on_message_begin(self) -> None:
         """The parser has seen the first byte of a request."""
@@ -108,12 +103,12 @@ class Connection(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return  # the parser stops here, and `_parse` goes on
         self._previous = self.cycle
-        if not self._refuse_if_busy():
+        if self._is_accepted or not self._refuse_if_busy():
             super().on_headers_complete()
-        self._is_in_head = False
+        self._is_in_head = self._is_accepted = False
         self._is_in_body = True
         self._framing_bytes = 0.0
-        self._stop_timer()
+        self._timer.clear()
         if self.expect_100_continue:
             self._keeps_alive = self.cycle.keep_alive
             self.cycle.keep_alive = False  # if it is answered before its body, nobody knows whether the body will come
@@ -130,16 +125,21 @@ class Connection(HttpToolsProtocol):
             return
         super().on_message_complete()
         self._is_in_body = False
-        self._stop_timer()
+        self._timer.clear()
         if self.expect_100_continue and not self.cycle.response_started:
             self.cycle.keep_alive = self._keeps_alive
 
     def on_response_complete(self) -> None:
         """An answer is written."""
         self._writes.flush()
-        super().on_response_complete()
-        if self._is_in_body and self._timer is None and self._is_client_due and not self.transport.is_closing():
-            self._start_timer()
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+            return
+        self.server_state.total_requests += 1  # instead of uvicorn's method, which starts another timer
+        self.flow.resume_reading()
+        self._is_idle = not (self._is_in_head or self._is_in_body)
+        if not self._timer.is_set:
+            self._timer.set(self.timeout_keep_alive if self._is_idle else self.head_seconds)
 
     def pause_writing(self) -> None:
         """The client reads more slowly than the server writes."""
@@ -148,13 +148,53 @@ class Connection(HttpToolsProtocol):
 
     def resume_writing(self) -> None:
         """The client has read."""
-        self._stop_reader_timer()
+        self._reader_timer.clear()
         super().resume_writing()
 
-    @property
-    def _is_client_due(self) -> bool:
-        """Whether the server waits for the client: for a head, or for the rest of a body that it needs no more."""
-        return self._is_in_head or self.cycle is None or self.cycle.response_complete
+    def _ignore(self, data: bytes) -> bytes:
+        """What follows the body of the request that was refused without the parser."""
+        rest = data[self._num_ignored :]
+        self._num_ignored -= len(data) - len(rest)
+        if not self._num_ignored:
+            self._is_in_body = False
+            self._timer.clear()
+        return rest
+
+    def _refuse_plain(self, data: bytes) -> bool:
+        """Refuse the request that `data` begins with, without the parser -> False if the parser should read it."""
+        is_between = not (self._is_in_head or self._is_in_body) and (self.cycle is None or self.cycle.response_complete)
+        if self.busy is None or not self.busy.is_refusing or not is_between:
+            return False
+        head = read_plain_head(data)
+        if head is None or head.num_bytes + head.num_body_bytes < len(data):  # another request follows
+            return False
+        closes = self.is_draining()
+        answer = self.busy.answer(b"POST", head.url, head.headers, self.client and self.client[0], closes=closes)
+        if answer is None:
+            self._is_accepted = True
+            return False
+        self._timer.clear()
+        self._num_ignored = head.num_bytes + head.num_body_bytes - len(data)
+        self._is_in_body = self._num_ignored > 0
+        self._answer(answer, closes=closes)
+        return True
+
+    def _feed(self, data: bytes) -> None:
+        """Parse what has arrived; refuse what is no request, and one whose head or framing is too large."""
+        self._framing_bytes += len(data)
+        try:
+            self._parse(data)
+        except httptools.HttpParserError:
+            self._refuse(HTTPStatus.BAD_REQUEST, "the bytes that arrived are not a valid HTTP request")
+            return
+        if self.transport.is_closing():
+            return
+        self._head_bytes += len(data)
+        if self._is_in_head and self._head_bytes > MAX_HEAD_BYTES:
+            detail = f"the first line and the headers have more than {MAX_HEAD_BYTES} bytes"
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
+        elif self._is_in_body and self._framing_bytes > MAX_HEAD_BYTES:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the body has too much around its chunks")
 
     def _parse(self, data: bytes) -> None:
         """Feed the parser; raises HttpParserError. It stops behind a head with Upgrade, and starts again without."""
@@ -164,76 +204,48 @@ class Connection(HttpToolsProtocol):
                 self.parser.feed_data(rest)
                 return
             except httptools.HttpParserUpgrade as upgrade:
-                head, rest = self._head_without_upgrade(), memoryview(rest)[upgrade.args[0] :]
+                rest = memoryview(rest)[upgrade.args[0] :]
+                method, version = self.parser.get_method(), self.parser.get_http_version()
+                head = without_upgrade(method, self.url, version, self.headers)
             self.parser = httptools.HttpRequestParser(self)
             self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
             self.parser.feed_data(head)
-
-    def _head_without_upgrade(self) -> bytes:
-        """The head that was parsed last, without the headers that concern Upgrade; raises HttpParserError."""
-        method = self.parser.get_method()
-        if method == b"CONNECT":  # for proxies
-            raise httptools.HttpParserError("this server is no proxy")
-        lines = [b"%s %s HTTP/%s" % (method, self.url, self.parser.get_http_version().encode())]
-        for name, value in self.headers:
-            kept = value
-            if name == b"connection":
-                options = (option.strip() for option in value.split(b","))
-                kept = b", ".join(option for option in options if option.lower() not in (b"upgrade", b"http2-settings"))
-            if name not in (b"upgrade", b"http2-settings"):
-                lines.append(b"%s: %s" % (name, kept))
-        if any(b"\r" in line or b"\n" in line for line in lines):
-            raise httptools.HttpParserError("a header has several lines")
-        return b"\r\n".join([*lines, b"", b""])
 
     def _refuse_if_busy(self) -> bool:
         """Answer the request with 503 if the event loop is too late for it; its body is read and ignored."""
         if self.busy is None or (self.cycle is not None and not self.cycle.response_complete):
             return False  # answers keep the order of pipelined requests
         closes = self.expect_100_continue or not self.parser.should_keep_alive() or self.is_draining()
-        answer = self.busy.answer(
-            self.parser.get_method(), self.url, self.headers, self.client and self.client[0], closes=closes
-        )
+        method, client = self.parser.get_method(), self.client and self.client[0]
+        answer = self.busy.answer(method, self.url, self.headers, client, closes=closes)
         if answer is None:
             return False
+        self._answer(answer, closes=closes)
+        return True
+
+    def _answer(self, answer: bytes, *, closes: bool) -> None:
         self.cycle = Answered()  # type: ignore[assignment]  # it has all that is used of a complete cycle
         self._writes.send(answer)
         self.on_response_complete()
         if closes:
             self.transport.close()
-        return True
-
-    def _start_timer(self) -> None:
-        self._timer = self.loop.call_later(self.head_seconds, self._time_out)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
     def _time_out(self) -> None:
-        self._timer = None
         if self._is_in_head:
             self._refuse(HTTPStatus.REQUEST_TIMEOUT, f"the headers did not arrive within {self.head_seconds:g} s")
         else:  # the client has sent nothing that is not answered, so it gets no answer
             self.transport.close()
 
     def _await_reader(self) -> None:
-        self._stop_reader_timer()
-        num_unread = self._writes.get_write_buffer_size()
-        self._reader_timer = self.loop.call_later(self.head_seconds, self._check_reader, num_unread)
+        self._num_unread = self._writes.get_write_buffer_size()
+        self._reader_timer.set(self.head_seconds)
 
-    def _check_reader(self, num_unread: int) -> None:
+    def _check_reader(self) -> None:
         """Disconnect the client if it has read none of the bytes that wait for it."""
-        if self._writes.get_write_buffer_size() < num_unread:
+        if self._writes.get_write_buffer_size() < self._num_unread:
             self._await_reader()
         else:
             self.transport.abort()
-
-    def _stop_reader_timer(self) -> None:
-        if self._reader_timer is not None:
-            self._reader_timer.cancel()
-            self._reader_timer = None
 
     def _lingers(self) -> bool:
         """Whether the connection, which is to be closed, waits until its client stops sending."""
@@ -241,8 +253,8 @@ class Connection(HttpToolsProtocol):
             self._await_reader()  # the system closes the connection when the client has read everything
             return False
         self._has_lingered = self._is_last = True
-        self._stop_timer()
-        self._linger_timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
+        self._timer.clear()
+        self._linger_timer.set(LINGER_SECONDS)
         self.flow.resume_reading()
         return True
 
@@ -251,7 +263,7 @@ class Connection(HttpToolsProtocol):
 
         If earlier requests are being answered, only they get answers: another one would be taken for theirs.
         """
-        self._stop_timer()
+        self._timer.clear()
         self._is_last = True
         last: RequestResponseCycle | None = self.cycle
         if self._is_in_body and self.pipeline:
@@ -271,10 +283,7 @@ class Connection(HttpToolsProtocol):
         self.transport.close()
 
     def _write_problem(self, status: HTTPStatus, detail: str) -> None:
-        request_id = id_of("")
-        body = problem_body(Problem(status, detail), request_id)
-        head = f"HTTP/1.1 {status} {status.phrase}\r\nconnection: close\r\ncontent-type: {PROBLEM_JSON}\r\n"
-        self.transport.write(f"{head}content-length: {len(body)}\r\nx-request-id: {request_id}\r\n\r\n".encode() + body)
+        self.transport.write(raw_answer(Problem(status, detail), id_of(""), closes=True))
 
 
 def connections_of(

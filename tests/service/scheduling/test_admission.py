@@ -95,3 +95,18 @@ def test_a_margin_alone_refuses_no_image_of_a_server_with_little_to_do() -> None
     admission.check(little, now=100.0, objective=100.25)
     with pytest.raises(RejectedError, match="would take"):
         admission.check(much, now=100.0, objective=100.25)
+
+
+def test_a_late_image_is_a_measure_for_others_with_as_much_time_and_only_for_a_moment() -> None:
+    admission = Admission(CostModel({1: 1.0}), max_queue=100)
+    admission.check_again(now=100.0, objective=102.0)
+    load = Load(num_waiting=9, num_ahead=9, num_running=1, free_in=[0.5], batch_size=1)
+    with pytest.raises(RejectedError) as first:
+        admission.check(load, now=100.0, objective=102.0)
+    with pytest.raises(RejectedError) as second:
+        admission.check_again(now=100.1, objective=102.1)
+    assert (second.value.reason, str(second.value)) == ("late", str(first.value))
+    assert second.value.retry_after_seconds == pytest.approx(first.value.retry_after_seconds + 1.0 - 0.1)
+    admission.check_again(now=100.1, objective=103.1)
+    admission.check_again(now=100.1, objective=101.1)
+    admission.check_again(now=100.3, objective=102.3)

@@ -31,12 +31,17 @@ class Server:
 
     is_busy = True
 
-    def connect(self, is_draining: Callable[[], bool] = lambda: False) -> tuple[asyncio.Protocol, Wire]:
+    def __init__(self) -> None:
         lag = LoopLag()
         lag.count_requests = lambda: 1000 if self.is_busy else 0
         for _ in range(100):
             lag.learn(1.0, 1000)
-        return connect(app, busy=BusyRefusals(Metrics(CollectorRegistry()), lag), is_draining=is_draining)
+        self._busy = BusyRefusals(Metrics(CollectorRegistry()), lag)
+
+    def connect(
+        self, is_draining: Callable[[], bool] = lambda: False, head_seconds: float = 30
+    ) -> tuple[asyncio.Protocol, Wire]:
+        return connect(app, head_seconds, busy=self._busy, is_draining=is_draining)
 
 
 def test_the_body_of_a_refused_request_is_no_part_of_the_next_one() -> None:
@@ -80,6 +85,55 @@ def test_a_refusal_does_not_overtake_the_answer_to_an_earlier_request() -> None:
         await wire.wait_for(b"\r\n\r\n1000")
         assert wire.pieces[0].startswith(b"HTTP/1.1 200 ")
         connection.connection_lost(None)
+
+    asyncio.run(run())
+
+
+def test_what_follows_the_head_of_a_refused_request_is_ignored_in_any_pieces() -> None:
+    async def run() -> None:
+        server = Server()
+        connection, wire = server.connect()
+        connection.data_received(post())
+        for size in (1, 100, 999):
+            connection.data_received(post(body=BODY[:size]))
+            connection.data_received(BODY[size:])
+        connection.data_received(post(body=BODY[:100]))
+        server.is_busy = False
+        connection.data_received(BODY[100:] + post())
+        await wire.wait_for(b"\r\n\r\n1000")
+        assert [piece[:13] for piece in wire.pieces] == [b"HTTP/1.1 503 "] * 5 + [b"HTTP/1.1 200 "]
+        connection.data_received(b"nonsense\r\n\r\n")
+        assert wire.pieces[-1].startswith(b"HTTP/1.1 400 ")
+        connection.connection_lost(None)
+
+    asyncio.run(run())
+
+
+def test_a_head_in_two_pieces_is_refused() -> None:
+    async def run() -> None:
+        connection, wire = Server().connect()
+        connection.data_received(post())
+        connection.data_received(post()[:30])
+        connection.data_received(post()[30:])
+        assert [piece[:13] for piece in wire.pieces] == [b"HTTP/1.1 503 "] * 2
+        connection.connection_lost(None)
+
+    asyncio.run(run())
+
+
+def test_a_refused_client_may_send_its_next_request_but_not_be_slow_with_its_body() -> None:
+    async def run() -> None:
+        server = Server()
+        first, _ = server.connect(head_seconds=0.05)
+        first.data_received(post())
+        (patient, its_wire), (slow, slow_wire) = server.connect(head_seconds=0.05), server.connect(head_seconds=0.05)
+        patient.data_received(post())
+        slow.data_received(post(body=BODY[:1]))
+        async with asyncio.timeout(30):
+            await slow_wire.has_been_ended.wait()
+        assert not its_wire.has_ended
+        for connection in (first, patient, slow):
+            connection.connection_lost(None)
 
     asyncio.run(run())
 

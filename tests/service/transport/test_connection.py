@@ -125,6 +125,12 @@ def test_a_client_that_reads_nothing_is_disconnected() -> None:
             send_line_breaks(client)  # they are no request
 
 
+def test_line_breaks_between_requests_do_not_hold_a_connection(client: socket.socket) -> None:
+    client.sendall(REQUEST)
+    with pytest.raises(ConnectionError):
+        send_line_breaks(client)
+
+
 @pytest.mark.parametrize("is_closing", [False, True])
 def test_a_slow_reader_is_not_disconnected_before_it_stops_reading(is_closing: bool) -> None:
     async def run() -> Wire:

@@ -20,6 +20,7 @@ class Wire(asyncio.Transport):
         self.is_closed = False
         self.has_ended = False  # the server sends no more
         self.has_sent = asyncio.Event()
+        self.has_been_ended = asyncio.Event()
         self.was_aborted = asyncio.Event()
         self.unread = [0]  # numbers of bytes that the client has not read yet, each time that the server looks
 
@@ -29,9 +30,11 @@ class Wire(asyncio.Transport):
 
     def write_eof(self) -> None:
         self.has_ended = True
+        self.has_been_ended.set()
 
     def close(self) -> None:
-        self.is_closed = self.has_ended = True
+        self.is_closed = True
+        self.write_eof()
 
     def abort(self) -> None:
         self.is_closed = self.has_ended = True
