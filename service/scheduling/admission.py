@@ -12,7 +12,8 @@ MARGIN_STEP = 0.1  # share of a batch's time by which a late answer raises the m
 MARGIN_HALF_LIFE = 2.0  # seconds in which the margin falls by half if no answer is late
 MAX_MARGIN_SHARE = 0.5  # of the time that a request has: a server with little to do refuses nothing for its margin
 LATE_FACTOR = 2.0  # times the predicted time is the objective of an image that misses its own
-HOLDS_SHARE = 0.1  # of the time that a refused image has: within it, the load changes little
+HOLDS_SHARE = 0.1  # a refusal holds for others within this share of its image's time, if as many images stay inside
+MAX_HOLD_SECONDS = 0.05
 MAX_PROMISE_SECONDS = 30.0  # many refused clients never retry: their places delay later clients by at most this
 
 
@@ -57,13 +58,14 @@ class Load:
 
 @dataclass(frozen=True)
 class Refusal:
-    """An image that would have been late, with what its client was told.
+    """An image that would have been late for the load alone, with what its client was told.
 
-    It is refused at `at` (time.monotonic()) with `time_left` seconds until its objective.
+    It is refused at `at` (time.monotonic()) with `time_left` seconds until its objective, and `num_inside` others.
     """
 
     at: float
     time_left: float
+    num_inside: int
     detail: str
     soonest_seconds: float
     spacing_seconds: float
@@ -88,10 +90,10 @@ class Admission:
         is missing for the others.
         """
         last = self._last_late
-        if last is None:
+        if last is None or self.flow.num_inside < (1 - HOLDS_SHARE) * last.num_inside:
             return
         little = HOLDS_SHARE * last.time_left
-        if now - last.at < little and abs(objective - now - last.time_left) < little:
+        if now - last.at < min(little, MAX_HOLD_SECONDS) and abs(objective - now - last.time_left) < little:
             raise RejectedError("late", last.detail, self._promise(now, last.soonest_seconds, last.spacing_seconds))
 
     def check(
@@ -118,8 +120,9 @@ class Admission:
         if in_time > time_left:
             detail = f"the answer would take {in_time:.3g} s, the request should be answered in {time_left:.3g} s"
             soonest_seconds, spacing_seconds = in_time - time_left, self._spacing(load, num_images)
-            if num_images == 1:
-                self._last_late = Refusal(now, time_left, detail, soonest_seconds, spacing_seconds)
+            if num_images == 1 and not ready_seconds:  # an image that takes long to decode says nothing about others
+                num_inside = self.flow.num_inside
+                self._last_late = Refusal(now, time_left, num_inside, detail, soonest_seconds, spacing_seconds)
             raise RejectedError("late", detail, self._promise(now, soonest_seconds, spacing_seconds))
 
     def predict(self, load: Load, ready_seconds: float = 0.0, num_images: int = 1) -> float:

@@ -1,5 +1,7 @@
 """The budget of pixels, the margin of the predictions, and the retry times of refused clients."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -97,16 +99,38 @@ def test_a_margin_alone_refuses_no_image_of_a_server_with_little_to_do() -> None
         admission.check(much, now=100.0, objective=100.25)
 
 
-def test_a_late_image_is_a_measure_for_others_with_as_much_time_and_only_for_a_moment() -> None:
+BUSY = Load(num_waiting=9, num_ahead=9, num_running=1, free_in=[0.5], batch_size=1)
+
+
+def refusing(**options: Any) -> tuple[Admission, RejectedError]:
+    """Ten images are inside; one that has 2 s has been refused at the time 100."""
     admission = Admission(CostModel({1: 1.0}), max_queue=100)
+    for _ in range(10):
+        admission.flow.enter()
     admission.check_again(now=100.0, objective=102.0)
-    load = Load(num_waiting=9, num_ahead=9, num_running=1, free_in=[0.5], batch_size=1)
-    with pytest.raises(RejectedError) as first:
-        admission.check(load, now=100.0, objective=102.0)
+    with pytest.raises(RejectedError) as caught:
+        admission.check(BUSY, now=100.0, objective=102.0, **options)
+    return admission, caught.value
+
+
+def test_a_late_image_is_a_measure_for_others_with_as_much_time_and_only_for_a_moment() -> None:
+    admission, first = refusing()
     with pytest.raises(RejectedError) as second:
-        admission.check_again(now=100.1, objective=102.1)
-    assert (second.value.reason, str(second.value)) == ("late", str(first.value))
-    assert second.value.retry_after_seconds == pytest.approx(first.value.retry_after_seconds + 1.0 - 0.1)
-    admission.check_again(now=100.1, objective=103.1)
-    admission.check_again(now=100.1, objective=101.1)
-    admission.check_again(now=100.3, objective=102.3)
+        admission.check_again(now=100.01, objective=102.02)
+    assert (second.value.reason, str(second.value)) == ("late", str(first))
+    assert second.value.retry_after_seconds == pytest.approx(first.retry_after_seconds + 1.0 - 0.01)
+    for now, objective in [(100.01, 103.0), (100.01, 101.0), (100.06, 102.06)]:
+        admission.check_again(now=now, objective=objective)
+
+
+def test_a_late_image_is_no_measure_when_others_have_left() -> None:
+    admission, _ = refusing()
+    for _ in range(2):
+        admission.flow.leave(100.0, is_answered=False)
+    admission.check_again(now=100.01, objective=102.01)
+
+
+@pytest.mark.parametrize("options", [{"ready_seconds": 30.0}, {"num_images": 5}])
+def test_an_image_that_is_slow_to_decode_and_a_group_are_no_measure_for_others(options: dict[str, Any]) -> None:
+    admission, _ = refusing(**options)
+    admission.check_again(now=100.01, objective=102.01)
