@@ -98,7 +98,8 @@ class BusyRefusals:
                 self._metrics.rejected.labels("busy").inc()
                 wait_seconds = self._promises.next_seconds(time.monotonic(), lag, REQUEST_SECONDS)
                 return RejectedError("busy", DETAIL, wait_seconds)
-        if route != DETECT or b"model=" in query or (timeout is not None and has_seconds is None):
+        names_model = b"model=" in query or b"%" in query  # perhaps in an encoded form
+        if route != DETECT or names_model or (timeout is not None and has_seconds is None):
             return None  # the handler decides
         try:
             self._check(has_seconds)

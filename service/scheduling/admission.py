@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from service.scheduling.cost_model import CostModel
-from service.scheduling.flow import Flow
+from service.scheduling.flow import MIN_INSIDE, Flow
 
 SHARE_IN_TIME = 0.98  # share of the answers that should be no later than the prediction with its margin
 MARGIN_STEP = 0.1  # share of a batch's time by which a late answer raises the margin; one in time lowers it far less
 MARGIN_HALF_LIFE = 2.0  # seconds in which the margin falls by half if no answer is late
 MAX_MARGIN_SHARE = 0.5  # of the time that a request has: a server with little to do refuses nothing for its margin
 LATE_FACTOR = 2.0  # times the predicted time is the objective of an image that misses its own
-HOLDS_SHARE = 0.1  # a refusal holds for others within this share of its image's time, if as many images stay inside
+HOLD_SHARE = 0.1  # a refusal holds for others within this share of its image's time, if as many images stay inside
 MAX_HOLD_SECONDS = 0.05
 MAX_PROMISE_SECONDS = 30.0  # many refused clients never retry: their places delay later clients by at most this
 
@@ -60,10 +60,11 @@ class Load:
 class Refusal:
     """An image that would have been late for the load alone, with what its client was told.
 
-    It is refused at `at` (time.monotonic()) with `time_left` seconds until its objective, and `num_inside` others.
+    It had `time_left` seconds until its objective, and `num_inside` images were in the server. The refusal holds until
+    `until` (time.monotonic()).
     """
 
-    at: float
+    until: float
     time_left: float
     num_inside: int
     detail: str
@@ -90,10 +91,9 @@ class Admission:
         is missing for the others.
         """
         last = self._last_late
-        if last is None or self.flow.num_inside < (1 - HOLDS_SHARE) * last.num_inside:
+        if last is None or now >= last.until or self.flow.num_inside < (1 - HOLD_SHARE) * last.num_inside:
             return
-        little = HOLDS_SHARE * last.time_left
-        if now - last.at < min(little, MAX_HOLD_SECONDS) and abs(objective - now - last.time_left) < little:
+        if abs(objective - now - last.time_left) < HOLD_SHARE * last.time_left:
             raise RejectedError("late", last.detail, self._promise(now, last.soonest_seconds, last.spacing_seconds))
 
     def check(
@@ -120,9 +120,13 @@ class Admission:
         if in_time > time_left:
             detail = f"the answer would take {in_time:.3g} s, the request should be answered in {time_left:.3g} s"
             soonest_seconds, spacing_seconds = in_time - time_left, self._spacing(load, num_images)
-            if num_images == 1 and not ready_seconds:  # an image that takes long to decode says nothing about others
-                num_inside = self.flow.num_inside
-                self._last_late = Refusal(now, time_left, num_inside, detail, soonest_seconds, spacing_seconds)
+            num_inside = self.flow.num_inside
+            # not if it takes long to decode, which says nothing about others, or if the server may soon be idle
+            if num_images == 1 and not ready_seconds and num_inside >= MIN_INSIDE:
+                hold_seconds = min(HOLD_SHARE * time_left, MAX_HOLD_SECONDS)
+                soonest_seconds = max(soonest_seconds, hold_seconds)
+                until = now + hold_seconds
+                self._last_late = Refusal(until, time_left, num_inside, detail, soonest_seconds, spacing_seconds)
             raise RejectedError("late", detail, self._promise(now, soonest_seconds, spacing_seconds))
 
     def predict(self, load: Load, ready_seconds: float = 0.0, num_images: int = 1) -> float:

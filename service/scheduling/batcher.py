@@ -205,7 +205,7 @@ class Batcher:
             is_late = True
         self._admission.learn(ticket.predicted, self._limit, time.monotonic())
         if is_late:
-            raise results.ExpiredError(f"no answer within {seconds:.3g} s")
+            raise results.ExpiredError(f"no answer within {max(0.0, seconds):.3g} s")
         return result
 
     def _load(self, objective: float, now: float) -> Load:

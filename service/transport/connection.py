@@ -13,12 +13,10 @@ from service.api.request_context import id_of
 from service.transport.joined_writes import JoinedWrites
 from service.transport.lazy_timer import LazyTimer
 from service.transport.plain_head import read_plain_head
+from service.transport.size_limits import SizeLimits
 from service.transport.upgrade import without_upgrade
 
-MAX_HEAD_BYTES = 64 * 2**10
 LINGER_SECONDS = 5.0  # that a client has to notice that its request is answered before it is sent
-MIN_CHUNK_BYTES = 20  # on average, beyond MAX_HEAD_BYTES of framing: each chunk takes the event loop some microseconds
-CHUNK_FRAMING_BYTES = 6  # two hexadecimal digits and two line ends
 
 
 class Answered:
@@ -33,10 +31,10 @@ class Answered:
 class Connection(HttpToolsProtocol):
     """Closes if the head of a request is too large or too late; the head is its first line and its headers.
 
-    Too large is more than MAX_HEAD_BYTES. Too late is `head_seconds` after the client connected or began the head.
-    Uvicorn limits only the wait between requests: it waits for a head without a limit, and keeps all of it. A client
-    that was answered before the end of its body has as long to send the rest, which is discarded. What surrounds the
-    chunks of a body, their extensions and trailers, is limited like a head: the parser keeps trailers.
+    Too late is `head_seconds` after the client connected or began the head; `SizeLimits` has what is too large. Uvicorn
+    limits only the wait between requests: it waits for a head without a limit, and keeps all of it. A client that was
+    answered before the end of its body has as long to send the rest, which is discarded. What surrounds the chunks of a
+    body, their extensions and trailers, is limited like a head: the parser keeps trailers.
 
     A client that reads nothing of its answer for as long is disconnected: uvicorn would keep the answer.
 
@@ -53,8 +51,6 @@ class Connection(HttpToolsProtocol):
     _is_in_body = False
     _is_last = False  # the last answer is on its way, and the connection closes after it
     _has_lingered = False
-    _head_bytes = 0
-    _framing_bytes = 0.0
     _num_ignored = 0  # bytes that are due of a body whose request was refused without the parser
     _is_accepted = False  # by `busy`, before the parser has seen the head
     _previous: RequestResponseCycle | None = None  # of the request before the last one
@@ -63,6 +59,7 @@ class Connection(HttpToolsProtocol):
         """The client has connected."""
         self._writes = JoinedWrites(transport, self._lingers)
         super().connection_made(self._writes)
+        self._sizes = SizeLimits()
         self._timer, self._reader_timer = LazyTimer(self._time_out), LazyTimer(self._check_reader)
         self._linger_timer = LazyTimer(self._writes.close)
         self._timer.set(self.head_seconds)
@@ -78,8 +75,7 @@ class Connection(HttpToolsProtocol):
         if self._is_last:
             return
         if self._is_idle:
-            self._is_idle = False
-            self._timer.clear()
+            self._end_idle()
         if self._num_ignored:
             data = self._ignore(data)
         if data and not self._refuse_plain(data):
@@ -91,8 +87,9 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """The parser has seen the first byte of a request."""
         super().on_message_begin()
+        self._end_idle()
+        self._sizes.begin_head()
         self._is_in_head = True
-        self._head_bytes = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """The parser has seen a header; white space behind a value is no part of it (RFC 9110, section 5.5)."""
@@ -107,7 +104,7 @@ class Connection(HttpToolsProtocol):
             super().on_headers_complete()
         self._is_in_head = self._is_accepted = False
         self._is_in_body = True
-        self._framing_bytes = 0.0
+        self._sizes.begin_body()
         self._timer.clear()
         if self.expect_100_continue:
             self._keeps_alive = self.cycle.keep_alive
@@ -116,16 +113,14 @@ class Connection(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """The parser has seen a part of a body."""
         super().on_body(body)
-        framed_bytes = len(body) * (1 + CHUNK_FRAMING_BYTES / MIN_CHUNK_BYTES)
-        self._framing_bytes = max(0, self._framing_bytes - framed_bytes)
+        self._sizes.add_body(len(body))
 
     def on_message_complete(self) -> None:
         """The parser has seen the last byte of a request."""
         if self.parser.should_upgrade():
             return
         super().on_message_complete()
-        self._is_in_body = False
-        self._timer.clear()
+        self._end_body()
         if self.expect_100_continue and not self.cycle.response_started:
             self.cycle.keep_alive = self._keeps_alive
 
@@ -137,9 +132,10 @@ class Connection(HttpToolsProtocol):
             return
         self.server_state.total_requests += 1  # instead of uvicorn's method, which starts another timer
         self.flow.resume_reading()
-        self._is_idle = not (self._is_in_head or self._is_in_body)
-        if not self._timer.is_set:
-            self._timer.set(self.timeout_keep_alive if self._is_idle else self.head_seconds)
+        if not (self._is_in_head or self._is_in_body):
+            self._begin_idle()
+        elif not self._timer.is_set:
+            self._timer.set(self.head_seconds)
 
     def pause_writing(self) -> None:
         """The client reads more slowly than the server writes."""
@@ -156,9 +152,22 @@ class Connection(HttpToolsProtocol):
         rest = data[self._num_ignored :]
         self._num_ignored -= len(data) - len(rest)
         if not self._num_ignored:
-            self._is_in_body = False
-            self._timer.clear()
+            self._end_body()
         return rest
+
+    def _end_body(self) -> None:
+        self._is_in_body = False
+        self._timer.clear()
+        if self.cycle.response_complete:
+            self._begin_idle()
+
+    def _begin_idle(self) -> None:
+        self._is_idle = True
+        self._timer.set(self.timeout_keep_alive)
+
+    def _end_idle(self) -> None:
+        self._is_idle = False
+        self._timer.clear()
 
     def _refuse_plain(self, data: bytes) -> bool:
         """Refuse the request that `data` begins with, without the parser -> False if the parser should read it."""
@@ -181,7 +190,7 @@ class Connection(HttpToolsProtocol):
 
     def _feed(self, data: bytes) -> None:
         """Parse what has arrived; refuse what is no request, and one whose head or framing is too large."""
-        self._framing_bytes += len(data)
+        self._sizes.begin_piece(data)
         try:
             self._parse(data)
         except httptools.HttpParserError:
@@ -189,12 +198,9 @@ class Connection(HttpToolsProtocol):
             return
         if self.transport.is_closing():
             return
-        self._head_bytes += len(data)
-        if self._is_in_head and self._head_bytes > MAX_HEAD_BYTES:
-            detail = f"the first line and the headers have more than {MAX_HEAD_BYTES} bytes"
+        detail = self._sizes.end_piece(data, is_in_head=self._is_in_head, is_in_body=self._is_in_body)
+        if detail is not None:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
-        elif self._is_in_body and self._framing_bytes > MAX_HEAD_BYTES:
-            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the body has too much around its chunks")
 
     def _parse(self, data: bytes) -> None:
         """Feed the parser; raises HttpParserError. It stops behind a head with Upgrade, and starts again without."""

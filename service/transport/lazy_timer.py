@@ -15,7 +15,8 @@ class LazyTimer:
         self._callback = callback
         self._loop = asyncio.get_running_loop()
         self._due: float | None = None
-        self._handle: asyncio.TimerHandle | None = None
+        self._handle: asyncio.Handle | None = None
+        self._rings_at = 0.0  # the time of the handle; uvloop's handles do not know it if they are due at once
 
     @property
     def is_set(self) -> bool:
@@ -25,10 +26,10 @@ class LazyTimer:
     def set(self, seconds: float) -> None:
         """Call the callback in `seconds`, and not at the time that was set before."""
         self._due = self._loop.time() + seconds
-        if self._handle is not None and self._handle.when() > self._due:
+        if self._handle is not None and self._rings_at > self._due:
             self.cancel()
         if self._handle is None:
-            self._handle = self._loop.call_at(self._due, self._ring)
+            self._call_at(self._due)
 
     def clear(self) -> None:
         """Do not call the callback."""
@@ -45,7 +46,11 @@ class LazyTimer:
         if self._due is None:
             return
         if self._loop.time() < self._due:
-            self._handle = self._loop.call_at(self._due, self._ring)
+            self._call_at(self._due)
         else:
             self._due = None
             self._callback()
+
+    def _call_at(self, due: float) -> None:
+        self._rings_at = due
+        self._handle = self._loop.call_at(due, self._ring)

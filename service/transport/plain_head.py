@@ -8,7 +8,9 @@ import re
 from dataclasses import dataclass
 
 HEAD = re.compile(rb"POST (/[!-~]*) HTTP/1\.1\r\n((?:[A-Za-z0-9-]+:[\t -~]*\r\n){1,64})\r\n")
-FRAMING = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"connection"})  # the parser knows what they mean
+FRAMING = frozenset(  # headers that the parser understands
+    {b"transfer-encoding", b"expect", b"upgrade", b"connection", b"proxy-connection"}
+)
 MAX_LENGTH_DIGITS = 12
 
 

@@ -121,7 +121,13 @@ def test_what_the_default_model_would_answer_late_is_refused_from_its_head() -> 
 
 @pytest.mark.parametrize(
     ("url", "timeout"),
-    [(b"/detect?model=other", b"400"), (b"/v2/models/tiny/infer", b"400"), (b"/detect", b"-1"), (b"/detect", b"0")],
+    [
+        (b"/detect?model=other", b"400"),
+        (b"/detect?m%6Fdel=other", b"400"),
+        (b"/v2/models/tiny/infer", b"400"),
+        (b"/detect", b"-1"),
+        (b"/detect", b"0"),
+    ],
 )
 def test_the_handler_decides_on_other_models_and_on_invalid_timeouts(url: bytes, timeout: bytes) -> None:
     def check(_: float | None) -> None:

@@ -102,14 +102,14 @@ def test_a_margin_alone_refuses_no_image_of_a_server_with_little_to_do() -> None
 BUSY = Load(num_waiting=9, num_ahead=9, num_running=1, free_in=[0.5], batch_size=1)
 
 
-def refusing(**options: Any) -> tuple[Admission, RejectedError]:
-    """Ten images are inside; one that has 2 s has been refused at the time 100."""
+def refusing(num_inside: int = 10, objective: float = 102.0, **options: Any) -> tuple[Admission, RejectedError]:
+    """So many images are inside; one with this objective has been refused at the time 100."""
     admission = Admission(CostModel({1: 1.0}), max_queue=100)
-    for _ in range(10):
+    for _ in range(num_inside):
         admission.flow.enter()
-    admission.check_again(now=100.0, objective=102.0)
+    admission.check_again(now=100.0, objective=objective)
     with pytest.raises(RejectedError) as caught:
-        admission.check(BUSY, now=100.0, objective=102.0, **options)
+        admission.check(BUSY, now=100.0, objective=objective, **options)
     return admission, caught.value
 
 
@@ -130,7 +130,15 @@ def test_a_late_image_is_no_measure_when_others_have_left() -> None:
     admission.check_again(now=100.01, objective=102.01)
 
 
-@pytest.mark.parametrize("options", [{"ready_seconds": 30.0}, {"num_images": 5}])
-def test_an_image_that_is_slow_to_decode_and_a_group_are_no_measure_for_others(options: dict[str, Any]) -> None:
+@pytest.mark.parametrize("options", [{"ready_seconds": 30.0}, {"num_images": 5}, {"num_inside": 2}])
+def test_a_slow_image_a_group_and_a_refusal_of_a_server_that_is_soon_idle_are_no_measure(
+    options: dict[str, Any],
+) -> None:
     admission, _ = refusing(**options)
     admission.check_again(now=100.01, objective=102.01)
+
+
+def test_a_client_that_comes_back_at_its_time_does_not_meet_the_same_refusal() -> None:
+    admission, error = refusing(objective=110.499)  # 1 ms is missing
+    now = 100.0 + error.retry_after_seconds
+    admission.check_again(now=now, objective=now + 10.499)

@@ -121,6 +121,47 @@ def test_a_head_in_two_pieces_is_refused() -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("is_busy", [False, True])
+def test_a_request_behind_a_large_body_is_answered(is_busy: bool) -> None:
+    async def run() -> None:
+        server = Server()
+        connection, wire = server.connect()
+        connection.data_received(post())
+        server.is_busy = is_busy
+        body = b"x" * 200_000
+        data = b"POST /detect HTTP/1.1\r\nHost: here\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+        connection.data_received(data[:70_000])
+        connection.data_received(data[70_000:] + post()[:10])
+        connection.data_received(post()[10:])
+        connection.data_received(post() * 1000 + post()[:10])
+        connection.data_received(post()[10:])
+        if not is_busy:
+            await wire.wait_for(b"\r\n\r\n1000")
+        await asyncio.sleep(0)
+        statuses = {piece[9:12] for piece in wire.pieces[1:]}
+        assert statuses == {b"503" if is_busy else b"200"}
+        assert not wire.has_ended
+        assert not is_busy or len(wire.pieces) == 1003 + 1
+        connection.connection_lost(None)
+
+    asyncio.run(run())
+
+
+def test_after_a_body_in_pieces_the_wait_for_the_next_request_is_uvicorns(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> None:
+        server = Server()
+        connection, wire = server.connect()
+        monkeypatch.setattr(connection, "timeout_keep_alive", 0.01)
+        for _ in range(2):  # by the parser, and without
+            connection.data_received(post(body=BODY[:10]))
+            connection.data_received(BODY[10:])
+        async with asyncio.timeout(20):  # less than head_seconds
+            await wire.has_been_ended.wait()
+        connection.connection_lost(None)
+
+    asyncio.run(run())
+
+
 def test_a_refused_client_may_send_its_next_request_but_not_be_slow_with_its_body() -> None:
     async def run() -> None:
         server = Server()

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from starlette.responses import Response
 
 from service.transport import connection
-from service.transport.connection import MAX_HEAD_BYTES
+from service.transport.size_limits import MAX_HEAD_BYTES
 from tests.service.live_server import live_server
 from tests.service.transport.wire import Wire
 from tests.service.transport.wire import connect as open_connection

@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.transport.connection import MAX_HEAD_BYTES, MIN_CHUNK_BYTES
+from service.transport.size_limits import MAX_HEAD_BYTES, MIN_CHUNK_BYTES
 from tests.service.transport.wire import connect
 
 INNER = b"GET /healthz HTTP/1.1\r\nHost: inner\r\n\r\n"  # as a body

@@ -1,7 +1,10 @@
 """The timer that is cheap to set again."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
+
+import uvloop
 
 from service.transport.lazy_timer import LazyTimer
 
@@ -71,3 +74,20 @@ def test_the_time_that_was_set_last_counts() -> None:
         await bell.next_time()
 
     with_timer(test)
+
+
+def test_it_can_be_set_again_when_it_is_about_to_ring() -> None:
+    """uvloop's handle of a timer that is due within half a millisecond does not know its time."""
+
+    async def run() -> int:
+        bell = Bell()
+        timer = LazyTimer(bell.ring)
+        chance = random.Random(0)
+        for _ in range(2000):
+            timer.set(chance.choice([0.0001, 0.0004, 0.001, 0.01]))
+            if chance.random() < 0.3:
+                timer.clear()
+            await asyncio.sleep(chance.choice([0, 0, 0.0003]))
+        return len(bell.times)
+
+    assert uvloop.run(run())
