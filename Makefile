@@ -1,5 +1,6 @@
 # make serve [PORT=8000]   serve the default bundle on the CPU
-# make test                run the whole suite, and print which share of the lines it ran
+# make test                run the whole suite
+# make coverage            the same, slower, and print which share of the lines it ran
 # make test-engines        build TensorRT engines for several GPUs, without a GPU (Linux on x86_64; takes minutes)
 # make check               lint, types, import contracts
 # make format              let ruff format the code and mend what it can
@@ -15,9 +16,10 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 PIP_FLAGS ?=
 BIN := .venv/bin
+TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet $(PIP_FLAGS) --constraint constraints.txt
 
-.PHONY: serve develop test test-engines check format clean
+.PHONY: serve develop test coverage test-engines check format clean
 .DEFAULT_GOAL := help
 
 help:
@@ -29,7 +31,10 @@ serve: .venv/serves
 develop: .venv/develops
 
 test: .venv/develops
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --cov --cov-report=
+	$(TESTS)
+
+coverage: .venv/develops
+	$(TESTS) --cov --cov-report=
 	@echo "lines that the tests ran, in per cent ($(BIN)/coverage report lists the others):"
 	@for package in service models export; do \
 		printf '  %-8s' $$package; $(BIN)/coverage report --include="$$package/*" --format=total; done
