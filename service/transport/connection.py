@@ -80,7 +80,7 @@ class Connection(HttpToolsProtocol):
             data = self._ignore(data)
         if data and not self._refuse_plain(data):
             self._feed(data)
-        is_client_due = self._is_in_head or self.cycle is None or self.cycle.response_complete
+        is_client_due = self._is_in_head or not self._is_answering
         if is_client_due and not (self._timer.is_set or self._is_last or self.transport.is_closing()):
             self._timer.set(self.head_seconds)
 
@@ -147,6 +147,10 @@ class Connection(HttpToolsProtocol):
         self._reader_timer.clear()
         super().resume_writing()
 
+    @property
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
     def _ignore(self, data: bytes) -> bytes:
         """What follows the body of the request that was refused without the parser."""
         rest = data[self._num_ignored :]
@@ -171,8 +175,7 @@ class Connection(HttpToolsProtocol):
 
     def _refuse_plain(self, data: bytes) -> bool:
         """Refuse the request that `data` begins with, without the parser -> False if the parser should read it."""
-        is_between = not (self._is_in_head or self._is_in_body) and (self.cycle is None or self.cycle.response_complete)
-        if self.busy is None or not self.busy.is_refusing or not is_between:
+        if self.busy is None or not self.busy.is_refusing or self._is_in_head or self._is_in_body or self._is_answering:
             return False
         head = read_plain_head(data)
         if head is None or head.num_bytes + head.num_body_bytes < len(data):  # another request follows
@@ -219,7 +222,7 @@ class Connection(HttpToolsProtocol):
 
     def _refuse_if_busy(self) -> bool:
         """Answer the request with 503 if the event loop is too late for it; its body is read and ignored."""
-        if self.busy is None or (self.cycle is not None and not self.cycle.response_complete):
+        if self.busy is None or self._is_answering:
             return False  # answers keep the order of pipelined requests
         closes = self.expect_100_continue or not self.parser.should_keep_alive() or self.is_draining()
         method, client = self.parser.get_method(), self.client and self.client[0]
@@ -271,13 +274,14 @@ class Connection(HttpToolsProtocol):
         """
         self._timer.clear()
         self._is_last = True
+        answer = raw_answer(Problem(status, detail), id_of(""), closes=True)
         last: RequestResponseCycle | None = self.cycle
         if self._is_in_body and self.pipeline:
             self.pipeline.popleft()  # the request whose body cannot be parsed waits for the answers before its own
             last = self._previous
         elif self._is_in_body:
             if not self.cycle.response_started:
-                self._write_problem(status, detail)
+                self.transport.write(answer)
             self.cycle.disconnected = True
             self.cycle.message_event.set()
             self.transport.close()
@@ -285,11 +289,8 @@ class Connection(HttpToolsProtocol):
         if last is not None and not last.response_complete:
             last.keep_alive = False
             return
-        self._write_problem(status, detail)
+        self.transport.write(answer)
         self.transport.close()
-
-    def _write_problem(self, status: HTTPStatus, detail: str) -> None:
-        self.transport.write(raw_answer(Problem(status, detail), id_of(""), closes=True))
 
 
 def connections_of(
