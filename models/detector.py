@@ -1,6 +1,6 @@
 """The interface of both detectors, the normalisation of their input, and the choice of candidates."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
@@ -13,10 +13,19 @@ IMAGE_STD = (58.395, 57.12, 57.375)
 
 @dataclass(frozen=True)
 class Targets:
-    """The objects of one image: boxes (M, 4) xyxy in input pixels; labels (M) int64, indices into the classes."""
+    """The objects of one image: boxes (M, 4) xyxy in input pixels; labels (M) int64, indices into the classes.
+
+    ignored (I, 4) xyxy: areas with objects that have no boxes of their own, such as crowds; a box inside such an area
+    is neither positive nor negative.
+    """
 
     boxes: Tensor
     labels: Tensor
+    ignored: Tensor = field(default_factory=lambda: torch.zeros(0, 4))
+
+    def to(self, device: str | torch.device) -> "Targets":
+        """The same objects on a device."""
+        return Targets(self.boxes.to(device), self.labels.to(device), self.ignored.to(device))
 
 
 class Detector(Protocol):

@@ -18,8 +18,8 @@ def is_coco(root: Path) -> bool:
 def read_coco(root: Path, split: str, classes: tuple[str, ...] | None = None) -> DataSet:
     """Read one split. The default classes are its categories in the order of their ids, which may have gaps.
 
-    Images without objects are kept. A crowd becomes a difficult object, which is neither trained on nor counted. Boxes
-    (x, y, width, height) become xyxy, clipped to the image; boxes without area are dropped.
+    Images without objects are kept. Boxes (x, y, width, height) become xyxy, clipped to the image; boxes without
+    area are dropped.
     """
     path = root / "annotations" / f"instances_{split}.json"
     content = _read(path)
@@ -83,4 +83,6 @@ def _sample(image: dict[str, Any], annotations: list[dict[str, Any]], folder: Pa
     has_area = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
     labels = np.array([label_of[a["category_id"]] for a in annotations], dtype=np.int64)
     is_crowd = np.array([bool(a.get("iscrowd", 0)) for a in annotations], dtype=bool)
-    return Sample(folder / image["file_name"], (height, width), boxes[has_area], labels[has_area], is_crowd[has_area])
+    is_difficult = np.zeros(int(has_area.sum()), dtype=bool)
+    path = folder / image["file_name"]
+    return Sample(path, (height, width), boxes[has_area], labels[has_area], is_difficult, is_crowd[has_area])

@@ -26,9 +26,10 @@ class DataError(Exception):
 
 @dataclass(frozen=True)
 class Sample:
-    """One annotated image with M objects: boxes (M, 4) xyxy in pixels of the image, labels (M), is_difficult (M) bool.
+    """One annotated image with M objects: boxes (M, 4) xyxy in pixels of the image, labels (M), two masks (M) bool.
 
-    As in Pascal VOC, training skips difficult objects, and evaluation counts neither them nor detections of them.
+    A difficult object (Pascal VOC) and a crowd, one box around many objects (MS COCO), are not counted in evaluation,
+    nor are detections of them.
     """
 
     image_path: Path
@@ -37,6 +38,12 @@ class Sample:
     boxes: Boxes
     labels: Labels
     is_difficult: NDArray[np.bool_]
+    is_crowd: NDArray[np.bool_]
+
+    @property
+    def is_uncounted(self) -> NDArray[np.bool_]:
+        """The objects that evaluation does not count."""
+        return self.is_difficult | self.is_crowd
 
     def read_image(self) -> Image:
         """The image, uint8 (H, W, 3) RGB, upright."""

@@ -39,7 +39,7 @@ class TrainingImages(Dataset[Example | DataError]):
     def __getitem__(self, index: int) -> Example | DataError:
         sample = self.data_set.samples[index]
         rng = np.random.default_rng((self.seed, self.epoch, index))
-        easy = ~sample.is_difficult
+        easy = ~sample.is_uncounted
         try:
             image = sample.read_image()
         except DataError as error:

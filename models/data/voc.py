@@ -43,6 +43,7 @@ def read_voc(root: Path, split: str, classes: tuple[str, ...] | None = None) -> 
                 boxes=np.array([box for _, box, _ in kept], dtype=np.float32).reshape(-1, 4),
                 labels=np.array([classes.index(label) for label, _, _ in kept], dtype=np.int64),
                 is_difficult=np.array([difficult for _, _, difficult in kept], dtype=bool),
+                is_crowd=np.zeros(len(kept), dtype=bool),
             )
         )
     return DataSet(root.resolve().name, split, classes, tuple(samples), num_dropped)

@@ -52,7 +52,7 @@ def score(data_set: DataSet, found: Iterator[Detections]) -> Evaluation:
     ):
         results.append(
             ImageResult(
-                detections.boxes, detections.scores, detections.labels, sample.boxes, sample.labels, sample.is_difficult
+                detections.boxes, detections.scores, detections.labels, sample.boxes, sample.labels, sample.is_uncounted
             )
         )
     coco = coco_average_precision(data_set.coco, results) if data_set.coco else None

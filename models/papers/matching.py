@@ -77,7 +77,7 @@ def _inputs(model: PASSD, data_set: DataSet) -> Iterator[tuple[Tensor, Tensor]]:
     """Each image with objects as the model's input, uint8 (H, W, 3), and its boxes (M, 4) in input pixels."""
     spec = model.config.input_spec
     for sample in data_set.samples:
-        boxes = sample.boxes[~sample.is_difficult]
+        boxes = sample.boxes[~sample.is_uncounted]
         if len(boxes):
             image = sample.decode(spec)
             boxes = boxes_to_input(boxes, spec, (image.height, image.width))

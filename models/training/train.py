@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from models.data.data_set import DataSet
 from models.data.loader import Batch, TrainingImages, training_batches
-from models.detector import Targets, normalise
+from models.detector import normalise
 from models.distributed import broadcast, is_first, num_processes, rank, sum_over_processes
 from models.evaluation.evaluate import evaluate
 from models.evaluation.torch_engine import TorchEngine
@@ -149,7 +149,7 @@ def add_gradients(
         with forward.no_sync() if isinstance(forward, DistributedDataParallel) and not is_last else nullcontext():
             with autocast(device, optim.precision):
                 predictions = forward(normalise(images[part].to(device)).contiguous(memory_format=torch.channels_last))
-            own = [Targets(targets[n].boxes.to(device), targets[n].labels.to(device)) for n in part.tolist()]
+            own = [targets[n].to(device) for n in part.tolist()]
             losses = {name: loss / num_parts for name, loss in model.loss(predictions, own).items()}
             torch.autograd.backward(torch.stack(list(losses.values())).sum())
         sums = {name: sums.get(name, 0) + loss.detach() for name, loss in losses.items()}

@@ -41,9 +41,9 @@ def test_samples_are_the_images_and_objects_of_the_file(coco_tree: Path, content
         expected = [[x, y, x + w, y + h] for x, y, w, h in (a["bbox"] for a in own)]
         np.testing.assert_allclose(sample.boxes, np.array(expected).reshape(-1, 4), rtol=1e-6)
         assert [data_set.coco.category_ids[label] for label in sample.labels] == [a["category_id"] for a in own]
-        assert sample.is_difficult.tolist() == [a["iscrowd"] == 1 for a in own]
+        assert sample.is_crowd.tolist() == [a["iscrowd"] == 1 for a in own]
     assert sum(len(sample.boxes) == 0 for sample in data_set.samples) == 3
-    assert any(sample.is_difficult.any() for sample in data_set.samples)
+    assert any(sample.is_crowd.any() for sample in data_set.samples)
 
 
 @pytest.mark.parametrize("folder", ["val2017", "images/val2017", "images", "."])

@@ -81,8 +81,8 @@ def test_ap_is_1_if_all_objects_are_found_and_0_if_none_is(tmp_path: Path) -> No
     assert data_set.coco is not None
     everything, nothing = [], []
     for s in data_set.samples:
-        easy = ~s.is_difficult
-        truth = (s.boxes, s.labels, s.is_difficult)
+        easy = ~s.is_uncounted
+        truth = (s.boxes, s.labels, s.is_uncounted)
         everything.append(ImageResult(s.boxes[easy], np.ones(easy.sum()), s.labels[easy], *truth))
         nothing.append(ImageResult(s.boxes[:0], np.ones(0), s.labels[:0], *truth))
     assert coco_average_precision(data_set.coco, everything)["AP"] == pytest.approx(1)
