@@ -24,8 +24,12 @@ class Targets:
     ignored: Tensor = field(default_factory=lambda: torch.zeros(0, 4))
 
     def to(self, device: str | torch.device) -> "Targets":
-        """The same objects on a device."""
-        return Targets(self.boxes.to(device), self.labels.to(device), self.ignored.to(device))
+        """The same objects on a device; from pinned memory, the copy does not wait for the device."""
+        return Targets(*(x.to(device, non_blocking=True) for x in (self.boxes, self.labels, self.ignored)))
+
+    def pin_memory(self) -> "Targets":
+        """The same objects in pinned memory; torch's loader calls this."""
+        return Targets(self.boxes.pin_memory(), self.labels.pin_memory(), self.ignored.pin_memory())
 
 
 class Detector(Protocol):

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.data.data_set import Boxes, Image
-from models.data.flip import flip, vertical_flip
+from models.data.data_set import Image
+from models.data.flip import random_flips
+from models.data.objects import Objects
 from service.bundle import InputSpec
 from service.detection.fit import LETTERBOX_GREY, fit
 
@@ -27,16 +28,15 @@ class ScaleJitterConfig:
     vertical_flip: float = 0.0  # for images without an up and a down, such as micrographs
 
 
-def jitter(image: Image, boxes: Boxes, config: ScaleJitterConfig, rng: np.random.Generator) -> tuple[Image, Boxes]:
-    """A training image and its boxes at a random scale, flipped at random, and padded."""
-    scale = config.scales[rng.integers(len(config.scales))]
-    if rng.random() < config.flip:
-        image, boxes = flip(image, boxes)
-    if rng.random() < config.vertical_flip:
-        image, boxes = vertical_flip(image, boxes)
-    resized = rescale(image, scale)
+def jitter(
+    image: Image, objects: Objects, config: ScaleJitterConfig, rng: np.random.Generator
+) -> tuple[Image, Objects]:
+    """A training image and its objects at a random scale, flipped at random, and padded."""
+    resized = rescale(image, config.scales[rng.integers(len(config.scales))])
     ratio = np.array([resized.shape[1] / image.shape[1], resized.shape[0] / image.shape[0]] * 2, np.float32)
-    return pad_to_top_level(resized), boxes * ratio
+    scaled = objects.map(lambda boxes: boxes * ratio)
+    flipped, moved = random_flips(resized, scaled, config.flip, config.vertical_flip, rng)
+    return pad_to_top_level(flipped), moved
 
 
 def rescale(image: Image, scale: Scale) -> Image:
@@ -50,6 +50,8 @@ def rescale(image: Image, scale: Scale) -> Image:
 
 def pad(image: Image, height: int, width: int) -> Image:
     """The image at the top left of a grey image of height x width."""
+    if image.shape[:2] == (height, width):
+        return image
     padded = np.full((height, width, 3), LETTERBOX_GREY, np.uint8)
     padded[: image.shape[0], : image.shape[1]] = image
     return padded

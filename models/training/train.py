@@ -4,7 +4,9 @@ import json
 import math
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from contextlib import nullcontext
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from models.data.data_set import DataSet
-from models.data.loader import Batch, TrainingImages, training_batches
+from models.data.loader import Batch, steps_per_epoch, training_batches, training_images
 from models.detector import normalise
 from models.distributed import broadcast, is_first, num_processes, rank, sum_over_processes
 from models.evaluation.evaluate import evaluate
@@ -66,9 +68,11 @@ def train(
     forward = parallel(run.model)
     if is_first():
         keep_lines(log, run.epoch)
+    batches = batches_of_run(preset, train_set, run.epoch, num_workers, device)
+    num_steps = steps_per_epoch(len(train_set.samples), preset.optim.batch_size)
     while run.epoch < preset.optim.epochs:
         started = time.perf_counter()
-        line = train_epoch(run, forward, preset, train_set, num_workers, device, out)
+        line = train_epoch(run, forward, preset, batches, num_steps, device, out)
         run.epoch += 1
         if not is_first():
             continue
@@ -88,18 +92,32 @@ def train(
         plot_run(log, out / "plot.png")
 
 
+def batches_of_run(
+    preset: Preset, train_set: DataSet, first_epoch: int, num_workers: int, device: str
+) -> Iterator[Batch]:
+    """This process's shares of the batches of all epochs from `first_epoch` on."""
+    spec, optim = preset.model.input_spec, preset.optim
+    images = training_images(train_set, spec, preset.augment, preset.seed, num_workers, num_processes())
+    return training_batches(
+        images,
+        range(first_epoch, optim.epochs),
+        optim.batch_size,
+        num_workers,
+        share=rank(),
+        num_shares=num_processes(),
+        pin_memory=torch.device(device).type == "cuda",
+    )
+
+
 def train_epoch(
-    run: Run, forward: nn.Module, preset: Preset, train_set: DataSet, num_workers: int, device: str, out: Path
+    run: Run, forward: nn.Module, preset: Preset, batches: Iterator[Batch], num_steps: int, device: str, out: Path
 ) -> dict[str, Any]:
-    """One pass over the training set -> the line of this epoch in the log."""
+    """The `num_steps` batches of one epoch -> the line of this epoch in the log."""
     forward.train()
     optim = preset.optim
-    images_of_epoch = TrainingImages(train_set, preset.model.input_spec, preset.augment, preset.seed, run.epoch)
-    num_steps = max(len(images_of_epoch) // optim.batch_size, 1)
-    batches = training_batches(images_of_epoch, optim.batch_size, num_workers, rank(), num_processes())
     started, num_images, sums = time.perf_counter(), 0, defaultdict[str, float](float)
     bar = tqdm(
-        batches,
+        islice(batches, num_steps),
         f"epoch {run.epoch + 1}/{optim.epochs}",
         num_steps,
         unit="batch",
@@ -148,7 +166,9 @@ def add_gradients(
         is_last = i == num_parts - 1
         with forward.no_sync() if isinstance(forward, DistributedDataParallel) and not is_last else nullcontext():
             with autocast(device, optim.precision):
-                predictions = forward(normalise(images[part].to(device)).contiguous(memory_format=torch.channels_last))
+                predictions = forward(
+                    normalise(images[part].to(device, non_blocking=True)).contiguous(memory_format=torch.channels_last)
+                )
             own = [targets[n].to(device) for n in part.tolist()]
             losses = {name: loss / num_parts for name, loss in model.loss(predictions, own).items()}
             torch.autograd.backward(torch.stack(list(losses.values())).sum())

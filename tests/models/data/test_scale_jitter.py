@@ -10,7 +10,7 @@ from models.data.scale_jitter import Scale, ScaleJitterConfig, jitter, pad_to_to
 from models.data.voc import read_voc
 from service.bundle import InputSpec
 from service.detection.fit import LETTERBOX_GREY
-from tests.models.data.scenes import assert_on_objects, scene
+from tests.models.data.scenes import assert_on_objects, no_objects, scene
 
 
 @pytest.mark.parametrize(
@@ -34,29 +34,29 @@ def test_the_short_side_has_its_scale_unless_the_long_side_is_too_long(
 
 @pytest.mark.parametrize("seed", range(6))
 def test_jitter_keeps_boxes_on_their_objects(seed: int) -> None:
-    image, boxes, labels = scene(seed)
+    image, objects = scene(seed)
     config = ScaleJitterConfig(scales=((150, 400), (240, 400), (300, 330)), vertical_flip=0.5)
-    resized, moved = jitter(image, boxes, config, np.random.default_rng(seed))
+    resized, moved = jitter(image, objects, config, np.random.default_rng(seed))
     assert resized.shape in [(256, 256, 3), (256, 384, 3)]
-    assert_on_objects(resized, moved, labels, 2)
+    assert_on_objects(resized, moved, 2)
+    np.testing.assert_array_equal(moved.ignored, moved.boxes)
 
 
 def test_every_scale_and_both_flips_are_drawn() -> None:
-    image, boxes, _ = scene(0)
+    image, objects = scene(0)
     config = ScaleJitterConfig(scales=((60, 200), (120, 200)))
+    width = objects.boxes[0, 2] - objects.boxes[0, 0]
+    all_boxes = [jitter(image, objects, config, np.random.default_rng(seed))[1].boxes for seed in range(40)]
     drawn = {
-        (round(float((moved[0, 2] - moved[0, 0]) / (boxes[0, 2] - boxes[0, 0])), 1), bool(moved[0, 0] < moved[1, 0]))
-        for _, moved in (jitter(image, boxes, config, np.random.default_rng(seed)) for seed in range(40))
+        (round(float((boxes[0, 2] - boxes[0, 0]) / width), 1), bool(boxes[0, 0] < boxes[1, 0])) for boxes in all_boxes
     }
     assert drawn == {(0.5, True), (0.5, False), (1, True), (1, False)}
 
 
 def test_an_image_without_objects_is_jittered_too() -> None:
-    resized, moved = jitter(
-        scene(0)[0], np.zeros((0, 4), np.float32), ScaleJitterConfig(((60, 200),)), np.random.default_rng(0)
-    )
+    resized, moved = jitter(scene(0)[0], no_objects(), ScaleJitterConfig(((60, 200),)), np.random.default_rng(0))
     assert resized.shape == (128, 128, 3)
-    assert moved.shape == (0, 4)
+    assert moved.boxes.shape == moved.ignored.shape == (0, 4)
 
 
 @pytest.mark.parametrize(
@@ -74,10 +74,10 @@ def test_padding_is_grey_at_the_right_and_the_bottom(size: tuple[int, int], expe
 def test_training_batches_are_padded_to_their_largest_image(voc_tree: Path) -> None:
     config = ScaleJitterConfig(scales=((64, 300), (150, 300)))  # images of 96 x 128 become 64 x 85 or 150 x 200
     images = TrainingImages(
-        read_voc(voc_tree, "train"), InputSpec(height=128, width=128, resize="letterbox"), config, 3, 0
+        read_voc(voc_tree, "train"), InputSpec(height=128, width=128, resize="letterbox"), config, 3
     )
     for batch_size, shapes in ((1, {(1, 128, 128, 3), (1, 256, 256, 3)}), (6, {(6, 256, 256, 3)})):
-        batches = list(training_batches(images, batch_size, 0))
+        batches = list(training_batches(images, range(1), batch_size, 0))
         assert {tuple(batch.shape) for batch, _ in batches} == shapes
         for batch, targets in batches:
             for image, target in zip(batch, targets, strict=True):
