@@ -1,4 +1,7 @@
-"""The MS COCO layout: annotations/instances_SPLIT.json, with the images in SPLIT/, images/SPLIT/ or images/."""
+"""The MS COCO layout: annotations/instances_SPLIT.json, with the images in SPLIT/, images/SPLIT/ or images/.
+
+A split without annotations, such as test-dev2017, has image_info_SPLIT.json instead.
+"""
 
 import json
 from collections import defaultdict
@@ -9,10 +12,12 @@ import numpy as np
 
 from models.data.data_set import CocoSource, DataError, DataSet, Sample
 
+KINDS = ("instances", "image_info")
+
 
 def is_coco(root: Path) -> bool:
     """Whether `root` has the layout of MS COCO."""
-    return any((root / "annotations").glob("instances_*.json"))
+    return any(any((root / "annotations").glob(f"{kind}_*.json")) for kind in KINDS)
 
 
 def read_coco(root: Path, split: str, classes: tuple[str, ...] | None = None) -> DataSet:
@@ -21,8 +26,11 @@ def read_coco(root: Path, split: str, classes: tuple[str, ...] | None = None) ->
     Images without objects are kept. Boxes (x, y, width, height) become xyxy, clipped to the image; boxes without
     area are dropped.
     """
-    path = root / "annotations" / f"instances_{split}.json"
+    path = _find(root, split)
     content = _read(path)
+    is_annotated = not path.name.startswith("image_info_")
+    if not is_annotated:
+        content["annotations"] = []
     try:
         names = {
             category["id"]: str(category["name"]) for category in sorted(content["categories"], key=lambda c: c["id"])
@@ -48,13 +56,20 @@ def read_coco(root: Path, split: str, classes: tuple[str, ...] | None = None) ->
         raise DataError(f"{path}: not an annotation file of MS COCO: {reason}") from error
     category_ids = tuple(next((id_ for id_, label in label_of.items() if label == k), -1) for k in range(len(classes)))
     source = CocoSource(path, category_ids, tuple(image["id"] for image in content["images"]))
-    return DataSet(root.resolve().name, split, classes, tuple(samples), num_dropped, source)
+    return DataSet(root.resolve().name, split, classes, tuple(samples), num_dropped, source, is_annotated)
+
+
+def _find(root: Path, split: str) -> Path:
+    folder = root / "annotations"
+    paths = [folder / f"{kind}_{split}.json" for kind in KINDS]
+    for path in paths:
+        if path.is_file():
+            return path
+    existing = sorted({path.stem.removeprefix(f"{kind}_") for kind in KINDS for path in folder.glob(f"{kind}_*.json")})
+    raise DataError(f"{paths[0]}: no such split; there are: {', '.join(existing)}")
 
 
 def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        existing = ", ".join(sorted(p.stem.removeprefix("instances_") for p in path.parent.glob("instances_*.json")))
-        raise DataError(f"{path}: no such split; there are: {existing}")
     try:
         content = json.loads(path.read_bytes())
     except ValueError as error:
@@ -66,7 +81,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _image_folder(root: Path, split: str, file_name: str) -> Path:
     """The first of the usual folders that contains the split's first image."""
-    folders = [root / split, root / "images" / split, root / "images", root]
+    whole = split.replace("-dev", "")  # test-dev2017 is a part of test2017
+    folders = [root / split, root / "images" / split, root / whole, root / "images" / whole, root / "images", root]
     for folder in folders:
         if (folder / file_name).is_file():
             return folder

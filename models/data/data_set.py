@@ -77,7 +77,10 @@ class CocoSource:
 
 @dataclass(frozen=True)
 class DataSet:
-    """The images of one split. `num_dropped` counts boxes without area, which are of no use for training."""
+    """The images of one split. `num_dropped` counts boxes without area, which are of no use for training.
+
+    If `is_annotated` is false, nobody knows the objects of the images: samples have no boxes and AP cannot be measured.
+    """
 
     name: str
     split: str
@@ -85,3 +88,4 @@ class DataSet:
     samples: tuple[Sample, ...]
     num_dropped: int
     coco: CocoSource | None = None
+    is_annotated: bool = True

@@ -8,12 +8,23 @@ from models.data.data_set import DataError, DataSet
 from models.data.voc import is_voc, read_voc
 
 
-def open_data_set(root: Path, split: str, classes: tuple[str, ...] | None = None) -> DataSet:
-    """A split of the data set in `root`, a Pascal VOC tree or an MS COCO directory; the layout decides which."""
+def open_data_set(
+    root: Path, split: str, classes: tuple[str, ...] | None = None, *, needs_annotations: bool = True
+) -> DataSet:
+    """A split of the data set in `root`, a Pascal VOC tree or an MS COCO directory; the layout decides which.
+
+    A split without annotations (image_info_SPLIT.json of MS COCO) is an error unless `needs_annotations` is false.
+    """
     if is_voc(root):
         return read_voc(root, split, classes)
     if is_coco(root):
-        return read_coco(root, split, classes)
+        data_set = read_coco(root, split, classes)
+        if needs_annotations and not data_set.is_annotated:
+            raise DataError(
+                f"{root}: split {split} has no annotations, so nothing can be trained or measured on it; "
+                "its images can only be detected"
+            )
+        return data_set
     raise DataError(
         f"{root}: not a data set; expected a Pascal VOC tree with Annotations/, JPEGImages/ and "
         f"ImageSets/Main/{split}.txt, or MS COCO with annotations/instances_{split}.json"

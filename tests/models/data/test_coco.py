@@ -1,5 +1,6 @@
 """The MS COCO reader on a small set with crowds, images without objects and gaps in the ids."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,20 @@ def test_the_error_names_a_broken_annotation_file(coco_tree: Path, text: str, me
     (coco_tree / "annotations" / "instances_val2017.json").write_text(text)
     with pytest.raises(DataError, match=rf"instances_val2017\.json: .*{message}"):
         read_coco(coco_tree, "val2017")
+
+
+def test_a_split_without_annotations_can_only_be_detected(tmp_path: Path, content: dict[str, Any]) -> None:
+    root = write_coco(tmp_path, content, folder="images/test2017")
+    information = {key: content[key] for key in ("images", "categories")}
+    (root / "annotations" / "image_info_test-dev2017.json").write_text(json.dumps(information))
+    data_set = open_data_set(root, "test-dev2017", needs_annotations=False)
+    assert not data_set.is_annotated
+    assert data_set.classes == ("car", "cat", "toothbrush")
+    assert data_set.coco is not None
+    assert data_set.coco.image_ids == tuple(image["id"] for image in content["images"])
+    assert data_set.samples[3].read_image().shape == (160, 200, 3)
+    with pytest.raises(DataError, match="split test-dev2017 has no annotations, so nothing can be trained or measured"):
+        open_data_set(root, "test-dev2017")
 
 
 def test_the_error_names_a_missing_image(coco_tree: Path) -> None:
