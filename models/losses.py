@@ -29,8 +29,8 @@ def box_regression(deltas: Tensor, target_deltas: Tensor, is_positive: Tensor, b
 
     deltas and target_deltas (B, N, 4), is_positive (B, N) -> scalar; 0 if the batch has no positives.  # PASSD §6.1
     """
-    total = F.smooth_l1_loss(deltas[is_positive], target_deltas[is_positive], reduction="sum", beta=beta)
-    return total / positives_per_process(is_positive)
+    losses = F.smooth_l1_loss(deltas, target_deltas, reduction="none", beta=beta)
+    return losses.where(is_positive[..., None], 0).sum() / positives_per_process(is_positive)
 
 
 def positives_per_process(is_positive: Tensor) -> Tensor:

@@ -1,5 +1,10 @@
-"""Matching: assigns boxes to objects, and chooses the negatives that count in the loss."""
+"""Matching: assigns boxes to objects, and chooses the negatives that count in the loss.
 
+The functions take a whole batch. The ground truth is a list with the boxes of each image, M in all; an object is named
+by its place among these M.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -7,39 +12,15 @@ from torch import Tensor
 
 from models.boxes.geometry import iou
 
+SMALLEST_OVERLAP = 1e-6  # as in SSD's code: an object is not matched with a box below this IoU
+
 
 @dataclass(frozen=True)
 class Matches:
-    """The object of each of N boxes: index (N) int64, valid only for boxes with is_positive (N) bool."""
+    """The object of each box: index (B, N) int64, valid only for boxes with is_positive (B, N) bool.
 
-    index: Tensor
-    is_positive: Tensor
-
-
-@torch.no_grad()
-def match(boxes: Tensor, ground_truth: Tensor, iou_threshold: float, force_best: bool) -> Matches:
-    """Match boxes (N, 4) xyxy to ground truth (M, 4) xyxy: positive if the IoU is above `iou_threshold`.  # PASSD §5
-
-    With `force_best` each object also gets the box with the highest IoU, however low it is, as in SSD: the IoU of a
-    square box and an object of aspect ratio above 2.25 never reaches 0.5. If two objects have the same best box, the
-    later object gets it.
+    is_ignored (B, N) bool: boxes that are neither positive nor negative.
     """
-    if len(ground_truth) == 0:
-        index = torch.zeros(len(boxes), dtype=torch.int64, device=boxes.device)
-        return Matches(index, torch.zeros_like(index, dtype=torch.bool))
-    overlaps = iou(boxes, ground_truth)  # (N, M)
-    best, index = overlaps.max(dim=1)
-    is_positive = best > iou_threshold
-    if force_best:
-        for m, n in enumerate(overlaps.argmax(dim=0).tolist()):
-            index[n] = m
-            is_positive[n] = True
-    return Matches(index, is_positive)
-
-
-@dataclass(frozen=True)
-class AnchorMatches:
-    """For each of N anchors: index (N) int64 of the object with the highest IoU; is_positive, is_ignored (N) bool."""
 
     index: Tensor
     is_positive: Tensor
@@ -47,26 +28,73 @@ class AnchorMatches:
 
 
 @torch.no_grad()
+def match(boxes: Tensor, ground_truth: Sequence[Tensor], iou_threshold: float, force_best: bool) -> Matches:
+    """Match boxes (B, N, 4) xyxy to ground truth (M_b, 4) xyxy: positive if the IoU is above `iou_threshold`.
+
+    With `force_best` each object that overlaps a box also gets a box of its own, however low the IoU is, as in SSD: the
+    IoU of a square box and an object of aspect ratio above 2.25 never reaches 0.5.  # PASSD §5
+    """
+    overlaps = _overlaps(boxes, ground_truth)
+    best, index = _best_objects(overlaps, ground_truth)
+    is_positive = best > iou_threshold
+    if force_best:
+        forced = forced_objects(overlaps, _image_of(ground_truth), len(ground_truth))
+        index, is_positive = torch.where(forced >= 0, forced, index), is_positive | (forced >= 0)
+    return Matches(index, is_positive, torch.zeros_like(is_positive))
+
+
+@torch.no_grad()
 def match_anchors(
-    boxes: Tensor, ground_truth: Tensor, positive_iou: float, negative_iou: float, force_best: bool
-) -> AnchorMatches:
-    """Match boxes (N, 4) xyxy to ground truth (M, 4) xyxy.  # Lin et al. 2017 (RetinaNet), §4
+    boxes: Tensor, ground_truth: Sequence[Tensor], positive_iou: float, negative_iou: float, force_best: bool
+) -> Matches:
+    """Match boxes (B, N, 4) xyxy to ground truth (M_b, 4) xyxy.  # Lin et al. 2017 (RetinaNet), §4
 
     A box is positive if its highest IoU is at least `positive_iou`, negative if it is below `negative_iou`, and ignored
     in between. With `force_best` the boxes with an object's highest IoU, ties included, are positive however low it is,
-    as in Detectron; each still learns the object with which its own IoU is highest.
+    as in Detectron; each learns the object with which its own IoU is highest. In Detectron this may leave an object
+    without a box that learns it. Here each object that overlaps a box also gets one of its own.
     """
-    if len(ground_truth) == 0:
-        index = torch.zeros(len(boxes), dtype=torch.int64, device=boxes.device)
-        nothing = torch.zeros_like(index, dtype=torch.bool)
-        return AnchorMatches(index, nothing, nothing)
-    overlaps = iou(boxes, ground_truth)  # (N, M)
-    best, index = overlaps.max(dim=1)
+    overlaps = _overlaps(boxes, ground_truth)
+    best, index = _best_objects(overlaps, ground_truth)
     is_positive = best >= positive_iou
     if force_best:
-        highest = overlaps.amax(dim=0)  # (M,)
-        is_positive |= ((overlaps == highest) & (highest > 0)).any(dim=1)
-    return AnchorMatches(index, is_positive, (best >= negative_iou) & ~is_positive)
+        highest = overlaps.amax(dim=1, keepdim=True)  # (M, 1)
+        is_best = (overlaps == highest) & (highest > SMALLEST_OVERLAP)
+        counts = [len(own) for own in ground_truth]
+        is_positive |= torch.stack([own.any(dim=0) for own in torch.split(is_best, counts)])
+        forced = forced_objects(overlaps, _image_of(ground_truth), len(ground_truth))
+        index, is_positive = torch.where(forced >= 0, forced, index), is_positive | (forced >= 0)
+    return Matches(index, is_positive, (best >= negative_iou) & ~is_positive)
+
+
+def forced_objects(overlaps: Tensor, image: Tensor, num_images: int) -> Tensor:
+    """The object that gets each box as its own: overlaps (M, N), image (M) of each object -> (B, N) int64; -1 if none.
+
+    It is SSD's bipartite matching: again and again, the pair with the highest IoU among the objects and the boxes of an
+    image that have no partner become partners. Of equal pairs the first object has precedence, then the first box.
+
+    Here all objects ask for their best box at once. A box takes the object with the highest IoU; each other object asks
+    for its next best. Both sides rank by the same IoU, so the result is the same (Gale and Shapley 1962), after as many
+    rounds as objects of one image compete for the same boxes, which are few.
+    """
+    num_boxes = overlaps.shape[1]
+    objects = torch.arange(len(overlaps), device=overlaps.device)
+    if not len(overlaps):
+        return torch.full((num_images, num_boxes), -1, device=overlaps.device)
+    best, box = overlaps.max(dim=1)  # (M,) each
+    while True:
+        place = torch.where(best > SMALLEST_OVERLAP, image * num_boxes + box, -1 - objects)  # no two without a box meet
+        order = best.argsort(descending=True, stable=True)
+        order = order[place[order].argsort(stable=True)]  # by place, then by falling IoU, then by object
+        is_refused = place[order[1:]] == place[order[:-1]]
+        refused = order[1:][is_refused]
+        if not len(refused):
+            break
+        overlaps = overlaps.index_put((refused, box[refused]), overlaps.new_zeros(()))
+        best[refused], box[refused] = overlaps[refused].max(dim=1)
+    forced = place.new_full((num_images * num_boxes + 1,), -1)
+    forced[torch.where(place >= 0, place, num_images * num_boxes)] = objects  # the last place is a waste bin
+    return forced[:-1].view(num_images, num_boxes)
 
 
 @torch.no_grad()
@@ -75,7 +103,31 @@ def hard_negatives(losses: Tensor, is_positive: Tensor, ratio: int) -> Tensor:
 
     losses (B, N), is_positive (B, N) bool -> (B, N) bool. An image without positives contributes no negatives.
     """
-    ranked = losses.detach().masked_fill(is_positive, -torch.inf)
-    rank = ranked.argsort(dim=1, descending=True).argsort(dim=1)
-    quota = (ratio * is_positive.sum(dim=1, keepdim=True)).clamp(max=losses.shape[1])
-    return (rank < quota) & ~is_positive
+    order = losses.detach().masked_fill(is_positive, -torch.inf).argsort(dim=1, descending=True)
+    quota = ratio * is_positive.sum(dim=1, keepdim=True)
+    is_within = torch.arange(losses.shape[1], device=losses.device) < quota  # (B, N), by rank
+    return torch.zeros_like(is_positive).scatter(1, order, is_within) & ~is_positive
+
+
+def _overlaps(boxes: Tensor, ground_truth: Sequence[Tensor]) -> Tensor:
+    """The IoU of each object and each box of its image -> (M, N)."""
+    return torch.cat([iou(own, image_boxes) for own, image_boxes in zip(ground_truth, boxes, strict=True)])
+
+
+def _best_objects(overlaps: Tensor, ground_truth: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """The highest IoU of each box and the object that has it, or 0 and object 0 without objects -> (B, N) each."""
+    best = overlaps.new_zeros(len(ground_truth), overlaps.shape[1])
+    index = torch.zeros_like(best, dtype=torch.int64)
+    start = 0
+    for image, own in enumerate(torch.split(overlaps, [len(boxes) for boxes in ground_truth])):
+        if len(own):
+            best[image], index[image] = own.max(dim=0)
+            index[image] += start
+        start += len(own)
+    return best, index
+
+
+def _image_of(ground_truth: Sequence[Tensor]) -> Tensor:
+    """The image of each object -> (M) int64."""
+    parts = [own.new_full((len(own),), image, dtype=torch.int64) for image, own in enumerate(ground_truth)]
+    return torch.cat(parts)

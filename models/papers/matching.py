@@ -69,7 +69,7 @@ def match_objects(model: PASSD, data_set: DataSet, device: str = "cpu") -> Objec
 
 def num_matched(boxes: Tensor, ground_truth: Tensor, iou_threshold: float) -> Tensor:
     """The number of boxes (N, 4) xyxy above the threshold for each of ground truth (M, 4) xyxy -> (M)."""
-    matches = match(boxes, ground_truth, iou_threshold, force_best=False)
+    matches = match(boxes[None], [ground_truth], iou_threshold, force_best=False)
     return torch.bincount(matches.index[matches.is_positive], minlength=len(ground_truth))
 
 

@@ -42,7 +42,7 @@ class PASSDConfig:
     tower_depth: int = 0
     variances: tuple[float, float] = (0.1, 0.2)  # of centre and size deltas, as in SSD; eq. 1 has (1, 1)
     iou_threshold: float = 0.5  # PASSD §5
-    force_best_match: bool = True  # as in SSD: each object has at least one box
+    force_best_match: bool = True  # as in SSD: each object that overlaps a box has one of its own
     offset_grad: float = 0.0  # share of the attending gradient that reaches the proposals
     max_candidates: int = 200  # PASSD §6.2
 
@@ -173,16 +173,13 @@ class PASSD(nn.Module):
     @torch.no_grad()
     def assign(self, boxes: Tensor, targets: list[Targets]) -> tuple[Tensor, Tensor]:
         """Match boxes (B, N, 4) cxcywh: labels (B, N), 0 for background; deltas (B, N, 4), divided by the variances."""
-        labels, deltas = [], []
-        for own, target in zip(boxes, targets, strict=True):
-            if len(target.boxes) == 0:
-                labels.append(torch.zeros(len(own), dtype=torch.int64, device=own.device))
-                deltas.append(torch.zeros_like(own))
-                continue
-            matches = match(cxcywh_to_xyxy(own), target.boxes, self.config.iou_threshold, self.config.force_best_match)
-            labels.append(torch.where(matches.is_positive, target.labels[matches.index] + 1, 0))
-            deltas.append(encode(xyxy_to_cxcywh(target.boxes)[matches.index], own) / self.variances)
-        return torch.stack(labels), torch.stack(deltas)
+        ground_truth = [target.boxes for target in targets]
+        if not any(map(len, ground_truth)):
+            return torch.zeros_like(boxes[..., 0], dtype=torch.int64), torch.zeros_like(boxes)
+        matches = match(cxcywh_to_xyxy(boxes), ground_truth, self.config.iou_threshold, self.config.force_best_match)
+        labels = torch.cat([target.labels for target in targets])[matches.index] + 1
+        deltas = encode(xyxy_to_cxcywh(torch.cat(ground_truth))[matches.index], boxes) / self.variances
+        return labels.where(matches.is_positive, 0), deltas
 
     def decode(self, predictions: PASSDPredictions) -> tuple[Tensor, Tensor]:
         """Boxes xyxy and scores of the second stage: softmax without the background column.  # PASSD §6.2"""

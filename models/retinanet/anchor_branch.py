@@ -82,19 +82,19 @@ class AnchorBranch(nn.Module):
     @torch.no_grad()
     def assign(self, anchors: Tensor, targets: list[Targets]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """For anchors (N, 4): classes (B, N, K) of 0 and 1, deltas (B, N, 4), is_positive (B, N), is_ignored (B, N)."""
-        classes = torch.zeros(len(targets), len(anchors), self.num_classes, device=anchors.device)
-        deltas = torch.zeros(len(targets), len(anchors), 4, device=anchors.device)
-        positives, ignored = [], []
-        for image, target in enumerate(targets):
-            found = match_anchors(
-                cxcywh_to_xyxy(anchors), target.boxes, POSITIVE_IOU, NEGATIVE_IOU, self.force_best_match
-            )
-            instance = found.index[found.is_positive]
-            if len(instance):
-                classes[image, found.is_positive.nonzero()[:, 0], target.labels[instance]] = 1
-                deltas[image, found.is_positive] = encode(
-                    xyxy_to_cxcywh(target.boxes[instance]), anchors[found.is_positive]
-                )
-            positives.append(found.is_positive)
-            ignored.append(found.is_ignored)
-        return classes, deltas, torch.stack(positives), torch.stack(ignored)
+        ground_truth = [target.boxes for target in targets]
+        classes = anchors.new_zeros(len(targets), len(anchors), self.num_classes)
+        if not any(map(len, ground_truth)):
+            nothing = torch.zeros_like(classes[..., 0], dtype=torch.bool)
+            return classes, torch.zeros_like(anchors).expand(len(targets), -1, -1), nothing, nothing
+        matches = match_anchors(
+            cxcywh_to_xyxy(anchors).expand(len(targets), -1, -1),
+            ground_truth,
+            POSITIVE_IOU,
+            NEGATIVE_IOU,
+            self.force_best_match,
+        )
+        labels = torch.cat([target.labels for target in targets])[matches.index]  # (B, N)
+        classes.scatter_(2, labels[..., None], matches.is_positive[..., None].to(classes.dtype))
+        deltas = encode(xyxy_to_cxcywh(torch.cat(ground_truth))[matches.index], anchors)
+        return classes, deltas, matches.is_positive, matches.is_ignored

@@ -34,7 +34,7 @@ class RetinaNetConfig:
     branches: Branches = "joint"
     level_selection: LevelSelection = "online"  # FSAF §3.3: eq. 2, or eq. 3
     anchor_free_weight: float = 0.5  # FSAF §3.4, lambda
-    force_best_match: bool = True  # as in Detectron: each object has at least one anchor
+    force_best_match: bool = True  # as in Detectron; each object that overlaps an anchor has one of its own
     backbone_norm: Literal["frozen", "batch"] = "frozen"  # as in Detectron; "batch" if there is no pretraining
     channels: int = 256  # of the pyramid and the towers, RetinaNet §4
     tower_depth: int = 4  # RetinaNet §4

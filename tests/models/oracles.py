@@ -22,6 +22,25 @@ def encode(target: Box, reference: Box) -> Box:
     return (gx - bx) / bw, (gy - by) / bh, math.log(gw / bw), math.log(gh / bh)
 
 
+def bipartite(boxes: list[Box], ground_truth: list[Box]) -> dict[int, int]:
+    """The object of each box that is some object's own: the best pair of all without a partner, again and again.
+
+    SSD §2.2 and its code, which matches nothing below an IoU of 1e-6.
+    """
+    partner: dict[int, int] = {}
+    while True:
+        pairs = [
+            (-iou(box, other), m, n)
+            for m, other in enumerate(ground_truth)
+            for n, box in enumerate(boxes)
+            if m not in partner.values() and n not in partner and iou(box, other) > 1e-6
+        ]
+        if not pairs:
+            return partner
+        _, m, n = min(pairs)
+        partner[n] = m
+
+
 def match(boxes: list[Box], ground_truth: list[Box], iou_threshold: float, force_best: bool) -> list[int | None]:
     """For each box the object with the highest IoU, if it is above the threshold.  # PASSD §5, SSD §2.2"""
     matched: list[int | None] = []
@@ -30,25 +49,27 @@ def match(boxes: list[Box], ground_truth: list[Box], iou_threshold: float, force
         best = max(range(len(overlaps)), key=overlaps.__getitem__, default=None)
         matched.append(best if best is not None and overlaps[best] > iou_threshold else None)
     if force_best:
-        for m, other in enumerate(ground_truth):
-            overlaps = [iou(box, other) for box in boxes]
-            matched[max(range(len(boxes)), key=overlaps.__getitem__)] = m
+        for n, m in bipartite(boxes, ground_truth).items():
+            matched[n] = m
     return matched
 
 
 def match_anchors(
     boxes: list[Box], ground_truth: list[Box], positive_iou: float, negative_iou: float, force_best: bool
 ) -> list[tuple[str, int]]:
-    """For each box positive, negative or ignored, and the object with the highest IoU.  # RetinaNet §4, Detectron"""
+    """For each box positive, negative or ignored, and the object that it learns.  # RetinaNet §4, Detectron"""
     table = [[iou(box, other) for other in ground_truth] for box in boxes]
     matched = []
     for row in table:
         best = max(range(len(row)), key=row.__getitem__)
         state = "positive" if row[best] >= positive_iou else "negative" if row[best] < negative_iou else "ignored"
         for m in range(len(ground_truth)):
-            if force_best and row[m] > 0 and row[m] == max(other[m] for other in table):
+            if force_best and row[m] > 1e-6 and row[m] == max(other[m] for other in table):
                 state = "positive"
         matched.append((state, best))
+    if force_best:
+        for n, m in bipartite(boxes, ground_truth).items():
+            matched[n] = ("positive", m)
     return matched
 
 
