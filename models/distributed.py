@@ -4,7 +4,7 @@ Each process takes its share of every batch. Sums over a batch, such as the numb
 batch norm, are sums over all processes, so that N processes train like one process with the same batches.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -76,3 +76,11 @@ def broadcast(content: Any) -> Any:
     box = [content]
     dist.broadcast_object_list(box)
     return box[0]
+
+
+def broadcast_tensors(tensors: Iterable[Tensor]) -> None:
+    """Give these tensors the values that they have in the first process."""
+    if num_processes() == 1:
+        return
+    for tensor in tensors:
+        dist.broadcast(tensor.detach(), src=0)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from models.backbones.pretrained import initialise
-from models.distributed import num_processes
+from models.distributed import broadcast_tensors, is_first, num_processes
 from models.layers.batch_norm import synchronise_batch_norm
 from models.optim.optimizer import OptimConfig, make_optimizer
 from models.optim.weight_average import WeightAverage
@@ -40,12 +40,16 @@ class Run:
 
 
 def new_run(preset: Preset, classes: tuple[str, ...], device: str, pretrained: bool) -> Run:
-    """A run before its first step; `pretrained` loads the initial weights of the base network."""
+    """A run before its first step, the same in all processes; `pretrained` loads the weights of the base network.
+
+    Only the first process reads these weights. The others get its parameters and buffers, and average them.
+    """
     torch.manual_seed(preset.seed)
     model = preset.build(classes)
-    if pretrained:
+    if pretrained and is_first():
         initialise(model.backbone, preset.model.backbone, preset.init)
     model.to(device)
+    broadcast_tensors(model.state_dict().values())
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if num_processes() > 1:
         synchronise_batch_norm(model)
@@ -98,5 +102,8 @@ def check_batch(optim: OptimConfig, num_images: int) -> None:
 
 
 def parallel(model: nn.Module) -> nn.Module:
-    """The model for the forward pass; of several processes, it averages the gradients and shares the first weights."""
+    """The model for the forward pass; of several processes, it averages the gradients.
+
+    All processes compute the same buffers, because batch norm is synchronised.
+    """
     return DistributedDataParallel(model, broadcast_buffers=False) if num_processes() > 1 else model

@@ -55,7 +55,7 @@ def train(
         if last.exists() and not resume:
             raise TrainingError(f"{last} exists: add --resume to continue that run, or choose another --out")
     check_batch(preset.optim, len(train_set.samples))
-    run = new_run(preset, train_set.classes, device, pretrained=is_first() and not resume)
+    run = new_run(preset, train_set.classes, device, pretrained=not resume)
     if resume:
         restore(run, broadcast(read_checkpoint(last) if is_first() else None), last, preset)
     spec = preset.model.input_spec

@@ -2,7 +2,7 @@
 
 import torch
 
-from models.distributed import broadcast, is_first, num_processes, sum_over_processes
+from models.distributed import broadcast, broadcast_tensors, is_first, num_processes, sum_over_processes
 
 
 def test_with_one_process_sums_and_broadcasts_return_their_argument() -> None:
@@ -10,3 +10,4 @@ def test_with_one_process_sums_and_broadcasts_return_their_argument() -> None:
     tensor = torch.rand(3)
     assert sum_over_processes(tensor) is tensor
     assert broadcast("x") == "x"
+    broadcast_tensors([tensor])
