@@ -6,8 +6,7 @@ import numpy as np
 from tqdm import tqdm
 
 from models.data.data_set import DataSet, Sample
-from models.evaluation.average_precision import ImageResult, average_precision
-from models.evaluation.coco import coco_average_precision
+from models.evaluation.average_precision import ImageResult
 from models.evaluation.report import Evaluation
 from service.bundle import InputSpec, NmsDefaults
 from service.detection.fit import fit
@@ -55,5 +54,4 @@ def score(data_set: DataSet, found: Iterator[Detections]) -> Evaluation:
                 detections.boxes, detections.scores, detections.labels, sample.boxes, sample.labels, sample.is_uncounted
             )
         )
-    coco = coco_average_precision(data_set.coco, results) if data_set.coco else None
-    return Evaluation(data_set.classes, average_precision(results, len(data_set.classes)), results, coco)
+    return Evaluation(data_set, results)

@@ -2,31 +2,55 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from models.data.data_set import DataSet
 from models.evaluation.average_precision import AREA_RANGES, ClassResult, ImageResult, average_precision, mean_ap
+from models.evaluation.coco import CocoMeasures, coco_measures
 
 IOU_THRESHOLDS = (0.5, 0.6, 0.7, 0.8)  # PASSD, Table 2
+DEFINITIONS = (
+    "AP75 and AP50:95 of each class are MS COCO's too; the other lines and columns are Pascal VOC's, over all points"
+)
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """AP by class at IoU .5, and the detections, from which AP at other thresholds and sizes is computed."""
+    """The detections in each image of a data set, from which all measures are computed when they are asked for."""
 
-    classes: tuple[str, ...]
-    per_class: list[ClassResult]
+    data_set: DataSet
     results: list[ImageResult]
-    coco: dict[str, float] | None = None
-    """MS COCO's own measures, if the data have its layout."""
+
+    @cached_property
+    def per_class(self) -> list[ClassResult]:
+        """Pascal VOC's AP by class at IoU .5."""
+        return average_precision(self.results, len(self.classes))
+
+    @cached_property
+    def coco(self) -> CocoMeasures:
+        """MS COCO's own measures, of data of any layout."""
+        return coco_measures(self.data_set, self.results)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.data_set.classes
+
+    @property
+    def measures(self) -> dict[str, float]:
+        """The means by name: AP50 of Pascal VOC, AP75 and AP50:95 of MS COCO; nan if there are no objects."""
+        return {"AP50": self.mean_ap, "AP75": self.coco.means["AP75"], "AP50:95": self.coco.means["AP50:95"]}
 
     @property
     def headline(self) -> tuple[str, float]:
-        """The benchmark's main measure, which decides the best checkpoint: AP50 of Pascal VOC, AP of MS COCO."""
-        return ("AP", self.coco["AP"]) if self.coco else ("AP50", self.mean_ap)
+        """The benchmark's main measure, its name and value: AP50 of Pascal VOC, AP50:95 of MS COCO."""
+        name = "AP50:95" if self.data_set.coco else "AP50"
+        return name, self.measures[name]
 
     @property
     def mean_ap(self) -> float:
+        """The mean of Pascal VOC's AP50."""
         return mean_ap(self.per_class)
 
     @property
@@ -36,20 +60,26 @@ class Evaluation:
     def table(self) -> str:
         """AP in per cent by class, threshold and size, as a table."""
         width = max(len(name) for name in (*self.classes, "mean"))
-        lines = [f"{'class':{width}}  objects   AP50  AP50 (11 points)"]
-        for name, result in zip(self.classes, self.per_class, strict=True):
-            lines.append(
-                f"{name:{width}}  {result.num_objects:7d}  {100 * result.all_points:5.2f}  "
-                f"{100 * result.eleven_points:5.2f}"
-            )
         known = [result for result in self.per_class if result.num_objects]
-        eleven = 100 * float(np.mean([r.eleven_points for r in known])) if known else float("nan")
-        total = sum(result.num_objects for result in known)
-        lines.append(f"{'mean':{width}}  {total:7d}  {100 * self.mean_ap:5.2f}  {eleven:5.2f}")
+        eleven = [result.eleven_points for result in known]
+        rows: list[tuple[str, int, tuple[float, ...]]] = [
+            (name, result.num_objects, (result.all_points, ap75, ap50_95, result.eleven_points))
+            for name, result, ap75, ap50_95 in zip(
+                self.classes, self.per_class, self.coco.ap75, self.coco.ap50_95, strict=True
+            )
+        ]
+        means = (*self.measures.values(), float(np.mean(eleven)) if eleven else float("nan"))
+        rows.append(("mean", sum(result.num_objects for result in known), means))
+        lines = [f"{'class':{width}}  objects    AP50    AP75  AP50:95  AP50 (11 points)"]
+        for name, num_objects, values in rows:
+            ap50, ap75, ap50_95, eleven_points = (100 * value for value in values)
+            cells = f"{ap50:6.2f}  {ap75:6.2f}   {ap50_95:6.2f}  {eleven_points:6.2f}"
+            lines.append(f"{name:{width}}  {num_objects:7d}  {cells}")
         lines.append(f"mean AP at IoU .5 .6 .7 .8: {_per_cent(self.by_iou())}")
         lines.append(f"mean AP50 of small, medium and large objects: {_per_cent(self.by_size())}")
-        if self.coco:
-            lines.append(f"MS COCO: {', '.join(f'{name} {_per_cent([value])}' for name, value in self.coco.items())}")
+        coco = ", ".join(f"{name} {_per_cent([value])}" for name, value in self.coco.means.items())
+        lines.append(f"MS COCO: {coco}")
+        lines.append(DEFINITIONS)
         return "\n".join(lines)
 
     def by_iou(self) -> list[float]:

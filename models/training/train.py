@@ -80,11 +80,13 @@ def train(
             scored = preset.build(train_set.classes).to(device)
             scored.load_state_dict(run.weights)
             evaluation = evaluate(TorchEngine(scored), val_set, spec, preset.nms_defaults)
-            name, value = evaluation.headline
-            line["ap"] = round(value, 5)
-            tqdm.write(f"epoch {run.epoch}: {name} on {val_set.split} {value:.4f} ({evaluation.summary})")
-        is_best = val_set is None or ("ap" in line and (line["ap"] > run.best_ap or not best.exists()))
-        run.best_ap = max(run.best_ap, line.get("ap", -1.0))
+            line["measures"] = {name: round(value, 5) for name, value in evaluation.measures.items()}
+            main_measure, value = evaluation.headline
+            tqdm.write(f"epoch {run.epoch}: {main_measure} on {val_set.split} {value:.4f} ({evaluation.summary})")
+            is_best = value > run.best_ap or not best.exists()
+            run.best_ap = max(run.best_ap, value)
+        else:
+            is_best = val_set is None
         line["seconds"] = round(time.perf_counter() - started, 2)
         save(run, origin, last, best if is_best else None)
         with log.open("a") as file:

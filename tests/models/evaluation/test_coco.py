@@ -3,6 +3,8 @@
 import contextlib
 import io
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,9 @@ import numpy as np
 import pytest
 
 from models.data.coco import read_coco
-from models.data.data_set import DataSet
+from models.data.data_set import DataSet, Sample
 from models.evaluation.average_precision import ImageResult
-from models.evaluation.coco import coco_average_precision
+from models.evaluation.coco import coco_measures
 from models.evaluation.evaluate import score
 from service.detection.postprocess import Detections
 from tests.models.data.coco_files import CATEGORIES, annotation_file, write_coco
@@ -70,20 +72,44 @@ def test_ap_equals_that_of_pycocotools(tmp_path: Path, seed: int) -> None:
     found = detections_for(data_set, seed)
     evaluation = score(data_set, iter(found))
     expected = pycocotools_summary(tree / "annotations" / "instances_val2017.json", content, data_set.classes, found)
-    assert evaluation.coco is not None
-    assert list(evaluation.coco.values()) == expected
+    assert [-1 if math.isnan(value) else value for value in evaluation.coco.means.values()] == expected
     assert 0.05 < expected[0] < 0.95
-    assert evaluation.headline == ("AP", expected[0])
+    assert evaluation.headline == ("AP50:95", expected[0])
+    assert np.mean(evaluation.coco.ap50_95) == pytest.approx(expected[0])
+    assert np.mean(evaluation.coco.ap75) == pytest.approx(expected[2])
 
 
 def test_ap_is_1_if_all_objects_are_found_and_0_if_none_is(tmp_path: Path) -> None:
     data_set = read_coco(write_coco(tmp_path, annotation_file()), "val2017")
-    assert data_set.coco is not None
     everything, nothing = [], []
     for s in data_set.samples:
         easy = ~s.is_uncounted
         truth = (s.boxes, s.labels, s.is_uncounted)
         everything.append(ImageResult(s.boxes[easy], np.ones(easy.sum()), s.labels[easy], *truth))
         nothing.append(ImageResult(s.boxes[:0], np.ones(0), s.labels[:0], *truth))
-    assert coco_average_precision(data_set.coco, everything)["AP"] == pytest.approx(1)
-    assert coco_average_precision(data_set.coco, nothing)["AP"] == 0
+    assert coco_measures(data_set, everything).means["AP50:95"] == pytest.approx(1)
+    assert coco_measures(data_set, nothing).means["AP50:95"] == 0
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_another_layout_has_the_measures_of_the_same_data_in_coco_s_layout(tmp_path: Path, seed: int) -> None:
+    """Of all sizes together: the sizes of objects in this layout are those of their masks."""
+    coco = read_coco(write_coco(tmp_path, annotation_file(seed)), "val2017")
+    other = replace(coco, coco=None)
+    found = detections_for(coco, seed)
+    expected, measures = (score(data_set, iter(found)).coco for data_set in (coco, other))
+    assert measures.ap50_95 == pytest.approx(expected.ap50_95, abs=1e-9)
+    assert measures.ap75 == pytest.approx(expected.ap75, abs=1e-9)
+
+
+def test_a_difficult_object_counts_neither_for_nor_against() -> None:
+    boxes = np.array([[0, 0, 10, 10], [20, 20, 60, 60]], np.float32)
+    sample = Sample(Path("a.jpg"), (90, 90), boxes, np.zeros(2, np.int64), np.array([True, False]), np.zeros(2, bool))
+    data_set = DataSet("one", "test", ("cell", "absent"), (sample,), 0)
+    found = Detections(boxes, np.array([0.9, 0.8], np.float32), np.zeros(2, np.int32))
+    evaluation = score(data_set, iter([found]))
+    assert evaluation.measures == {"AP50": 1, "AP75": pytest.approx(1), "AP50:95": pytest.approx(1)}
+    assert evaluation.coco.ap75[0] == pytest.approx(1)
+    assert math.isnan(evaluation.coco.ap50_95[1])
+    assert math.isnan(evaluation.coco.means["AP large"])
+    assert "absent        0     nan     nan      nan     nan" in evaluation.table()

@@ -98,7 +98,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
     assert_same(read_checkpoint(tmp_path / "whole" / "last.pt"), read_checkpoint(tmp_path / "parts" / "last.pt"))
     whole, parts = (log_of(tmp_path / name) for name in ("whole", "parts"))
     assert [line["losses"] for line in whole] == [line["losses"] for line in parts]
-    assert whole[-1]["ap"] == parts[-1]["ap"]
+    assert whole[-1]["measures"] == parts[-1]["measures"]
 
 
 def test_a_run_writes_checkpoints_a_log_and_a_plot(voc_tree: Path, tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_run_writes_checkpoints_a_log_and_a_plot(voc_tree: Path, tmp_path: Pat
     lines = log_of(out)
     assert [line["epoch"] for line in lines] == [1, 2]
     assert set(lines[0]["losses"]) == {"objectness", "proposals", "scores", "boxes"}
-    assert ["ap" in line for line in lines] == [False, True]
+    assert [list(line.get("measures", {})) for line in lines] == [[], ["AP50", "AP75", "AP50:95"]]
     trained = load_model(out / "best.pt")
     assert (trained.classes, trained.data_set) == (("green", "red"), "voc/train")
     assert trained.golden.shape == (64, 64, 3)
