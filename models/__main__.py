@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from models.backbones.pretrained import PretrainedError
+from models.backbones.download import PretrainedError
 from models.data.data_set import DataError, DataSet
 from models.data.open import open_data_set, open_data_sets
 from models.distributed import is_first, process_group

@@ -1,7 +1,6 @@
-"""Initial weights of a base network: torchvision's ImageNet weights, or those of a given file."""
+"""Initial weights of a base network: those of ImageNet, or those of a given file."""
 
 import hashlib
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,9 @@ import torch
 from torch import Tensor
 
 from models.backbones.build import Backbone, BackboneName
+from models.backbones.download import DownloadError, PretrainedError, download, torch_cache
 from models.backbones.mobilenet import MobileNet
+from models.backbones.mobilenet_weights import GRAPH_SUFFIXES, check_published, imagenet_graph, read_graph
 from models.backbones.resnet import ResNet
 from models.backbones.vgg import VGG16
 
@@ -22,24 +23,21 @@ TORCHVISION_FILES: dict[BackboneName, str] = {
     "resnet101": "resnet101-63fe2227.pth",
     "resnext101": "resnext101_64x4d-173b62eb.pth",
 }
-TIMEOUT_SECONDS = 30.0  # without any data received
 FC6_STEP, FC7_STEP = (4, 1, 3, 3), (4, 4, 1, 1)  # SSD §3: "subsample parameters from fc6 and fc7"
-
-
-class PretrainedError(Exception):
-    """Weights that are not available or do not fit the network; the message names the file and the remedy."""
 
 
 def initialise(backbone: Backbone, name: BackboneName, source: str) -> None:
     """Load weights into a base network: `source` is "imagenet", "none", or the path of a file.
 
-    A file contains either torchvision's weights of this network, classifier included, or a checkpoint of this package.
-    torchvision's weights leave the extra blocks unchanged; a checkpoint of this package sets them too.
+    A file contains torchvision's weights of this network, classifier included, or a checkpoint of this package, or
+    TensorFlow's frozen graph of MobileNet. Only a checkpoint of this package sets the extra blocks too.
     """
     if source == "none":
         return
-    path = imagenet_file(name, torch_cache()) if source == "imagenet" else Path(source)
+    path = imagenet_weights(name) if source == "imagenet" else Path(source)
     content = read_weights(path)
+    if name == "mobilenet" and source == "imagenet":
+        check_published(content, path)
     if "format" in content:
         weights = {
             key.removeprefix("backbone."): tensor
@@ -53,12 +51,20 @@ def initialise(backbone: Backbone, name: BackboneName, source: str) -> None:
     missing = sorted(wanted - set(weights))
     if missing:
         raise PretrainedError(
-            f"{path}: not the weights of {name}: {missing[0]} is missing; give torchvision's file or a checkpoint"
+            f"{path}: not the weights of {name}: {missing[0]} is missing; give its ImageNet weights or a checkpoint"
         )
     try:
         backbone.load_state_dict({key: weights[key] for key in wanted}, strict=False)
     except RuntimeError as error:
         raise PretrainedError(f"{path}: not the weights of {name}: {' '.join(str(error).split())[:200]}") from error
+
+
+def imagenet_weights(name: BackboneName) -> Path:
+    """The file of a network's ImageNet weights in torch's cache, downloaded if it is missing."""
+    try:
+        return imagenet_graph(torch_cache()) if name == "mobilenet" else imagenet_file(name, torch_cache())
+    except DownloadError as error:
+        raise DownloadError(f"{error}, or train from scratch with --init none") from error
 
 
 def new_parts(backbone: Backbone) -> tuple[str, ...]:
@@ -98,6 +104,8 @@ def read_weights(path: Path) -> dict[str, Any]:
     """The named tensors of a file, or the content of a checkpoint, on the CPU."""
     if not path.is_file():
         raise PretrainedError(f"{path}: no such file; --init takes imagenet, none or the path of a file of weights")
+    if path.name.endswith(GRAPH_SUFFIXES):
+        return read_graph(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load passes on any error of the unpickler or the zip reader
@@ -107,17 +115,8 @@ def read_weights(path: Path) -> dict[str, Any]:
     return content
 
 
-def torch_cache() -> Path:
-    """The folder of torch's downloaded weights, $TORCH_HOME/hub/checkpoints, which torchvision uses too."""
-    return Path(torch.hub.get_dir()) / "checkpoints"
-
-
 def imagenet_file(name: BackboneName, cache: Path, url: str = URL) -> Path:
-    """The file of a network's ImageNet weights in `cache`, downloaded if it is missing; its hash is checked."""
-    if name not in TORCHVISION_FILES:
-        raise PretrainedError(
-            f"torchvision has no ImageNet weights of {name}; train from scratch (--init none) or give a checkpoint"
-        )
+    """torchvision's file of a network's ImageNet weights in `cache`, downloaded if missing; its hash is checked."""
     path = cache / TORCHVISION_FILES[name]
     expected = path.stem.rpartition("-")[2]
     if not path.is_file():
@@ -127,18 +126,3 @@ def imagenet_file(name: BackboneName, cache: Path, url: str = URL) -> Path:
     if not actual.startswith(expected):
         raise PretrainedError(f"{path}: SHA-256 is {actual[:8]}…, expected {expected}…; delete the file and try again")
     return path
-
-
-def download(url: str, path: Path, hash_prefix: str) -> None:
-    """Download a file; if that fails, `path` does not exist."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    previous = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(TIMEOUT_SECONDS)
-    try:
-        torch.hub.download_url_to_file(url, str(path), hash_prefix)
-    except (OSError, RuntimeError) as error:  # RuntimeError: the hash differs
-        raise PretrainedError(
-            f"cannot download {url} ({error}); put that file at {path}, or train with --init none"
-        ) from error
-    finally:
-        socket.setdefaulttimeout(previous)

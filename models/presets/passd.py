@@ -23,9 +23,9 @@ COCO_SCALES = (2 ** (-1 / 3), 1.0, 2 ** (1 / 3))  # PASSD, footnote 3
 def passd_voc(name: str, model: PASSDConfig) -> Preset:
     """PASSD as trained and evaluated on Pascal VOC (§6, §7.1); the batch size at 768 pixels is that of footnote 4.
 
-    VGG-16-BN, the model of §7.3.2, is trained from scratch. MobileNet is too, because torchvision has no weights of it.
+    The base networks are pretrained on ImageNet (§6.1), but VGG-16-BN, the model of §7.3.2, is trained from scratch.
     """
-    init = "none" if model.backbone in ("mobilenet", "vgg16bn") else "imagenet"
+    init = "none" if model.backbone == "vgg16bn" else "imagenet"
     return Preset(name, model, OptimConfig(batch_size=24 if model.input_size == 768 else 32), init=init, nms="hard")
 
 
@@ -44,7 +44,7 @@ def passd_coco(name: str, model: PASSDConfig) -> Preset:
 PASSD_VOC = [passd_voc(name, model) for name, model in PASSD_MODELS.items()]
 
 
-# Training from scratch on a few hundred micrographs, in an hour on two CPU cores. AdamW and a cosine converge in a
+# Training on a few hundred micrographs, in an hour on two CPU cores. AdamW and a cosine converge in a
 # tenth of the paper's epochs. The smallest default box is 24 px, the size of platelets. The augmentation changes sizes
 # little, because cells have similar sizes, and flips vertically, because they have no up and down. An image has twenty
 # touching cells with dozens of good boxes each: the paper's 200 candidates would be copies of the ten clearest cells
@@ -64,4 +64,5 @@ PASSD_320_MOBILENET_BCCD = Preset(
         ema=0.99,
     ),
     AugmentConfig(expand_probability=0.3, expand_max=1.5, crop_min=0.5, vertical_flip=0.5),
+    init="imagenet",
 )

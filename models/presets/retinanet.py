@@ -62,10 +62,10 @@ def retinanet_small(name: str, branches: Branches, size: int) -> Preset:
 
 
 def retinanet_mobilenet(name: str, branches: Branches) -> Preset:
-    """A network with a tenth of the multiply-adds, trained from scratch like PASSD_320_MOBILENET_BCCD.
+    """A network with a tenth of the multiply-adds, trained like PASSD_320_MOBILENET_BCCD.
 
-    Without pretraining the norms and all stages must be trained. The towers have no norms: a quarter of that recipe's
-    learning rate and a longer warm-up prevent their first steps from overshooting.
+    That recipe trains the norms and all stages. The towers have no norms: a quarter of its learning rate and a longer
+    warm-up prevent their first steps from overshooting.
     """
     model = RetinaNetConfig("mobilenet", 320, branches, backbone_norm="batch", channels=128, num_frozen_stages=0)
     optim = dataclasses.replace(PASSD_320_MOBILENET_BCCD.optim, lr=5e-4, warmup_epochs=2.0)

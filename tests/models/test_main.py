@@ -40,7 +40,7 @@ def test_an_error_is_one_line_and_status_1(
 
 def test_a_trained_checkpoint_is_evaluated(voc_tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     places = {"tmp": str(tmp_path), "voc": str(voc_tree)}
-    short = "--epochs 1 --workers 0 --device cpu --set model.input_size=64 --set optim.batch_size=2"
+    short = "--epochs 1 --init none --workers 0 --device cpu --set model.input_size=64 --set optim.batch_size=2"
     command = f"{TRAIN} --val-split test {short}"
     assert main([argument.format(**places) for argument in command.split()]) == 0
     assert "voc/train: 6 images, 12 objects of 2 classes (green, red)" in capsys.readouterr().out

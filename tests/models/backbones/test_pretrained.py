@@ -12,14 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from models.backbones.build import Backbone, BackboneName, build_backbone
-from models.backbones.pretrained import (
-    TORCHVISION_FILES,
-    PretrainedError,
-    download,
-    imagenet_file,
-    initialise,
-    trunk_weights,
-)
+from models.backbones.download import PretrainedError, download
+from models.backbones.pretrained import TORCHVISION_FILES, imagenet_file, initialise, trunk_weights
 from models.backbones.vgg import VGG16
 from models.presets.catalogue import find_preset
 from models.training.checkpoint import write_checkpoint
@@ -71,7 +65,7 @@ def test_a_failed_download_leaves_no_file_and_names_the_remedy(
 @pytest.mark.parametrize("name", TORCHVISION_FILES)
 def test_without_a_network_the_error_names_the_file_and_its_place(tmp_path: Path, name: BackboneName) -> None:
     path = tmp_path / TORCHVISION_FILES[name]
-    message = f"cannot download {NOWHERE}{path.name} .*; put that file at {path}, or train with --init none"
+    message = f"cannot download {NOWHERE}{path.name} .*; put that file at {path}$"
     with pytest.raises(PretrainedError, match=message):
         imagenet_file(name, tmp_path, NOWHERE)
 
@@ -81,11 +75,6 @@ def test_a_cached_file_with_a_wrong_hash_is_refused(tmp_path: Path) -> None:
     path.write_bytes(CONTENT)
     with pytest.raises(PretrainedError, match=rf"resnet101-63fe2227\.pth: SHA-256 is {PREFIX}…, expected 63fe2227…"):
         imagenet_file("resnet101", tmp_path, NOWHERE)
-
-
-def test_mobilenet_has_no_imagenet_weights_in_torchvision(tmp_path: Path) -> None:
-    with pytest.raises(PretrainedError, match=r"no ImageNet weights of mobilenet; train from scratch \(--init none\)"):
-        imagenet_file("mobilenet", tmp_path, NOWHERE)
 
 
 def torchvision_like(backbone: Backbone) -> dict[str, Tensor]:

@@ -27,6 +27,7 @@ from tests.models.pictures import write_voc
 from tests.models.training.two_processes import write_init
 
 SETTINGS = [
+    "init=none",
     *(
         "model.input_size=64",
         "optim.batch_size=2",

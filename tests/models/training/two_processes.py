@@ -63,9 +63,11 @@ def train_steps(tree: Path, init: Path, out: Path) -> None:
         run = new_run(preset, train_set.classes, "cpu", pretrained=True)
         start = state_of(run)
         forward = InDouble(parallel(run.model)).train()
-        images = TrainingImages(train_set, preset.model.input_spec, preset.augment, preset.seed, 0)
+        images = TrainingImages(train_set, preset.model.input_spec, preset.augment, preset.seed)
         losses = []
-        for batch in training_batches(images, preset.optim.batch_size, 0, rank(), num_processes()):
+        for batch in training_batches(
+            images, range(1), preset.optim.batch_size, 0, share=rank(), num_shares=num_processes()
+        ):
             run.optimizer.zero_grad()
             losses.append(add_gradients(forward, run.model, batch, preset.optim, "cpu"))
             run.optimizer.step()
