@@ -33,8 +33,9 @@ def initialise(backbone: Backbone, name: BackboneName, source: str) -> None:
     TensorFlow's frozen graph of MobileNet. Only a checkpoint of this package sets the extra blocks too.
     """
     if source == "none":
+        check_trainable(backbone, name)
         return
-    path = imagenet_weights(name) if source == "imagenet" else Path(source)
+    path = imagenet_weights(backbone, name) if source == "imagenet" else Path(source)
     content = read_weights(path)
     if name == "mobilenet" and source == "imagenet":
         check_published(content, path)
@@ -59,11 +60,27 @@ def initialise(backbone: Backbone, name: BackboneName, source: str) -> None:
         raise PretrainedError(f"{path}: not the weights of {name}: {' '.join(str(error).split())[:200]}") from error
 
 
-def imagenet_weights(name: BackboneName) -> Path:
+def is_frozen(backbone: Backbone) -> bool:
+    """Whether some parameters are never trained, so that the network needs pretrained weights."""
+    return not all(parameter.requires_grad for parameter in backbone.parameters())
+
+
+def check_trainable(backbone: Backbone, name: BackboneName) -> None:
+    """Raise PretrainedError if a part of the network is frozen: it would keep its random weights."""
+    if is_frozen(backbone):
+        raise PretrainedError(
+            f"--init none: {name} has frozen norms or stages, which would keep their random weights; add "
+            "--set model.num_frozen_stages=0 --set model.backbone_norm=batch, or choose --init imagenet or --init FILE"
+        )
+
+
+def imagenet_weights(backbone: Backbone, name: BackboneName) -> Path:
     """The file of a network's ImageNet weights in torch's cache, downloaded if it is missing."""
     try:
         return imagenet_graph(torch_cache()) if name == "mobilenet" else imagenet_file(name, torch_cache())
     except DownloadError as error:
+        if is_frozen(backbone):
+            raise
         raise DownloadError(f"{error}, or train from scratch with --init none") from error
 
 

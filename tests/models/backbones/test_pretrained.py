@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from models.backbones.build import Backbone, BackboneName, build_backbone
-from models.backbones.download import PretrainedError, download
+from models.backbones.download import DownloadError, PretrainedError, download
 from models.backbones.pretrained import TORCHVISION_FILES, imagenet_file, initialise, trunk_weights
 from models.backbones.vgg import VGG16
 from models.presets.catalogue import find_preset
+from models.presets.overrides import override
 from models.training.checkpoint import write_checkpoint
 
 NOWHERE = "http://127.0.0.1:1/models/"
@@ -75,6 +76,36 @@ def test_a_cached_file_with_a_wrong_hash_is_refused(tmp_path: Path) -> None:
     path.write_bytes(CONTENT)
     with pytest.raises(PretrainedError, match=rf"resnet101-63fe2227\.pth: SHA-256 is {PREFIX}…, expected 63fe2227…"):
         imagenet_file("resnet101", tmp_path, NOWHERE)
+
+
+@pytest.mark.parametrize(
+    ("preset", "settings", "is_scratch_possible"),
+    [
+        ("passd-320-mobilenet", [], True),
+        ("retinanet-320-mobilenet", [], True),
+        ("passd-320-vgg16", [], True),
+        ("retinanet-320-resnet50", [], False),
+        ("retinanet-320-resnet50", ["model.num_frozen_stages=0"], False),
+        ("retinanet-320-resnet50", ["model.backbone_norm=batch"], False),
+        ("retinanet-320-resnet50", ["model.num_frozen_stages=0", "model.backbone_norm=batch"], True),
+    ],
+)
+def test_training_from_scratch_is_refused_and_not_recommended_if_a_part_is_frozen(
+    preset: str, settings: list[str], is_scratch_possible: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
+    with torch.device("meta"):
+        model = override(find_preset(preset), settings).build(("a",))
+    with pytest.raises(DownloadError, match="cannot download") as caught:
+        initialise(model.backbone, model.config.backbone, "imagenet")
+    assert ("--init none" in str(caught.value)) == is_scratch_possible
+    if is_scratch_possible:
+        initialise(model.backbone, model.config.backbone, "none")
+        return
+    options = "--set model.num_frozen_stages=0 --set model.backbone_norm=batch, or choose --init imagenet or --init F"
+    with pytest.raises(PretrainedError, match=f"--init none: resnet50 has frozen norms or stages.* add {options}"):
+        initialise(model.backbone, model.config.backbone, "none")
 
 
 def torchvision_like(backbone: Backbone) -> dict[str, Tensor]:
