@@ -1,5 +1,6 @@
 """The losses of both detectors: cross-entropy with hard negatives, focal loss, smooth L1 and IoU loss."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -13,15 +14,21 @@ FOCAL_GAMMA = 2.0  # FSAF §3.2
 SMALLEST_IOU = 1e-6  # keeps the IoU loss of boxes without overlap finite
 
 
-def mined_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of positives and their hard negatives, divided by the number of positives in the batch.
+def mined_cross_entropy(logits: Tensor, labels: Tensor, is_ignored: Tensor, min_negatives: int = 0) -> Tensor:
+    """Cross-entropy of positives and of hard negatives, divided by the number of positives in the batch.
 
-    logits (B, N, C), labels (B, N) with 0 for background -> scalar; 0 if the batch has no positives.  # PASSD §6.1
+    logits (B, N, C), labels (B, N) with 0 for background, is_ignored (B, N) bool, of boxes that are not positive ->
+    scalar. An image has three negatives for each of its positives (PASSD §6.1), and at least `min_negatives`. If that
+    makes more than three for each positive of the batch, the negatives are divided by a third of their own number: in
+    any batch they weigh at most three times their mean. If a batch has neither, the loss is 0.
     """
     losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
     is_positive = labels > 0
-    kept = is_positive | hard_negatives(losses, is_positive, NEGATIVES_PER_POSITIVE)
-    return (losses * kept).sum() / positives_per_process(is_positive)
+    quota = (NEGATIVES_PER_POSITIVE * is_positive.sum(dim=1, keepdim=True)).clamp(min=min_negatives)
+    is_hard = hard_negatives(losses, ~(is_positive | is_ignored), quota)
+    positives = count_per_process(is_positive)
+    negatives = torch.maximum(positives, count_per_process(is_hard) / NEGATIVES_PER_POSITIVE)
+    return (losses * is_positive).sum() / positives + (losses * is_hard).sum() / negatives
 
 
 def box_regression(deltas: Tensor, target_deltas: Tensor, is_positive: Tensor, beta: float = 1.0) -> Tensor:
@@ -30,16 +37,16 @@ def box_regression(deltas: Tensor, target_deltas: Tensor, is_positive: Tensor, b
     deltas and target_deltas (B, N, 4), is_positive (B, N) -> scalar; 0 if the batch has no positives.  # PASSD §6.1
     """
     losses = F.smooth_l1_loss(deltas, target_deltas, reduction="none", beta=beta)
-    return losses.where(is_positive[..., None], 0).sum() / positives_per_process(is_positive)
+    return losses.where(is_positive[..., None], 0).sum() / count_per_process(is_positive)
 
 
-def positives_per_process(is_positive: Tensor) -> Tensor:
-    """The divisor for sums over this process's share of a batch: all positives divided by the number of processes.
+def count_per_process(mask: Tensor) -> Tensor:
+    """The divisor for sums over this process's share of a batch: the whole batch's count, 1 or more, by process.
 
     DistributedDataParallel takes the mean of the processes' gradients. With this divisor, the mean is the gradient of
-    the sum over the whole batch divided by the number of positives in the whole batch.
+    the sum over the whole batch divided by the count of the whole batch.
     """
-    return sum_over_processes(is_positive.sum()).clamp(min=1) / num_processes()
+    return sum_over_processes(mask.sum()).clamp(min=1) / num_processes()
 
 
 def focal(logits: Tensor, targets: Tensor) -> Tensor:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.boxes.geometry import iou
+from models.boxes.geometry import area, intersection, iou
 
 SMALLEST_OVERLAP = 1e-6  # as in SSD's code: an object is not matched with a box below this IoU
+INSIDE = 0.5  # the share of its own area with which a box counts as inside another one
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,16 @@ class Matches:
 
 
 @torch.no_grad()
-def match(boxes: Tensor, ground_truth: Sequence[Tensor], iou_threshold: float, force_best: bool) -> Matches:
+def match(
+    boxes: Tensor,
+    ground_truth: Sequence[Tensor],
+    iou_threshold: float,
+    force_best: bool,
+    ignored: Sequence[Tensor] = (),
+) -> Matches:
     """Match boxes (B, N, 4) xyxy to ground truth (M_b, 4) xyxy: positive if the IoU is above `iou_threshold`.
+
+    All other boxes that are mostly inside one of the `ignored` areas (I_b, 4) xyxy of their image are ignored.
 
     With `force_best` each object that overlaps a box also gets a box of its own, however low the IoU is, as in SSD: the
     IoU of a square box and an object of aspect ratio above 2.25 never reaches 0.5.  # PASSD §5
@@ -40,19 +49,25 @@ def match(boxes: Tensor, ground_truth: Sequence[Tensor], iou_threshold: float, f
     if force_best:
         forced = forced_objects(overlaps, _image_of(ground_truth), len(ground_truth))
         index, is_positive = torch.where(forced >= 0, forced, index), is_positive | (forced >= 0)
-    return Matches(index, is_positive, torch.zeros_like(is_positive))
+    return Matches(index, is_positive, mostly_inside(boxes, ignored) & ~is_positive)
 
 
 @torch.no_grad()
 def match_anchors(
-    boxes: Tensor, ground_truth: Sequence[Tensor], positive_iou: float, negative_iou: float, force_best: bool
+    boxes: Tensor,
+    ground_truth: Sequence[Tensor],
+    positive_iou: float,
+    negative_iou: float,
+    force_best: bool,
+    ignored: Sequence[Tensor] = (),
 ) -> Matches:
     """Match boxes (B, N, 4) xyxy to ground truth (M_b, 4) xyxy.  # Lin et al. 2017 (RetinaNet), §4
 
-    A box is positive if its highest IoU is at least `positive_iou`, negative if it is below `negative_iou`, and ignored
-    in between. With `force_best` the boxes with an object's highest IoU, ties included, are positive however low it is,
-    as in Detectron; each learns the object with which its own IoU is highest. In Detectron this may leave an object
-    without a box that learns it. Here each object that overlaps a box also gets one of its own.
+    A box is positive if its highest IoU is at least `positive_iou` and negative if it is below `negative_iou`. It is
+    ignored in between, or if it is mostly inside one of the `ignored` areas (I_b, 4) of its image. With `force_best`
+    the boxes with an object's highest IoU, ties included, are positive however low it is, as in Detectron; each learns
+    the object with which its own IoU is highest. In Detectron this may leave an object without a box that learns it.
+    Here each object that overlaps a box also gets one of its own.
     """
     overlaps = _overlaps(boxes, ground_truth)
     best, index = _best_objects(overlaps, ground_truth)
@@ -64,7 +79,8 @@ def match_anchors(
         is_positive |= torch.stack([own.any(dim=0) for own in torch.split(is_best, counts)])
         forced = forced_objects(overlaps, _image_of(ground_truth), len(ground_truth))
         index, is_positive = torch.where(forced >= 0, forced, index), is_positive | (forced >= 0)
-    return Matches(index, is_positive, (best >= negative_iou) & ~is_positive)
+    is_ignored = (best >= negative_iou) | mostly_inside(boxes, ignored)
+    return Matches(index, is_positive, is_ignored & ~is_positive)
 
 
 def forced_objects(overlaps: Tensor, image: Tensor, num_images: int) -> Tensor:
@@ -98,15 +114,28 @@ def forced_objects(overlaps: Tensor, image: Tensor, num_images: int) -> Tensor:
 
 
 @torch.no_grad()
-def hard_negatives(losses: Tensor, is_positive: Tensor, ratio: int) -> Tensor:
-    """The negatives with the largest loss, at most `ratio` per positive of the same image.  # PASSD §6.1, SSD
+def mostly_inside(boxes: Tensor, areas: Sequence[Tensor]) -> Tensor:
+    """Whether at least half of a box lies inside one of its image's areas: boxes (B, N, 4), areas (I_b, 4) -> (B, N).
 
-    losses (B, N), is_positive (B, N) bool -> (B, N) bool. An image without positives contributes no negatives.
+    All are xyxy. A box without area is inside nothing. Without areas this costs no pass over the boxes.
     """
-    order = losses.detach().masked_fill(is_positive, -torch.inf).argsort(dim=1, descending=True)
-    quota = ratio * is_positive.sum(dim=1, keepdim=True)
+    is_inside = torch.zeros(boxes.shape[:2], dtype=torch.bool, device=boxes.device)
+    for image, own in enumerate(areas):
+        if len(own):
+            size = area(boxes[image])
+            is_inside[image] = ((intersection(own, boxes[image]) >= INSIDE * size) & (size > 0)).any(dim=0)
+    return is_inside
+
+
+@torch.no_grad()
+def hard_negatives(losses: Tensor, is_negative: Tensor, quota: Tensor) -> Tensor:
+    """The negatives with the largest loss, at most `quota` of each image.  # PASSD §6.1, SSD
+
+    losses (B, N), is_negative (B, N) bool, quota (B, 1) int64 -> (B, N) bool.
+    """
+    order = losses.detach().masked_fill(~is_negative, -torch.inf).argsort(dim=1, descending=True)
     is_within = torch.arange(losses.shape[1], device=losses.device) < quota  # (B, N), by rank
-    return torch.zeros_like(is_positive).scatter(1, order, is_within) & ~is_positive
+    return torch.zeros_like(is_negative).scatter(1, order, is_within) & is_negative
 
 
 def _overlaps(boxes: Tensor, ground_truth: Sequence[Tensor]) -> Tensor:

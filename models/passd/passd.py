@@ -43,6 +43,7 @@ class PASSDConfig:
     variances: tuple[float, float] = (0.1, 0.2)  # of centre and size deltas, as in SSD; eq. 1 has (1, 1)
     iou_threshold: float = 0.5  # PASSD §5
     force_best_match: bool = True  # as in SSD: each object that overlaps a box has one of its own
+    min_negatives: int = 0  # of each image; with 0, the paper's, images without objects teach nothing
     offset_grad: float = 0.0  # share of the attending gradient that reaches the proposals
     max_candidates: int = 200  # PASSD §6.2
 
@@ -68,6 +69,19 @@ class PASSDPredictions:
     logits: Tensor
     deltas: Tensor
     default: Tensor
+
+
+@dataclass(frozen=True)
+class StageTargets:
+    """The targets of one stage.
+
+    labels (B, N), 0 for background; deltas (B, N, 4), divided by the variances, valid only for positive boxes;
+    is_ignored (B, N) bool: boxes that are neither positive nor negative.
+    """
+
+    labels: Tensor
+    deltas: Tensor
+    is_ignored: Tensor
 
 
 class PASSD(nn.Module):
@@ -161,25 +175,32 @@ class PASSD(nn.Module):
     def loss(self, predictions: PASSDPredictions, targets: list[Targets]) -> dict[str, Tensor]:
         """The terms of PASSD §6.1: classification and regression of each stage, divided by its number of positives."""
         losses = {}
+        floor = self.config.min_negatives
         if predictions.objectness is not None and predictions.proposals is not None:
-            objects, proposal_targets = self.assign(predictions.default.expand_as(predictions.adjusted), targets)
-            losses["objectness"] = mined_cross_entropy(predictions.objectness, (objects > 0).long())
-            losses["proposals"] = box_regression(predictions.proposals / self.variances, proposal_targets, objects > 0)
-        labels, delta_targets = self.assign(predictions.adjusted.detach(), targets)
-        losses["scores"] = mined_cross_entropy(predictions.logits, labels)
-        losses["boxes"] = box_regression(predictions.deltas / self.variances, delta_targets, labels > 0)
+            found = self.assign(predictions.default.expand_as(predictions.adjusted), targets)
+            is_positive = found.labels > 0
+            losses["objectness"] = mined_cross_entropy(
+                predictions.objectness, is_positive.long(), found.is_ignored, floor
+            )
+            losses["proposals"] = box_regression(predictions.proposals / self.variances, found.deltas, is_positive)
+        found = self.assign(predictions.adjusted.detach(), targets)
+        losses["scores"] = mined_cross_entropy(predictions.logits, found.labels, found.is_ignored, floor)
+        losses["boxes"] = box_regression(predictions.deltas / self.variances, found.deltas, found.labels > 0)
         return losses
 
     @torch.no_grad()
-    def assign(self, boxes: Tensor, targets: list[Targets]) -> tuple[Tensor, Tensor]:
-        """Match boxes (B, N, 4) cxcywh: labels (B, N), 0 for background; deltas (B, N, 4), divided by the variances."""
+    def assign(self, boxes: Tensor, targets: list[Targets]) -> StageTargets:
+        """The targets of boxes (B, N, 4) cxcywh: default boxes in the first stage, adjusted boxes in the second."""
         ground_truth = [target.boxes for target in targets]
+        ignored = [target.ignored for target in targets]
+        matches = match(
+            cxcywh_to_xyxy(boxes), ground_truth, self.config.iou_threshold, self.config.force_best_match, ignored
+        )
         if not any(map(len, ground_truth)):
-            return torch.zeros_like(boxes[..., 0], dtype=torch.int64), torch.zeros_like(boxes)
-        matches = match(cxcywh_to_xyxy(boxes), ground_truth, self.config.iou_threshold, self.config.force_best_match)
+            return StageTargets(torch.zeros_like(matches.index), torch.zeros_like(boxes), matches.is_ignored)
         labels = torch.cat([target.labels for target in targets])[matches.index] + 1
         deltas = encode(xyxy_to_cxcywh(torch.cat(ground_truth))[matches.index], boxes) / self.variances
-        return labels.where(matches.is_positive, 0), deltas
+        return StageTargets(labels.where(matches.is_positive, 0), deltas, matches.is_ignored)
 
     def decode(self, predictions: PASSDPredictions) -> tuple[Tensor, Tensor]:
         """Boxes xyxy and scores of the second stage: softmax without the background column.  # PASSD §6.2"""

@@ -12,7 +12,7 @@ from models.boxes.geometry import cxcywh_to_xyxy, decode, encode, xyxy_to_cxcywh
 from models.boxes.matching import match_anchors
 from models.detector import Targets
 from models.layers.convolution import initialise_new
-from models.losses import box_regression, focal, positives_per_process
+from models.losses import box_regression, count_per_process, focal
 
 BOX_SIZE = 4.0  # side of an anchor divided by its level's stride: 32 to 512 pixels on P3 to P7, RetinaNet §4
 SCALES = (1.0, 2 ** (1 / 3), 2 ** (2 / 3))  # RetinaNet §4
@@ -75,7 +75,7 @@ class AnchorBranch(nn.Module):
         classes, deltas, is_positive, is_ignored = self.assign(predictions.anchors, targets)
         class_losses = focal(predictions.logits, classes).masked_fill(is_ignored[..., None], 0)
         return {
-            "anchor_scores": class_losses.sum() / positives_per_process(is_positive),
+            "anchor_scores": class_losses.sum() / count_per_process(is_positive),
             "anchor_boxes": box_regression(predictions.deltas, deltas, is_positive, BETA),
         }
 
@@ -83,18 +83,18 @@ class AnchorBranch(nn.Module):
     def assign(self, anchors: Tensor, targets: list[Targets]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """For anchors (N, 4): classes (B, N, K) of 0 and 1, deltas (B, N, 4), is_positive (B, N), is_ignored (B, N)."""
         ground_truth = [target.boxes for target in targets]
-        classes = anchors.new_zeros(len(targets), len(anchors), self.num_classes)
-        if not any(map(len, ground_truth)):
-            nothing = torch.zeros_like(classes[..., 0], dtype=torch.bool)
-            return classes, torch.zeros_like(anchors).expand(len(targets), -1, -1), nothing, nothing
         matches = match_anchors(
             cxcywh_to_xyxy(anchors).expand(len(targets), -1, -1),
             ground_truth,
             POSITIVE_IOU,
             NEGATIVE_IOU,
             self.force_best_match,
+            [target.ignored for target in targets],
         )
-        labels = torch.cat([target.labels for target in targets])[matches.index]  # (B, N)
-        classes.scatter_(2, labels[..., None], matches.is_positive[..., None].to(classes.dtype))
-        deltas = encode(xyxy_to_cxcywh(torch.cat(ground_truth))[matches.index], anchors)
+        classes = anchors.new_zeros(len(targets), len(anchors), self.num_classes)
+        deltas = anchors.new_zeros(len(targets), len(anchors), 4)
+        if any(map(len, ground_truth)):
+            labels = torch.cat([target.labels for target in targets])[matches.index]  # (B, N)
+            classes.scatter_(2, labels[..., None], matches.is_positive[..., None].to(classes.dtype))
+            deltas = encode(xyxy_to_cxcywh(torch.cat(ground_truth))[matches.index], anchors)
         return classes, deltas, matches.is_positive, matches.is_ignored

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.detector import Targets
-from models.losses import focal, iou_loss, positives_per_process
+from models.losses import count_per_process, focal, iou_loss
 from models.retinanet.anchor_free_targets import Cells, cells_of, supervise
 from models.retinanet.level_selection import LevelSelection, select_levels
 
@@ -85,5 +85,5 @@ class AnchorFreeBranch(nn.Module):
             matched = target.boxes[wanted.instance[wanted.is_positive]]
             box_loss = box_loss + iou_loss(own_boxes[wanted.is_positive], matched).sum()
             positives.append(wanted.is_positive)
-        scale = self.weight / positives_per_process(torch.stack(positives))
+        scale = self.weight / count_per_process(torch.stack(positives))
         return {"cell_scores": class_loss * scale, "cell_boxes": box_loss * scale}

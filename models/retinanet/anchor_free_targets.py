@@ -8,6 +8,7 @@ from torch import Tensor
 
 from models.boxes.anchors import Size
 from models.boxes.geometry import area, cxcywh_to_xyxy, xyxy_to_cxcywh
+from models.boxes.matching import mostly_inside
 from models.detector import Targets
 
 EFFECTIVE_SHARE = 0.2  # FSAF §3.2, epsilon_e
@@ -32,6 +33,12 @@ class Cells:
     def centres(self) -> Tensor:
         """(N, 2) as (x, y) in input pixels: the middle of each cell; the paper writes the cell's index instead."""
         return (torch.stack([self.column, self.row], dim=1) + 0.5) * self.stride[:, None]
+
+    @property
+    def squares(self) -> Tensor:
+        """(N, 4) xyxy in input pixels: the area of each cell."""
+        half = self.stride[:, None] / 2
+        return torch.cat([self.centres - half, self.centres + half], dim=1)
 
     def __len__(self) -> int:
         return len(self.row)
@@ -94,10 +101,13 @@ def supervise(target: Targets, levels: Tensor, cells: Cells, num_classes: int) -
 
     If effective boxes overlap, the smallest instance gets the cell, or the first of several equally small ones; the
     classes of the other instances are ignored in that cell. An ignoring box applies to its own class, at its own level
-    and the two adjacent levels, except in cells that are positive for this class.
+    and the two adjacent levels, except in cells that are positive for this class. Cells that are mostly inside one of
+    the target's ignored areas are ignored for all classes unless they are positive.
     """
     classes = torch.zeros(len(cells), num_classes, device=cells.stride.device)
     is_ignored = torch.zeros_like(classes, dtype=torch.bool)
+    if len(target.ignored):
+        is_ignored |= mostly_inside(cells.squares[None], [target.ignored])[0, :, None]
     if len(levels) == 0:
         nothing = torch.zeros_like(cells.level)
         return Supervision(classes, is_ignored, nothing.bool(), nothing)
@@ -107,6 +117,7 @@ def supervise(target: Targets, levels: Tensor, cells: Cells, num_classes: int) -
     is_positive = is_effective.any(dim=0)
     sizes = torch.where(is_effective, area(target.boxes)[:, None], torch.inf)
     instance = sizes.argmin(dim=0)  # (N,)
+    is_ignored &= ~is_positive[:, None]
     positive = is_positive.nonzero()[:, 0]
     classes[positive, target.labels[instance[positive]]] = 1
     which, cell = is_ignoring.nonzero(as_tuple=True)

@@ -22,6 +22,12 @@ def encode(target: Box, reference: Box) -> Box:
     return (gx - bx) / bw, (gy - by) / bh, math.log(gw / bw), math.log(gh / bh)
 
 
+def inside_share(box: Box, other: Box) -> float:
+    """The share of a box's area inside another one; 0 for a box without area."""
+    common = (max(box[0], other[0]), max(box[1], other[1]), min(box[2], other[2]), min(box[3], other[3]))
+    return area(common) / area(box) if area(box) > 0 else 0.0
+
+
 def bipartite(boxes: list[Box], ground_truth: list[Box]) -> dict[int, int]:
     """The object of each box that is some object's own: the best pair of all without a partner, again and again.
 

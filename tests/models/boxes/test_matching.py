@@ -141,24 +141,46 @@ def test_a_tiny_and_a_huge_object_have_anchors_only_when_forced(box: list[float]
     assert not match_anchors(boxes[None], [torch.tensor([box])], 0.5, 0.4, force_best=False).is_positive.any()
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_boxes_mostly_inside_ignored_areas_are_neither_positive_nor_negative(seed: int) -> None:
+    """The second image has areas and no objects, the third has no areas."""
+    boxes = torch.stack([random_boxes(60, seed + image) for image in range(3)])
+    none = torch.zeros(0, 4, dtype=torch.float64)
+    ground_truth, areas = (
+        [random_boxes(4, 70), none, random_boxes(4, 71)],
+        [random_boxes(2, 80), random_boxes(1, 81), none],
+    )
+    plain = match(boxes, ground_truth, 0.3, True), match_anchors(boxes, ground_truth, 0.3, 0.2, True)
+    found = match(boxes, ground_truth, 0.3, True, areas), match_anchors(boxes, ground_truth, 0.3, 0.2, True, areas)
+    for image in range(3):
+        shares = [
+            max((oracles.inside_share(box, area) for area in as_boxes(areas[image])), default=0.0)
+            for box in as_boxes(boxes[image])
+        ]
+        is_inside = torch.tensor([share >= 0.5 for share in shares])
+        assert is_inside.any() == (image < 2)
+        for before, after in zip(plain, found, strict=True):
+            assert torch.equal(after.is_positive[image], before.is_positive[image])
+            expected = (before.is_ignored[image] | is_inside) & ~before.is_positive[image]
+            assert torch.equal(after.is_ignored[image], expected)
+
+
+def test_a_box_of_which_half_is_inside_is_ignored() -> None:
+    """The larger area around a small box counts, not the IoU; a box without area is inside nothing."""
+    boxes = torch.tensor([[0.0, 0, 10, 10], [6, 0, 16, 10], [4, 0, 14, 10], [3, 3, 3, 3]])
+    areas = [torch.tensor([[0.0, 0, 10, 100]])]
+    found = match(boxes[None], [torch.zeros(0, 4)], 0.5, True, areas)
+    assert found.is_ignored.tolist() == [[True, False, True, False]]
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_hard_negatives_are_those_with_the_largest_loss_in_each_image(seed: int) -> None:
     rng = np.random.default_rng(seed)
     losses = torch.from_numpy(rng.random((4, 50)))
-    is_positive = torch.from_numpy(rng.random((4, 50)) < 0.1)
-    is_positive[1] = False
-    kept = hard_negatives(losses, is_positive, 3)
+    is_negative = torch.from_numpy(rng.random((4, 50)) < 0.8)
+    quota = torch.tensor([[6], [0], [1], [1000]])
+    kept = hard_negatives(losses, is_negative, quota)
     for image in range(4):
-        negatives = [n for n in range(50) if not is_positive[image, n]]
+        negatives = [n for n in range(50) if is_negative[image, n]]
         negatives.sort(key=lambda n: -losses[image, n].item())
-        quota = 3 * int(is_positive[image].sum())
-        assert set(kept[image].nonzero().flatten().tolist()) == set(negatives[:quota])
-
-
-def test_an_image_without_positives_contributes_no_negatives() -> None:
-    assert not hard_negatives(torch.rand(2, 30), torch.zeros(2, 30, dtype=torch.bool), 3).any()
-
-
-def test_fewer_negatives_than_the_quota_are_all_kept() -> None:
-    is_positive = torch.tensor([[True, True, True, False]])
-    assert hard_negatives(torch.rand(1, 4), is_positive, 3).tolist() == [[False, False, False, True]]
+        assert set(kept[image].nonzero().flatten().tolist()) == set(negatives[: int(quota[image])])

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from models.boxes.geometry import cxcywh_to_xyxy, iou
 from models.detector import Targets, normalise
 from models.evaluation.torch_engine import TorchEngine
-from models.passd.passd import PASSD, PASSDConfig
+from models.passd.passd import PASSD, PASSDConfig, PASSDPredictions
 from tests.models.pictures import CLASSES, draw
 
 MOBILENET = PASSDConfig("mobilenet", 320)
@@ -163,12 +163,13 @@ def test_targets_decode_to_their_objects(passd: PASSD, images: Tensor) -> None:
     """If the predicted deltas equal the targets, each matched box decodes to its object."""
     targets = [Targets(torch.tensor([[20.0, 30, 70, 60], [64, 64, 120, 126]]), torch.tensor([2, 0]))] * 2
     predictions = passd(images)
-    labels, deltas = passd.assign(predictions.adjusted, targets)
-    boxes, _ = passd.decode(replace(predictions, deltas=deltas * passd.variances))
+    found = passd.assign(predictions.adjusted, targets)
+    labels = found.labels
+    boxes, _ = passd.decode(replace(predictions, deltas=found.deltas * passd.variances))
     assert set(labels.flatten().tolist()) == {0, 3, 1}
     for m, label in enumerate((3, 1)):
-        found = boxes[labels == label]
-        torch.testing.assert_close(found, targets[0].boxes[m].expand_as(found), rtol=1e-4, atol=1e-2)
+        own = boxes[labels == label]
+        torch.testing.assert_close(own, targets[0].boxes[m].expand_as(own), rtol=1e-4, atol=1e-2)
 
 
 def test_without_objects_all_losses_are_zero(passd: PASSD, images: Tensor) -> None:
@@ -183,9 +184,51 @@ def test_an_image_without_objects_does_not_change_the_targets_of_other_images(pa
     target = Targets(torch.tensor([[20.0, 30, 70, 60]]), torch.tensor([1]))
     empty = Targets(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))
     adjusted = passd(images).adjusted
-    both, one = passd.assign(adjusted, [target, target])[0], passd.assign(adjusted, [target, empty])[0]
+    both, one = passd.assign(adjusted, [target, target]).labels, passd.assign(adjusted, [target, empty]).labels
     assert torch.equal(both[0], one[0])
     assert not one[1].any()
+
+
+def with_gradients(passd: PASSD, images: Tensor) -> PASSDPredictions:
+    """Predictions whose raw outputs keep their gradients."""
+    found: PASSDPredictions = passd(images)
+    assert found.objectness is not None
+    for raw in (found.objectness, found.logits):
+        raw.retain_grad()
+    return found
+
+
+def test_both_stages_ignore_boxes_in_ignored_areas(passd: PASSD, images: Tensor) -> None:
+    """With the whole image ignored only positives have a gradient; in the image without an area negatives have one."""
+    target = Targets(torch.tensor([[20.0, 30, 70, 60]]), torch.tensor([1]), torch.tensor([[-999.0, -999, 999, 999]]))
+    found = with_gradients(passd, images)
+    losses = passd.loss(found, [target, replace(target, ignored=torch.zeros(0, 4))])
+    torch.autograd.backward(losses["objectness"] + losses["scores"])
+    for raw, boxes in ((found.objectness, found.default.expand_as(found.adjusted)), (found.logits, found.adjusted)):
+        assert raw is not None
+        assert raw.grad is not None
+        is_positive = passd.assign(boxes, [target, target]).labels > 0
+        learns = raw.grad.any(dim=2)
+        assert torch.equal(learns[0], is_positive[0])
+        assert learns[1].sum() == 4 * is_positive[1].sum()
+
+
+def test_images_without_objects_teach_both_stages_with_a_floor_of_negatives(images: Tensor) -> None:
+    model = PASSD(replace(SMALL, min_negatives=16), names(3)).eval()
+    empty = Targets(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))
+    found = with_gradients(model, images)
+    losses = model.loss(found, [empty, empty])
+    assert {name: value.item() > 0 for name, value in losses.items()} == {
+        "objectness": True,
+        "proposals": False,
+        "scores": True,
+        "boxes": False,
+    }
+    torch.autograd.backward(torch.stack(list(losses.values())).sum())
+    for raw in (found.objectness, found.logits):
+        assert raw is not None
+        assert raw.grad is not None
+        assert raw.grad.any(dim=2).sum(dim=1).tolist() == [16, 16]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 1.0])

@@ -16,6 +16,7 @@ from models.retinanet.anchor_free_targets import (
     supervise,
 )
 from models.retinanet.level_selection import heuristic_levels, instance_losses, online_levels
+from tests.models import oracles
 from tests.models.retinanet import anchor_free_oracle as fsaf_oracle
 from tests.models.retinanet.anchor_free_inputs import STRIDES, as_boxes, cells, key, random_targets, targets
 from tests.models.retinanet.anchor_free_oracle import Cell
@@ -180,6 +181,37 @@ def test_the_first_of_two_identical_boxes_gets_the_cells() -> None:
     assert found.is_ignored[found.is_positive, 0].all()
     alone = supervise(targets([box], [1]), torch.tensor([1]), grid, 2)
     assert torch.equal(alone.is_positive, found.is_positive)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_cells_in_ignored_areas_are_ignored_for_all_classes_unless_they_are_positive(seed: int) -> None:
+    """The oracle is the plain supervision, and for each cell the share of its square inside an area."""
+    grid, target = cells(), random_targets(seed, 6)
+    areas = random_targets(seed + 40, 3).boxes
+    levels = torch.from_numpy(np.random.default_rng(seed).integers(0, 5, len(target.boxes)))
+    plain, found = (
+        supervise(Targets(target.boxes, target.labels, own), levels, grid, 4) for own in (torch.zeros(0, 4), areas)
+    )
+    assert torch.equal(found.classes, plain.classes)
+    assert torch.equal(found.is_positive, plain.is_positive)
+    num_inside = 0
+    for n in range(len(grid)):
+        level, row, column = key(grid, n)
+        stride = STRIDES[level]
+        square = (column * stride, row * stride, (column + 1) * stride, (row + 1) * stride)
+        is_inside = any(oracles.inside_share(square, area) >= 0.5 for area in as_boxes(areas.double()))
+        num_inside += is_inside
+        expected = [True] * 4 if is_inside and not plain.is_positive[n] else plain.is_ignored[n].tolist()
+        assert found.is_ignored[n].tolist() == expected
+    assert 20 < num_inside < len(grid)
+
+
+def test_an_image_with_an_area_and_no_objects_has_ignored_cells() -> None:
+    grid = cells()
+    empty = Targets(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64), torch.tensor([[0.0, 0, 192, 256]]))
+    found = supervise(empty, torch.zeros(0, dtype=torch.int64), grid, 2)
+    assert torch.equal(found.is_ignored, (grid.centres[:, :1] < 193).expand(-1, 2))
+    assert not found.is_positive.any()
 
 
 def test_a_class_that_never_occurs_is_negative_everywhere() -> None:

@@ -217,6 +217,24 @@ def test_anchor_targets_decode_to_their_objects(joint: RetinaNet, images: Tensor
         torch.testing.assert_close(found, targets[0].boxes[m].expand_as(found), rtol=1e-4, atol=1e-2)
 
 
+@pytest.mark.parametrize("boxes", [[], [[20.0, 30, 70, 60]]])
+def test_anchors_in_ignored_areas_have_no_gradient_unless_they_are_positive(
+    joint: RetinaNet, images: Tensor, boxes: list[list[float]]
+) -> None:
+    area = torch.tensor([[-999.0, -999, 999, 999]])
+    target = Targets(torch.tensor(boxes).reshape(-1, 4), torch.ones(len(boxes), dtype=torch.int64), area)
+    predictions, branch = joint(images).anchor_based, joint.anchor_based
+    assert branch is not None
+    predictions.logits.retain_grad()
+    losses = branch.loss(predictions, [target, replace(target, ignored=torch.zeros(0, 4))])
+    torch.autograd.backward(losses["anchor_scores"])
+    _, _, is_positive, is_ignored = branch.assign(predictions.anchors, [target, target])
+    learns = predictions.logits.grad.any(dim=2)
+    assert torch.equal(learns[0], is_positive[0])
+    assert torch.equal(~is_ignored[0], is_positive[0])
+    assert learns[1].sum() > len(predictions.anchors) // 2
+
+
 def test_zero_deltas_decode_to_the_anchors(joint: RetinaNet, images: Tensor) -> None:
     predictions = joint(images).anchor_based
     unmoved = replace(predictions, deltas=torch.zeros_like(predictions.deltas))
