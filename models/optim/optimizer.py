@@ -1,12 +1,14 @@
 """The optimizer of a training run, and its settings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
 from torch import nn
 
 from models.optim.mixed_precision import Precision
+
+MAX_WARMUP = 0.1  # of the run, unless `warmup_epochs` is set to more
 
 
 @dataclass(frozen=True)
@@ -21,9 +23,10 @@ class OptimConfig:
     accumulate: int = 1  # parts into which a process divides its share of a batch, to save memory
     epochs: int = 250
     warmup_epochs: float = 5.0
+    warmup_steps: int = 0  # the shortest warm-up, except that it is at most a tenth of the run
     warmup_lr: float = 1e-6
     schedule: Literal["step", "cosine"] = "step"
-    steps: tuple[int, ...] = (150, 200)  # epochs at which the rate is divided by 10
+    steps: tuple[float, ...] = (150, 200)  # epochs at which the rate is divided by 10
     clip_grad_norm: float = 0.0  # 0: no limit
     precision: Precision = "auto"
     ema: float = 0.0  # decay of the weight average, which is evaluated and exported; 0: no average
@@ -32,8 +35,25 @@ class OptimConfig:
         for name in ("lr", "batch_size", "accumulate", "epochs"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
+        for name in ("momentum", "weight_decay", "warmup_epochs", "warmup_steps", "warmup_lr", "clip_grad_norm"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be at least 0, not {getattr(self, name)}")
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema must be at least 0 and below 1, not {self.ema}")
+
+    def with_epochs(self, epochs: int) -> "OptimConfig":
+        """The same schedule for a run of another length: the steps keep their shares of the run.
+
+        The warm-up keeps its length, but is at most a tenth of the run.
+        """
+        if epochs == self.epochs:
+            return self
+        return replace(
+            self,
+            epochs=epochs,
+            steps=tuple(step * epochs / self.epochs for step in self.steps),
+            warmup_epochs=min(self.warmup_epochs, MAX_WARMUP * epochs),
+        )
 
 
 def make_optimizer(optim: OptimConfig, model: nn.Module) -> torch.optim.Optimizer:

@@ -6,15 +6,27 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from models.presets.preset import Preset, PresetError
 
+LENGTH = "optim.epochs"
+
 
 def override(preset: Preset, settings: list[str]) -> Preset:
-    """Apply `path=value` settings such as `optim.lr=0.002` or `model.box_scales=(0.8,1,1.26)`."""
-    for setting in settings:
-        path, separator, text = setting.partition("=")
+    """Apply `path=value` settings such as `optim.lr=0.002` or `model.box_scales=(0.8,1,1.26)`; the last one wins.
+
+    `optim.epochs` also scales the schedule. It is applied first, so that the other settings change the scaled schedule
+    in any order.
+    """
+    parts = [(setting, *setting.partition("=")) for setting in settings]
+    for setting, _, separator, _ in parts:
         if not separator:
             raise PresetError(f"--set {setting}: expected NAME=VALUE, for example optim.lr=0.002")
-        preset = _replace(preset, path.strip().split("."), text.strip(), setting)
-    return preset
+    changed = preset
+    for setting, path, _, text in sorted(parts, key=lambda part: part[1].strip() != LENGTH):
+        if path.strip() == LENGTH:
+            epochs = _replace(preset, LENGTH.split("."), text.strip(), setting).optim.epochs
+            changed = dataclasses.replace(preset, optim=preset.optim.with_epochs(epochs))
+        else:
+            changed = _replace(changed, path.strip().split("."), text.strip(), setting)
+    return changed
 
 
 def _replace(config: Any, path: list[str], text: str, setting: str) -> Any:

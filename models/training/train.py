@@ -128,7 +128,7 @@ def train_epoch(
         disable=not is_first(),
     )
     for step, batch in enumerate(bar):
-        lr = learning_rate(optim, run.epoch + step / num_steps)
+        lr = learning_rate(optim, run.epoch * num_steps + step, num_steps)
         for group in run.optimizer.param_groups:
             group["lr"] = lr
         run.optimizer.zero_grad(set_to_none=True)

@@ -52,6 +52,19 @@ def test_the_last_of_several_settings_applies() -> None:
     assert override(PRESET, ["optim.lr=1", "optim.lr=2"]).optim.lr == 2
 
 
+def test_the_number_of_epochs_scales_the_schedule() -> None:
+    optim = override(PRESET, ["optim.epochs=7", "optim.epochs=30"]).optim
+    assert (optim.epochs, optim.steps, optim.warmup_epochs) == (30, (18, 24), 3)
+
+
+@pytest.mark.parametrize("position", [0, 1, 2])
+def test_a_schedule_in_other_settings_stays_as_given_in_any_order(position: int) -> None:
+    settings = ["optim.steps=(20,25)", "optim.warmup_epochs=6"]
+    settings.insert(position, "optim.epochs=30")
+    optim = override(PRESET, settings).optim
+    assert (optim.epochs, optim.steps, optim.warmup_epochs) == (30, (20, 25), 6)
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
@@ -72,9 +85,10 @@ def test_the_last_of_several_settings_applies() -> None:
         ("optim.epochs=0", "epochs must be above 0"),
         ("optim.batch_size=-1", "batch_size must be above 0"),
         ("optim.ema=1", "ema must be at least 0 and below 1"),
-        ("optim.steps=80", "'80' is not of type tuple[int, ...]"),
-        ("optim.steps=(80,'x')", "is not of type tuple[int, ...]"),
-        ("optim.steps=(1.5,)", "is not of type tuple[int, ...]"),
+        ("optim.steps=80", "'80' is not of type tuple[float, ...]"),
+        ("optim.steps=(80,'x')", "is not of type tuple[float, ...]"),
+        ("optim.warmup_steps=1.5", "'1.5' is not of type int"),
+        ("optim.warmup_epochs=-1", "warmup_epochs must be at least 0, not -1.0"),
         ("model.variances=(1,)", "is not of type tuple[float, float]"),
         ("augment.photometric=1", "'1' is not of type bool"),
         ("model.box_size=__import__('os')", "is not of type float"),

@@ -32,6 +32,7 @@ SETTINGS = [
         "model.input_size=64",
         "optim.batch_size=2",
         "optim.warmup_epochs=1",
+        "optim.steps=(150, 200)",
         "optim.clip_grad_norm=10",
         "evaluate_every=2",
     ),
