@@ -6,11 +6,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.amp import GradScaler
 from torch.nn.parallel import DistributedDataParallel
 
 from models.backbones.pretrained import initialise
 from models.distributed import broadcast_tensors, is_first, num_processes
 from models.layers.batch_norm import synchronise_batch_norm
+from models.optim.mixed_precision import make_scaler
 from models.optim.optimizer import OptimConfig, make_optimizer
 from models.optim.weight_average import WeightAverage
 from models.passd.passd import PASSD
@@ -30,6 +32,7 @@ class Run:
     model: PASSD | RetinaNet
     optimizer: torch.optim.Optimizer
     average: WeightAverage | None
+    scaler: GradScaler
     epoch: int = 0
     best_ap: float = -1.0
 
@@ -44,6 +47,10 @@ def new_run(preset: Preset, classes: tuple[str, ...], device: str, pretrained: b
 
     Only the first process reads these weights. The others get its parameters and buffers, and average them.
     """
+    try:
+        scaler = make_scaler(device, preset.optim.precision)
+    except ValueError as error:
+        raise TrainingError(str(error)) from error
     torch.manual_seed(preset.seed)
     model = preset.build(classes)
     if pretrained and is_first():
@@ -54,7 +61,7 @@ def new_run(preset: Preset, classes: tuple[str, ...], device: str, pretrained: b
     if num_processes() > 1:
         synchronise_batch_norm(model)
     average = WeightAverage(model, preset.optim.ema) if preset.optim.ema else None
-    return Run(model, make_optimizer(preset.optim, model), average)
+    return Run(model, make_optimizer(preset.optim, model), average, scaler)
 
 
 def save(run: Run, origin: dict[str, Any], last: Path, best: Path | None) -> None:
@@ -64,7 +71,7 @@ def save(run: Run, origin: dict[str, Any], last: Path, best: Path | None) -> Non
         content |= {"averaged": run.average.state, "num_updates": run.average.num_updates}
     if best:
         write_checkpoint(best, content)
-    write_checkpoint(last, content | {"optimizer": run.optimizer.state_dict()})
+    write_checkpoint(last, content | {"optimizer": run.optimizer.state_dict(), "scaler": run.scaler.state_dict()})
 
 
 def restore(run: Run, content: dict[str, Any], path: Path, preset: Preset) -> None:
@@ -88,6 +95,8 @@ def restore(run: Run, content: dict[str, Any], path: Path, preset: Preset) -> No
     run.optimizer.load_state_dict(content["optimizer"])
     if run.average:
         run.average.restore(content["averaged"], content["num_updates"])
+    if run.scaler.is_enabled() and content.get("scaler"):  # empty if that run did not compute in fp16
+        run.scaler.load_state_dict(content["scaler"])
     run.epoch, run.best_ap = content["epoch"], content["best_ap"]
 
 

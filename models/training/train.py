@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.amp import GradScaler
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
@@ -132,18 +133,15 @@ def train_epoch(
         for group in run.optimizer.param_groups:
             group["lr"] = lr
         run.optimizer.zero_grad(set_to_none=True)
-        losses = add_gradients(forward, run.model, batch, optim, device)
+        losses = add_gradients(forward, run.model, batch, optim, device, run.scaler)
         if not all(map(math.isfinite, losses.values())):
             raise TrainingError(
                 f"the loss is not finite in epoch {run.epoch + 1}, step {step + 1} ({format_losses(losses)}); "
                 f"the batch is in {save_batch(out, batch)}: "
                 f"try a smaller rate (--set optim.lr={optim.lr / 2:g}) or a longer warm-up"
+                f"{', or --set optim.precision=fp32' if run.scaler.is_enabled() else ''}"
             )
-        if optim.clip_grad_norm:
-            nn.utils.clip_grad_norm_(run.model.parameters(), optim.clip_grad_norm)
-        run.optimizer.step()
-        if run.average:
-            run.average.update(run.model)
+        take_step(run, optim)
         num_images += len(batch[0]) * num_processes()
         for name, value in losses.items():
             sums[name] += value
@@ -153,13 +151,29 @@ def train_epoch(
     return {"epoch": run.epoch + 1, "lr": lr, "images_per_second": round(speed, 2), "losses": mean_losses}
 
 
+def take_step(run: Run, optim: OptimConfig) -> None:
+    """Change the weights by the gradients; in fp16, gradients that overflow change nothing and lower their scale."""
+    run.scaler.unscale_(run.optimizer)
+    if optim.clip_grad_norm:
+        nn.utils.clip_grad_norm_(run.model.parameters(), optim.clip_grad_norm)
+    run.scaler.step(run.optimizer)
+    run.scaler.update()
+    if run.average:
+        run.average.update(run.model)
+
+
 def add_gradients(
-    forward: nn.Module, model: PASSD | RetinaNet, batch: Batch, optim: OptimConfig, device: str
+    forward: nn.Module,
+    model: PASSD | RetinaNet,
+    batch: Batch,
+    optim: OptimConfig,
+    device: str,
+    scaler: GradScaler | None = None,
 ) -> dict[str, float]:
     """Add the gradients of a batch to those of the parameters -> its losses, as means over parts and processes.
 
     The batch is processed in `optim.accumulate` parts. The number of positives and the statistics of batch norm are
-    those of one part over all processes.
+    those of one part over all processes. The scaler scales the gradients, but not the losses.
     """
     images, targets = batch
     sums: dict[str, Tensor] = {}
@@ -173,7 +187,8 @@ def add_gradients(
                 )
             own = [targets[n].to(device) for n in part.tolist()]
             losses = {name: loss / num_parts for name, loss in model.loss(predictions, own).items()}
-            torch.autograd.backward(torch.stack(list(losses.values())).sum())
+            total = torch.stack(list(losses.values())).sum()
+            torch.autograd.backward(scaler.scale(total) if scaler else total)
         sums = {name: sums.get(name, 0) + loss.detach() for name, loss in losses.items()}
     values = sum_over_processes(torch.stack(list(sums.values()))) / num_processes()
     return dict(zip(sums, values.tolist(), strict=True))

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.amp import GradScaler
 
 from models.data.open import open_data_set
 from models.detector import Targets
@@ -21,8 +22,8 @@ from models.presets.catalogue import find_preset
 from models.presets.overrides import override
 from models.presets.preset import Preset
 from models.training.checkpoint import load_model, read_checkpoint
-from models.training.run_state import TrainingError
-from models.training.train import add_gradients, train
+from models.training.run_state import TrainingError, new_run
+from models.training.train import add_gradients, take_step, train
 from tests.models.pictures import write_voc
 from tests.models.training.two_processes import write_init
 
@@ -166,6 +167,34 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_saves_the_batch(voc_tree: P
     batch = read_checkpoint(tmp_path / "run" / "bad_batch_0.pt")
     assert (batch["images"].shape, batch["images"].dtype) == ((2, 64, 64, 3), torch.uint8)
     assert len(batch["boxes"]) == len(batch["labels"]) == 2
+
+
+def test_float16_on_a_cpu_is_refused(voc_tree: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="precision is fp16, which is for GPUs"):
+        run(voc_tree, tmp_path / "run", preset(1, "optim.precision=fp16"))
+
+
+def test_scaled_gradients_that_overflow_change_nothing_and_others_take_the_same_step() -> None:
+    """The scaler of float16, on the CPU; its scale is a power of 2, so that nothing is rounded."""
+    recipe = preset(1, "optim.ema=0.9", "optim.clip_grad_norm=0.5")
+    runs = [new_run(recipe, ("green", "red"), "cpu", pretrained=False) for _ in range(2)]
+    plain, scaled = runs
+    scaled.scaler = GradScaler("cpu", init_scale=1024)
+    images = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)
+    targets = [Targets(torch.tensor([[4.0, 4, 40, 44]]), torch.tensor([1]))] * 2
+    losses = [add_gradients(r.model, r.model, (images, targets), recipe.optim, "cpu", r.scaler) for r in runs]
+    assert losses[0] == losses[1]
+    for one in runs:
+        take_step(one, recipe.optim)
+    assert_same(plain.model.state_dict(), scaled.model.state_dict())
+
+    before = {name: tensor.clone() for name, tensor in scaled.model.state_dict().items()}
+    scaled.optimizer.zero_grad()
+    next(scaled.model.parameters()).grad = torch.full_like(next(scaled.model.parameters()), torch.inf)
+    scaled.scaler.scale(torch.ones(()))
+    take_step(scaled, recipe.optim)
+    assert_same(before, scaled.model.state_dict())
+    assert scaled.scaler.get_scale() == 512
 
 
 def test_a_batch_in_parts_has_the_gradients_of_the_whole_batch() -> None:
