@@ -77,8 +77,13 @@ def freeze_batch_norm(module: nn.Module) -> None:
     """Replace each batch norm inside `module` by a frozen one with the same weights and statistics."""
     for name, child in module.named_children():
         if isinstance(child, nn.BatchNorm2d):
-            frozen = FrozenBatchNorm2d(child.num_features, child.eps).to(child.weight.device)
-            frozen.load_state_dict(child.state_dict())
-            setattr(module, name, frozen.train(child.training))
+            setattr(module, name, frozen(child))
         else:
             freeze_batch_norm(child)
+
+
+def frozen(norm: nn.BatchNorm2d) -> FrozenBatchNorm2d:
+    """A frozen batch norm with the same weights and statistics."""
+    copy = FrozenBatchNorm2d(norm.num_features, norm.eps).to(norm.weight.device)
+    copy.load_state_dict(norm.state_dict())
+    return copy.train(norm.training)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from models.backbones.build import BackboneName, build_backbone
-from models.backbones.resnet import ResNet
+from models.backbones.freeze import freeze_stages
 from models.detector import Targets
 from models.layers.batch_norm import freeze_batch_norm
 from models.layers.convolution import initialise_new
@@ -39,7 +39,7 @@ class RetinaNetConfig:
     channels: int = 256  # of the pyramid and the towers, RetinaNet §4
     tower_depth: int = 4  # RetinaNet §4
     max_candidates: int = 1000  # FSAF §3.4: of each level; here: of all levels
-    num_frozen_stages: int = 2  # Detectron does not train the stem and layer1 of a pretrained ResNet
+    num_frozen_stages: int = 2  # as in Detectron: the stem and layer1 of a pretrained ResNet
 
     @property
     def input_spec(self) -> InputSpec:
@@ -127,12 +127,3 @@ def tower(channels: int, depth: int) -> nn.Sequential:
     convolutions = nn.Sequential(*layers)
     initialise_new(convolutions)
     return convolutions
-
-
-def freeze_stages(backbone: nn.Module, count: int) -> None:
-    """Exclude the stem and the first `count` - 1 layers of a ResNet from training; other backbones do not change."""
-    if count and isinstance(backbone, ResNet):
-        stem = nn.ModuleList([backbone.conv1, backbone.bn1])
-        stages = [stem, backbone.layer1, backbone.layer2, backbone.layer3, backbone.layer4]
-        for stage in stages[:count]:
-            stage.requires_grad_(False)

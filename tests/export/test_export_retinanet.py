@@ -32,7 +32,7 @@ from tests.export.half_convolutions import assert_only_convolutions_are_half
 from tests.fake_engine import FakeEngine
 from tests.models.pictures import CLASSES, draw
 
-SMALL = RetinaNetConfig("mobilenet", SIZE, channels=32, tower_depth=1, backbone_norm="batch")
+SMALL = RetinaNetConfig("mobilenet", SIZE, channels=32, tower_depth=1, backbone_norm="batch", num_frozen_stages=0)
 
 
 @pytest.fixture(scope="module")

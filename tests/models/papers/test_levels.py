@@ -13,7 +13,9 @@ from models.papers.levels import AGREES, DIFFERS, Found, anchor_levels, draw, fi
 from models.retinanet.retinanet import RetinaNet, RetinaNetConfig
 
 STRIDES = (8, 16, 32, 64, 128)
-SMALL = RetinaNetConfig("mobilenet", 128, "anchor-free", channels=16, tower_depth=1, backbone_norm="batch")
+SMALL = RetinaNetConfig(
+    "mobilenet", 128, "anchor-free", channels=16, tower_depth=1, backbone_norm="batch", num_frozen_stages=0
+)
 
 
 @pytest.mark.parametrize(
