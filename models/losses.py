@@ -1,17 +1,20 @@
 """The losses of both detectors: cross-entropy with hard negatives, focal loss, smooth L1 and IoU loss."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models.boxes.geometry import paired_iou
+from models.boxes.geometry import area
 from models.boxes.matching import hard_negatives
 from models.distributed import num_processes, sum_over_processes
 
 NEGATIVES_PER_POSITIVE = 3  # PASSD §6.1: "at most 1:3"
 FOCAL_ALPHA = 0.25  # FSAF §3.2
 FOCAL_GAMMA = 2.0  # FSAF §3.2
-SMALLEST_IOU = 1e-6  # keeps the IoU loss of boxes without overlap finite
+SMALLEST_SHARE = 1e-3  # of the target's side, in the IoU loss: bounds the loss and its gradient
+SMALLEST_AREA = 1e-12  # square pixels: keeps the IoU loss of objects without area finite
 
 
 def mined_cross_entropy(logits: Tensor, labels: Tensor, is_ignored: Tensor, min_negatives: int = 0) -> Tensor:
@@ -59,5 +62,35 @@ def focal(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def iou_loss(boxes: Tensor, targets: Tensor) -> Tensor:
-    """-ln IoU of each pair: boxes and targets (P, 4) xyxy -> (P).  # Yu et al. 2016 (UnitBox), algorithm 1"""
-    return -paired_iou(boxes, targets).clamp(min=SMALLEST_IOU).log()
+    """-ln IoU of each pair: boxes and targets (P, 4) xyxy -> (P).  # Yu et al. 2016 (UnitBox), algorithm 1
+
+    The logarithm needs an intersection: each of its sides counts as at least a thousandth of the target's side. Below
+    that, the gradient still enlarges the box.
+    """
+    low = torch.maximum(boxes[:, :2], targets[:, :2])
+    high = torch.minimum(boxes[:, 2:], targets[:, 2:])
+    sides = at_least(high - low, SMALLEST_SHARE * (targets[:, 2:] - targets[:, :2]))
+    common = sides[:, 0] * sides[:, 1]
+    union = area(boxes) + area(targets) - common
+    return union.clamp(min=SMALLEST_AREA).log() - common.clamp(min=SMALLEST_AREA).log()
+
+
+def at_least(values: Tensor, floor: Tensor) -> Tensor:
+    """The larger of both; the gradient also reaches values below the floor if a step against it would raise them.
+
+    With the gradient of `torch.maximum` a value below the floor would stay there for good.
+    """
+    raised: Tensor = _AtLeast.apply(values, floor)  # type: ignore[no-untyped-call]
+    return raised
+
+
+class _AtLeast(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, values: Tensor, floor: Tensor) -> Tensor:
+        context.save_for_backward(values < floor)
+        return torch.maximum(values, floor)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (is_below,) = context.saved_tensors
+        return gradients[0].masked_fill(is_below & (gradients[0] > 0), 0), None

@@ -47,15 +47,6 @@ def iou(boxes: Tensor, others: Tensor) -> Tensor:
     return common.div_(union.clamp_(min=torch.finfo(union.dtype).tiny))
 
 
-def paired_iou(boxes: Tensor, others: Tensor) -> Tensor:
-    """IoU of each box with its partner: boxes and others (P, 4) xyxy -> (P); 0 if both boxes are empty."""
-    low = torch.maximum(boxes[:, :2], others[:, :2])
-    high = torch.minimum(boxes[:, 2:], others[:, 2:])
-    intersection = area(torch.cat([low, high], dim=1))
-    union = area(boxes) + area(others) - intersection
-    return intersection / union.clamp(min=torch.finfo(union.dtype).tiny)
-
-
 def encode(targets: Tensor, references: Tensor) -> Tensor:
     """Deltas from references to targets, both (..., 4) cxcywh -> (..., 4) (dx, dy, dw, dh).  # PASSD §5.1.1, eq. 1"""
     shift = (targets[..., :2] - references[..., :2]) / references[..., 2:]

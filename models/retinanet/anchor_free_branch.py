@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.detector import Targets
-from models.losses import count_per_process, focal, iou_loss
+from models.losses import at_least, count_per_process, focal, iou_loss
 from models.retinanet.anchor_free_targets import Cells, cells_of, supervise
 from models.retinanet.level_selection import LevelSelection, select_levels
 
@@ -22,8 +22,8 @@ BOX_BIAS = 0.1  # FSAF §3.4, b
 class AnchorFreePredictions:
     """Predictions for the N cells of all levels.
 
-    logits (B, N, K); offsets (B, N, 4): distances to the left, top, right and bottom side in cells divided by S, never
-    negative; and the cells.
+    logits (B, N, K); offsets (B, N, 4) before the ReLU, after which they are the distances to the left, top, right and
+    bottom side in cells, divided by S; and the cells.
     """
 
     logits: Tensor
@@ -52,30 +52,33 @@ class AnchorFreeBranch(nn.Module):
     def forward(self, class_maps: Sequence[Tensor], box_maps: Sequence[Tensor]) -> AnchorFreePredictions:
         """Outputs of the towers, one (B, channels, H_l, W_l) for each level -> predictions of all levels."""
         logits = torch.cat([self.scores(x).flatten(2) for x in class_maps], dim=2)  # (B, K, N)
-        offsets = torch.cat([F.relu(self.offsets(x)).flatten(2) for x in box_maps], dim=2)
+        offsets = torch.cat([self.offsets(x).flatten(2) for x in box_maps], dim=2)
         map_sizes = [(x.shape[2], x.shape[3]) for x in class_maps]
         cells = cells_of(map_sizes, self.strides, logits.device)
         return AnchorFreePredictions(logits.mT.float(), offsets.mT.float(), cells)
 
-    def boxes(self, predictions: AnchorFreePredictions) -> Tensor:
-        """(B, N, 4) xyxy in input pixels, not clipped: S times the offsets from the cell's centre.  # FSAF §3.2"""
-        distances = predictions.offsets * NORMALISATION * predictions.cells.stride[:, None]
-        centres = predictions.cells.centres
-        return torch.cat([centres - distances[..., :2], centres + distances[..., 2:]], dim=2)
+    def boxes(self, distances: Tensor, cells: Cells) -> Tensor:
+        """(B, N, 4) xyxy in input pixels, not clipped: S times the distances from the cell's centre.  # FSAF §3.2"""
+        pixels = distances * NORMALISATION * cells.stride[:, None]
+        centres = cells.centres
+        return torch.cat([centres - pixels[..., :2], centres + pixels[..., 2:]], dim=2)
 
     def decode(self, predictions: AnchorFreePredictions) -> tuple[Tensor, Tensor]:
         """Boxes (B, N, 4) xyxy and scores (B, N, K); only the best class of a cell has a score above 0.  # FSAF §3.2"""
         best = predictions.logits.argmax(dim=2, keepdim=True)
         is_best = torch.arange(self.num_classes, device=best.device) == best
-        return self.boxes(predictions), torch.where(is_best, predictions.logits.sigmoid(), 0.0)
+        boxes = self.boxes(F.relu(predictions.offsets), predictions.cells)
+        return boxes, torch.where(is_best, predictions.logits.sigmoid(), 0.0)
 
     def loss(self, predictions: AnchorFreePredictions, targets: list[Targets]) -> dict[str, Tensor]:
         """Focal loss of all scores that are not ignored, and IoU loss of the positive cells.
 
         Both are divided by the number of positive cells in the mini-batch, as in Detectron. The paper divides in each
         image: there an image with one positive cell would count as much as any other.
+
+        The ReLU passes the gradients that raise a negative output, or a box without width would never get one again.
         """
-        boxes = self.boxes(predictions)
+        boxes = self.boxes(at_least(predictions.offsets, predictions.offsets.new_zeros(())), predictions.cells)
         class_loss, box_loss = predictions.logits.new_zeros(()), predictions.logits.new_zeros(())
         positives = []
         for logits, own_boxes, target in zip(predictions.logits, boxes, targets, strict=True):

@@ -1,5 +1,6 @@
 """The anchor-free branch: decoding, equality of its loss with plain loops, and its gradient."""
 
+import itertools
 import math
 
 import pytest
@@ -57,7 +58,7 @@ def test_a_cell_of_the_example_decodes_to_its_box() -> None:
     n = int(((grid.level == 1) & (grid.row == 6) & (grid.column == 11)).nonzero())
     offsets = torch.zeros(1, len(grid), 4)
     offsets[0, n] = torch.tensor([1.3125, 0.6875, 1.1875, 0.5625])
-    found = branch().boxes(AnchorFreePredictions(torch.zeros(1, len(grid), 3), offsets, grid))
+    found = branch().boxes(offsets, grid)
     assert found[0, n].tolist() == [100, 60, 260, 140]
     assert found[0, n + 1].tolist() == [200, 104, 200, 104]
 
@@ -98,7 +99,7 @@ def test_the_loss_equals_that_of_plain_loops(seed: int, level_selection: LevelSe
     found = predictions(grid, 2, seed=seed)
     objects = [random_targets(seed, 5), random_targets(seed + 9, 3)]
     losses = module.loss(found, objects)
-    boxes = module.boxes(found)
+    boxes = module.boxes(found.offsets, found.cells)
     classes = regression = 0.0
     count = 0
     for image, target in enumerate(objects):
@@ -147,7 +148,9 @@ def test_level_selection_has_no_gradient() -> None:
     grid, target = cells(), random_targets(2)
     found = predictions(grid, 1)
     module = branch()
-    levels = select_levels(module.level_selection, found.logits[0], module.boxes(found)[0], target, grid)
+    levels = select_levels(
+        module.level_selection, found.logits[0], module.boxes(found.offsets, found.cells)[0], target, grid
+    )
     assert not levels.requires_grad
     assert found.logits.grad is None
 
@@ -199,3 +202,41 @@ def test_a_tiny_object_next_to_the_cell_centre_has_a_box_gradient() -> None:
     found = predictions(grid, 1)
     _, by_offset = gradients(found, branch().loss(found, [target]))
     assert by_offset.any()
+
+
+SIDES = (-0.3, 0.0, 1e-3, 0.05, 0.4, 2.0)
+
+
+@pytest.mark.parametrize(
+    "ltrb",
+    [(1.0, 0.5, 0.3, 0.6), (0.01, 0.02, 0.02, 0.01), (-0.02, 0.1, 0.05, 0.1), (-0.02, -0.03, 0.06, 0.07)],
+    ids=["around the centre", "tiny", "beside the centre", "diagonally beside the centre"],
+)
+def test_every_side_that_is_too_near_has_a_gradient_that_moves_it_out(ltrb: tuple[float, ...]) -> None:
+    """Over a grid of raw outputs, negative ones and boxes without width included; ltrb / S in cells of the target.
+
+    A positive side that is too far has a gradient that moves it in, unless the box has no area to lose.
+    """
+    grid = cells_of([(1, 1)], (8,))
+    left, top, right, bottom = (4 * 8 * distance for distance in ltrb)
+    target = targets([[4 - left, 4 - top, 4 + right, 4 + bottom]], [0])
+    raw = torch.tensor(list(itertools.product(SIDES, repeat=4)))
+    found = AnchorFreePredictions(torch.zeros(len(raw), 1, 1), raw[:, None].clone().requires_grad_(), grid)
+    losses = branch(1, strides=(8,)).loss(found, [target] * len(raw))
+    torch.autograd.backward(losses["cell_boxes"])
+    assert found.offsets.grad is not None
+    gradient = found.offsets.grad[:, 0]
+    wanted = torch.tensor(ltrb).clamp(min=0)
+    assert (gradient[(raw < wanted) & (wanted > 0)] < 0).all()
+    is_flat = (raw[:, [1, 0, 1, 0]].clamp(min=0) + raw[:, [3, 2, 3, 2]].clamp(min=0)) == 0
+    assert (gradient[(raw > wanted) & ~is_flat] > 0).all()
+    assert (gradient[(raw > wanted) & is_flat] == 0).all()
+
+
+def test_boxes_of_negative_outputs_have_no_extent() -> None:
+    """FSAF §3.2: the offsets pass a ReLU, in the loss and in decoding."""
+    grid = cells_of([(1, 1)], (8,))
+    raw = torch.tensor([[[-1.0, 0.25, -2, 0]]])
+    assert branch(3, strides=(8,)).decode(AnchorFreePredictions(torch.zeros(1, 1, 3), raw, grid))[0].tolist() == [
+        [[4, -4, 4, 4]]
+    ]
