@@ -26,6 +26,7 @@ from models.training.train import train
 EXAMPLES = """examples:
   python -m models train passd-320-mobilenet --data VOC --split trainval --out runs/mine
   python -m models train passd-320-mobilenet --data VOC --out runs/mine --resume
+  python -m models train passd-320-mobilenet --data VOC --out runs/new --init-from runs/mine/best.pt --epochs 30
   python -m models train passd-320-vgg16 --data VOC2007 --data VOC2012 --val-split test --out runs/voc
   torchrun --nproc-per-node 4 -m models train passd-320-vgg16 --data VOC --out runs/vgg
   python -m models evaluate runs/mine/best.pt --data VOC --split test
@@ -76,10 +77,16 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting, e.g. optim.lr=0.002"
     )
-    verb.add_argument(
+    start = verb.add_mutually_exclusive_group()
+    start.add_argument(
         "--init",
         metavar="imagenet|none|FILE",
         help="initial weights of the base network (default: those of the preset)",
+    )
+    start.add_argument(
+        "--init-from",
+        metavar="CHECKPOINT",
+        help="start from a trained model of the same kind, also one with other classes",
     )
     verb.add_argument("--workers", type=int, default=1, help="processes that prepare images (default: 1)")
     verb.add_argument("--device", default=default_device(), help="cpu or cuda (default here: %(default)s)")
@@ -121,7 +128,8 @@ def default_device() -> str:
 
 
 def run_train(options: argparse.Namespace) -> None:
-    short = {"optim.epochs": options.epochs, "init": options.init}
+    init = "none" if options.init_from else options.init
+    short = {"optim.epochs": options.epochs, "init": init, "init_from": options.init_from}
     settings = options.set + [f"{name}={value}" for name, value in short.items() if value is not None]
     preset = override(find_preset(options.preset), settings)
     with process_group(options.device) as device:

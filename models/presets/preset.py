@@ -35,6 +35,7 @@ class Preset:
     evaluate_every: int = 5  # epochs
     seed: int = 0
     init: str = "none"  # initial weights of the base network: imagenet, none or a file
+    init_from: str = ""  # a checkpoint that gives the initial weights of the whole model, instead of `init`
     nms: Method = "gaussian"  # for measuring AP
     nms_iou: float = 0.45  # PASSD §6.2
 

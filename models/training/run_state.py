@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.nn.parallel import DistributedDataParallel
 
-from models.backbones.pretrained import initialise
 from models.distributed import broadcast_tensors, is_first, num_processes
 from models.layers.batch_norm import synchronise_batch_norm
 from models.optim.mixed_precision import make_scaler
@@ -19,6 +18,7 @@ from models.passd.passd import PASSD
 from models.presets.preset import Preset, preset_from_json
 from models.retinanet.retinanet import RetinaNet
 from models.training.checkpoint import write_checkpoint
+from models.training.initial_weights import set_initial_weights
 
 
 class TrainingError(Exception):
@@ -43,7 +43,7 @@ class Run:
 
 
 def new_run(preset: Preset, classes: tuple[str, ...], device: str, pretrained: bool) -> Run:
-    """A run before its first step, the same in all processes; `pretrained` loads the weights of the base network.
+    """A run before its first step, the same in all processes; `pretrained` loads the weights that it starts from.
 
     Only the first process reads these weights. The others get its parameters and buffers, and average them.
     """
@@ -54,7 +54,7 @@ def new_run(preset: Preset, classes: tuple[str, ...], device: str, pretrained: b
     torch.manual_seed(preset.seed)
     model = preset.build(classes)
     if pretrained and is_first():
-        initialise(model.backbone, preset.model.backbone, preset.init)
+        set_initial_weights(model, preset)
     model.to(device)
     broadcast_tensors(model.state_dict().values())
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

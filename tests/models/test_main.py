@@ -23,6 +23,7 @@ TRAIN = "train passd-320-mobilenet --data {voc} --split train --out {tmp}/run"
         ),
         (f"{TRAIN} --resume", "last.pt: no such file"),
         ("train passd-320-vgg16 --data {voc} --split train --out {tmp}/run --init {tmp}/w", "{tmp}/w: no such file"),
+        (f"{TRAIN} --init-from {{tmp}}/old.pt", "{tmp}/old.pt: no such file"),
         ("evaluate {tmp}/best.pt --data {voc}", "best.pt: no such file"),
         ("train passd-320-mobilenet --data {voc} --split train --out /dev/null/run", "Not a directory"),
     ],
@@ -36,6 +37,12 @@ def test_an_error_is_one_line_and_status_1(
     assert error.startswith("models: ")
     assert error.count("\n") == 1
     assert message.format(**places) in error
+
+
+def test_init_and_init_from_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", "passd-320-mobilenet", "--data", "x", "--out", "y", "--init", "none", "--init-from", "best.pt"])
+    assert "argument --init-from: not allowed with argument --init" in capsys.readouterr().err
 
 
 def test_a_trained_checkpoint_is_evaluated(voc_tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
