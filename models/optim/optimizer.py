@@ -22,6 +22,7 @@ class OptimConfig:
     batch_size: int = 32  # of all processes together
     accumulate: int = 1  # parts into which a process divides its share of a batch, to save memory
     epochs: int = 250
+    freeze_backbone_epochs: int = 0  # the first epochs, which do not change the pretrained layers
     warmup_epochs: float = 5.0
     warmup_steps: int = 0  # the shortest warm-up, except that it is at most a tenth of the run
     warmup_lr: float = 1e-6
@@ -35,7 +36,8 @@ class OptimConfig:
         for name in ("lr", "batch_size", "accumulate", "epochs"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
-        for name in ("momentum", "weight_decay", "warmup_epochs", "warmup_steps", "warmup_lr", "clip_grad_norm"):
+        not_negative = ("momentum", "weight_decay", "warmup_epochs", "warmup_steps", "warmup_lr", "clip_grad_norm")
+        for name in (*not_negative, "freeze_backbone_epochs"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be at least 0, not {getattr(self, name)}")
         if not 0 <= self.ema < 1:

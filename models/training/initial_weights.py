@@ -23,6 +23,11 @@ def set_initial_weights(model: PASSD | RetinaNet, preset: Preset) -> None:
     if preset.init_from:
         print(transfer(load_model(Path(preset.init_from)), model, preset))
         return
+    if preset.init == "none" and preset.optim.freeze_backbone_epochs:
+        raise PretrainedError(
+            f"optim.freeze_backbone_epochs={preset.optim.freeze_backbone_epochs} would freeze random weights; "
+            "set it to 0, or choose --init imagenet, --init FILE or --init-from CHECKPOINT"
+        )
     initialise(model.backbone, preset.model.backbone, preset.init)
 
 

@@ -19,6 +19,7 @@ from models.presets.preset import Preset, preset_from_json
 from models.retinanet.retinanet import RetinaNet
 from models.training.checkpoint import write_checkpoint
 from models.training.initial_weights import set_initial_weights
+from models.training.trunk import Trunk
 
 
 class TrainingError(Exception):
@@ -33,6 +34,7 @@ class Run:
     optimizer: torch.optim.Optimizer
     average: WeightAverage | None
     scaler: GradScaler
+    trunk: Trunk
     epoch: int = 0
     best_ap: float = -1.0
 
@@ -61,7 +63,7 @@ def new_run(preset: Preset, classes: tuple[str, ...], device: str, pretrained: b
     if num_processes() > 1:
         synchronise_batch_norm(model)
     average = WeightAverage(model, preset.optim.ema) if preset.optim.ema else None
-    return Run(model, make_optimizer(preset.optim, model), average, scaler)
+    return Run(model, make_optimizer(preset.optim, model), average, scaler, Trunk(model))
 
 
 def save(run: Run, origin: dict[str, Any], last: Path, best: Path | None) -> None:

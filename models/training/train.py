@@ -72,6 +72,8 @@ def train(
     batches = batches_of_run(preset, train_set, run.epoch, num_workers, device)
     num_steps = steps_per_epoch(len(train_set.samples), preset.optim.batch_size)
     while run.epoch < preset.optim.epochs:
+        if run.trunk.freeze(run.epoch < preset.optim.freeze_backbone_epochs):
+            forward = parallel(run.model)
         started = time.perf_counter()
         line = train_epoch(run, forward, preset, batches, num_steps, device, out)
         run.epoch += 1
@@ -117,6 +119,7 @@ def train_epoch(
 ) -> dict[str, Any]:
     """The `num_steps` batches of one epoch -> the line of this epoch in the log."""
     forward.train()
+    run.trunk.fix_statistics()
     optim = preset.optim
     started, num_images, sums = time.perf_counter(), 0, defaultdict[str, float](float)
     bar = tqdm(

@@ -154,6 +154,12 @@ def test_another_kind_of_model_is_refused(preset: Preset, message: str, tmp_path
         start(preset, path, ("a",))
 
 
+def test_random_weights_are_not_frozen() -> None:
+    preset = override(PASSD, ["optim.freeze_backbone_epochs=2"])
+    with pytest.raises(PretrainedError, match="freeze_backbone_epochs=2 would freeze random weights; set it to 0"):
+        set_initial_weights(preset.build(("a",)), preset)
+
+
 def test_filters_of_another_number_of_boxes_are_not_copied() -> None:
     target = torch.zeros(4, 1)
     assert not copy_filters(torch.ones(3, 1), ("a",), target, ("a", "b"))
