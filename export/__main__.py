@@ -62,8 +62,7 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument(
         "--score-threshold", type=float, default=0.3, help="for requests that do not give one (default: 0.3)"
     )
-    verb.add_argument("--data", type=Path, help="measure AP on this data set and record it in the manifest")
-    verb.add_argument("--split", default="test", help="of --data (default: test)")
+    add_data(verb, "measure AP on this data set and record it in the manifest")
 
     verb = add_verb("engine", help="build a TensorRT engine into a bundle")
     verb.add_argument("bundle", type=Path, help="the bundle's directory")
@@ -90,17 +89,22 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("bundle", type=Path, help="the bundle's directory")
     verb.add_argument("--images", type=Path, required=True, help="a folder of images: compare the candidates in these")
     verb.add_argument("--checkpoint", type=Path, help="the checkpoint of the bundle: compare torch as well")
-    verb.add_argument("--data", type=Path, help="compare AP on this data set as well")
-    verb.add_argument("--split", default="test", help="of --data (default: test)")
+    add_data(verb, "compare AP on this data set as well")
 
     verb = add_verb("evaluate", help="measure AP of a bundle or a server")
     verb.add_argument("target", help="a bundle's directory, or a server's URL")
-    verb.add_argument("--data", type=Path, required=True, help="a Pascal VOC tree or a COCO directory")
-    verb.add_argument("--split", default="test", help="of --data (default: test)")
+    add_data(verb, "the data set", required=True)
     verb.add_argument("--engine", choices=get_args(EngineName), default="auto", help="for a bundle (default: auto)")
     verb.add_argument("--precision", choices=get_args(Precision), default="auto", help="for a bundle (default: auto)")
     verb.add_argument("--model", help="for a server that serves several (default: its first)")
     return top
+
+
+def add_data(verb: argparse.ArgumentParser, purpose: str, *, required: bool = False) -> None:
+    """Add --data and --split, which may both be given several times."""
+    layouts = "in the layout of Pascal VOC, MS COCO or YOLO; if given several times, they are joined"
+    verb.add_argument("--data", type=Path, action="append", required=required, help=f"{purpose}, {layouts}")
+    verb.add_argument("--split", action="append", help="of --data (default: test); once, or once for each --data")
 
 
 if __name__ == "__main__":

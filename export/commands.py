@@ -1,6 +1,7 @@
 """What the verbs build, parity and evaluate of `python -m export` do. They import torch, which takes seconds."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -9,8 +10,9 @@ from export.build import build
 from export.compare import ParityError, print_report
 from export.errors import ExportError
 from export.evaluate import ServerError, evaluate_bundle, evaluate_server
-from models.data.data_set import DataError
-from models.data.open import open_data_set
+from models.data.announce import announce
+from models.data.data_set import DataError, DataSet
+from models.data.open import open_data_sets
 from models.presets.preset import Preset
 from models.training.checkpoint import CheckpointError, load_model
 from service.bundle import HALF_MODEL, BundleError, NmsDefaults, read_bundle
@@ -27,7 +29,7 @@ def run_build(options: argparse.Namespace) -> None:
         name=options.name or options.out.name,
         version=options.version,
         nms=nms_of(options, trained.preset),
-        data_set=open_data_set(options.data, options.split, trained.classes) if options.data else None,
+        data_set=data_set_of(options, trained.classes) if options.data else None,
         input_size=options.size,
     )
     manifest = built.bundle.manifest
@@ -55,14 +57,19 @@ def nms_of(options: argparse.Namespace, preset: Preset) -> NmsDefaults:
 
 def run_parity(options: argparse.Namespace) -> None:
     bundle = read_bundle(options.bundle)
-    data_set = open_data_set(options.data, options.split, bundle.manifest.classes) if options.data else None
+    data_set = data_set_of(options, bundle.manifest.classes) if options.data else None
     print_report(bundle, options.images, options.checkpoint, data_set)
 
 
 def run_evaluate(options: argparse.Namespace) -> None:
+    read = partial(data_set_of, options)
     if options.target.startswith(("http://", "https://")):
-        evaluation = evaluate_server(options.target, options.model, options.data, options.split)
+        evaluation = evaluate_server(options.target, options.model, read)
     else:
-        path = Path(options.target)
-        evaluation = evaluate_bundle(path, options.data, options.split, options.engine, options.precision)
+        evaluation = evaluate_bundle(Path(options.target), read, options.engine, options.precision)
     print(evaluation.table())
+
+
+def data_set_of(options: argparse.Namespace, classes: tuple[str, ...]) -> DataSet:
+    """The data sets of --data and --split, joined."""
+    return announce(open_data_sets(options.data, options.split or ["test"], classes))

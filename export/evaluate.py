@@ -1,13 +1,12 @@
 """Measures AP of a bundle or of a running server, with the server's own pre- and post-processing."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import numpy as np
 
 from models.data.data_set import DataSet
-from models.data.open import open_data_set
 from models.evaluation.evaluate import MAX_DETECTIONS, SCORE_THRESHOLD, evaluate, score
 from models.evaluation.report import Evaluation
 from service.bundle import read_bundle
@@ -15,23 +14,24 @@ from service.detection.postprocess import Detections
 from service.engines.open import open_engine
 from service.engines.protocol import EngineName, Precision
 
+Reader = Callable[[tuple[str, ...]], DataSet]
+"""Reads the data set with the given classes, which only the model knows."""
+
 
 class ServerError(Exception):
     """A server that cannot be measured; the message names it and quotes its answer."""
 
 
-def evaluate_bundle(
-    path: Path, root: Path, split: str, engine_name: EngineName, precision: Precision = "auto"
-) -> Evaluation:
+def evaluate_bundle(path: Path, read: Reader, engine_name: EngineName, precision: Precision = "auto") -> Evaluation:
     """AP of the bundle in `path` on a data set."""
     bundle = read_bundle(path)
-    data_set = open_data_set(root, split, bundle.manifest.classes)
+    data_set = read(bundle.manifest.classes)
     return evaluate(
         open_engine(bundle, engine_name, precision=precision), data_set, bundle.manifest.input, bundle.manifest.nms
     )
 
 
-def evaluate_server(url: str, model: str | None, root: Path, split: str) -> Evaluation:
+def evaluate_server(url: str, model: str | None, read: Reader) -> Evaluation:
     """AP of a model on a running server; None means the server's first model. Raises ServerError."""
     with httpx.Client(base_url=url, timeout=60) as client:
         try:
@@ -39,7 +39,7 @@ def evaluate_server(url: str, model: str | None, root: Path, split: str) -> Eval
             entry = next((m for m in served if model in (None, m["name"])), None)
             if entry is None:
                 raise ServerError(f"{url}: no model {model!r}; it serves {', '.join(m['name'] for m in served)}")
-            data_set = open_data_set(root, split, tuple(entry["classes"]))
+            data_set = read(tuple(entry["classes"]))
             return score(data_set, detect_by_http(client, entry["name"], data_set))
         except httpx.HTTPStatusError as error:
             raise ServerError(

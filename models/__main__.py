@@ -7,7 +7,9 @@ from pathlib import Path
 import torch
 
 from models.backbones.download import PretrainedError
-from models.data.data_set import DataError, DataSet
+from models.command_line import add_data
+from models.data.announce import announce
+from models.data.data_set import DataError
 from models.data.open import open_data_set, open_data_sets
 from models.distributed import is_first, process_group
 from models.evaluation import multi_scale
@@ -57,17 +59,8 @@ def parser() -> argparse.ArgumentParser:
 
     verb = verbs.add_parser("train", help="train a preset on a data set", epilog=EXAMPLES, formatter_class=raw)
     verb.add_argument("preset", help="one of the presets that `python -m models presets` lists")
-    verb.add_argument(
-        "--data",
-        type=Path,
-        action="append",
-        required=True,
-        metavar="DIR",
-        help="a Pascal VOC tree or a COCO directory; if given several times, their training splits are joined; "
-        "the first one has the --val-split",
-    )
+    add_data(verb, "trainval", "to train on; the first --data has the --val-split")
     verb.add_argument("--out", type=Path, required=True, help="folder for checkpoints, log.jsonl and plot.png")
-    verb.add_argument("--split", default="trainval", help="split to train on (default: trainval)")
     verb.add_argument(
         "--val-split",
         help="split to measure AP on every few epochs, to keep the best checkpoint (default: no evaluation)",
@@ -94,8 +87,7 @@ def parser() -> argparse.ArgumentParser:
 
     verb = verbs.add_parser("evaluate", help="AP of a checkpoint", epilog=EXAMPLES, formatter_class=raw)
     verb.add_argument("checkpoint", type=Path)
-    verb.add_argument("--data", type=Path, required=True, help="a Pascal VOC tree or a COCO directory")
-    verb.add_argument("--split", default="test", help="default: test")
+    add_data(verb, "test", "to measure AP on")
     verb.add_argument(
         "--scales",
         choices=("served", "single", "multi"),
@@ -133,7 +125,7 @@ def run_train(options: argparse.Namespace) -> None:
     settings = options.set + [f"{name}={value}" for name, value in short.items() if value is not None]
     preset = override(find_preset(options.preset), settings)
     with process_group(options.device) as device:
-        train_set, val_set = announce(open_data_sets(options.data, options.split)), None
+        train_set, val_set = announce(open_data_sets(options.data, options.split or ["trainval"])), None
         if options.val_split:
             val_set = announce(open_data_set(options.data[0], options.val_split, train_set.classes))
         train(
@@ -144,26 +136,9 @@ def run_train(options: argparse.Namespace) -> None:
             print(f"done: {best}; export it with: python -m export build {best} --out BUNDLE")
 
 
-def announce(data_set: DataSet) -> DataSet:
-    """Print the size of a data set, and the number of boxes that were dropped."""
-    if not is_first():
-        return data_set
-    num_objects = sum(len(sample.boxes) for sample in data_set.samples)
-    print(
-        f"{data_set.name}/{data_set.split}: {len(data_set.samples)} images, {num_objects} objects of "
-        f"{len(data_set.classes)} classes ({', '.join(data_set.classes)})"
-    )
-    if data_set.num_dropped:
-        print(
-            f"warning: {data_set.name}/{data_set.split}: dropped {data_set.num_dropped} boxes without area",
-            file=sys.stderr,
-        )
-    return data_set
-
-
 def run_evaluate(options: argparse.Namespace) -> None:
     trained = load_model(options.checkpoint)
-    data_set = announce(open_data_set(options.data, options.split, trained.classes))
+    data_set = announce(open_data_sets(options.data, options.split or ["test"], trained.classes))
     engine, preset = TorchEngine(trained.model.to(options.device)), trained.preset
     if options.scales == "served":
         print(evaluate(engine, data_set, preset.model.input_spec, preset.nms_defaults).table())

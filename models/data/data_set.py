@@ -77,7 +77,7 @@ class CocoSource:
 
 @dataclass(frozen=True)
 class DataSet:
-    """The images of one split. `num_dropped` counts boxes without area, which are of no use for training.
+    """The images of one split. `num_dropped` counts boxes without area in the image; `notes` say all that was left out.
 
     If `is_annotated` is false, nobody knows the objects of the images: samples have no boxes and AP cannot be measured.
     """
@@ -89,3 +89,4 @@ class DataSet:
     num_dropped: int
     coco: CocoSource | None = None
     is_annotated: bool = True
+    notes: tuple[str, ...] = ()

@@ -4,8 +4,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from models.command_line import add_data, comma_separated
+from models.data.announce import announce
 from models.data.data_set import MAX_PIXELS, DataError
-from models.data.open import open_data_set
+from models.data.open import open_data_set, open_data_sets
 from models.papers.ablation import FSAF_ROWS, PASSD_ROWS, ablate
 from models.papers.errors import FigureError
 from models.papers.levels import write_figures
@@ -37,8 +39,7 @@ def add_verbs(verbs: Any, device: str) -> None:
 
     kind = kinds.add_parser("levels", help="the pyramid level that finds each object (FSAF, Figure 8)")
     kind.add_argument("checkpoint", type=Path, help="of an fsaf or retinanet-fsaf preset")
-    kind.add_argument("--data", type=Path, required=True, help="a Pascal VOC tree or a COCO directory")
-    kind.add_argument("--split", default="test", help="default: test")
+    add_data(kind, "test")
     kind.add_argument("--out", type=Path, required=True, help="folder for the images")
     kind.add_argument("--count", type=int, default=20, help="number of images, from the first (default: 20)")
     kind.add_argument("--score-threshold", type=float, default=0.3, help="default: 0.3")
@@ -48,8 +49,7 @@ def add_verbs(verbs: Any, device: str) -> None:
         "matching", help="number of default boxes matched to an object, before and after proposing (PASSD, Figure 2)"
     )
     kind.add_argument("checkpoint", type=Path, help="of a passd preset")
-    kind.add_argument("--data", type=Path, required=True, help="a Pascal VOC tree or a COCO directory")
-    kind.add_argument("--split", default="test", help="default: test")
+    add_data(kind, "test")
     kind.add_argument("--out", type=Path, required=True, help="the PNG to write")
     kind.set_defaults(run=run_matching)
 
@@ -65,9 +65,10 @@ def add_verbs(verbs: Any, device: str) -> None:
     )
     kind.add_argument("preset", help="a passd or retinanet-fsaf preset; each row changes its prediction module")
     names = f"for passd: {','.join(PASSD_ROWS)}; for retinanet-fsaf: {','.join(FSAF_ROWS)}"
-    kind.add_argument("--rows", help=f"rows of the table (default: all); {names}")
-    kind.add_argument("--data", type=Path, required=True, help="a Pascal VOC tree or a COCO directory")
-    kind.add_argument("--split", default="train", help="split to train on (default: train)")
+    kind.add_argument(
+        "--rows", action="extend", type=comma_separated, help=f"rows of the table (default: all); {names}"
+    )
+    add_data(kind, "train", "to train on; the first --data has the --test-split")
     kind.add_argument("--test-split", default="test", help="split to measure AP on (default: test)")
     kind.add_argument("--out", type=Path, required=True, help="folder for the runs and table.md")
     kind.add_argument("--seeds", type=int, default=1, help="runs of each row (default: 1)")
@@ -79,21 +80,20 @@ def add_verbs(verbs: Any, device: str) -> None:
 
 def run_levels(options: argparse.Namespace) -> None:
     trained = load_model(options.checkpoint)
-    data_set = open_data_set(options.data, options.split, trained.classes)
+    data_set = announce(open_data_sets(options.data, options.split or ["test"], trained.classes))
     print(write_figures(trained.model, data_set.samples[: options.count], options.out, options.score_threshold))
 
 
 def run_ablation(options: argparse.Namespace) -> None:
     preset = override(find_preset(options.preset), options.set)
-    train_set = open_data_set(options.data, options.split)
-    test_set = open_data_set(options.data, options.test_split, train_set.classes)
-    rows = options.rows.split(",") if options.rows else None
+    train_set = announce(open_data_sets(options.data, options.split or ["train"]))
+    test_set = announce(open_data_set(options.data[0], options.test_split, train_set.classes))
     text = ablate(
         preset,
         train_set,
         test_set,
         options.out,
-        names=rows,
+        names=options.rows,
         num_seeds=options.seeds,
         num_workers=options.workers,
         device=options.device,
@@ -103,7 +103,7 @@ def run_ablation(options: argparse.Namespace) -> None:
 
 def run_matching(options: argparse.Namespace) -> None:
     trained = load_passd(options.checkpoint)
-    data_set = open_data_set(options.data, options.split, trained.classes)
+    data_set = announce(open_data_sets(options.data, options.split or ["test"], trained.classes))
     matches = draw_matching(trained.model, data_set, options.out)
     print(
         f"{options.out}: {len(matches.scales)} objects are matched by {matches.before.mean():.2f} default boxes each, "

@@ -1,5 +1,6 @@
 """The pyramid level that detects each object, and the level that an anchor-based branch would use: FSAF's Figure 8."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,13 +49,16 @@ class Found:
 def write_figures(model: RetinaNet, samples: Iterable[Sample], out: Path, score_threshold: float) -> str:
     """Draw each image into the folder `out` -> a table with the number of detections and of agreements by level."""
     out.mkdir(parents=True, exist_ok=True)
+    names: Counter[str] = Counter()
     levels: list[int] = []
     agrees: list[bool] = []
     for sample in samples:
         image = sample.read_image()
         found = find(model, image, score_threshold)
         drawn = cv2.cvtColor(draw(image, found, model.classes), cv2.COLOR_RGB2BGR)
-        cv2.imwrite(str(out / f"{sample.image_path.stem}.png"), drawn)
+        stem = sample.image_path.stem
+        names[stem] += 1  # of several data sets, some may have images of the same name
+        cv2.imwrite(str(out / (f"{stem}.png" if names[stem] == 1 else f"{stem}-{names[stem]}.png")), drawn)
         levels += found.levels.tolist()
         agrees += found.agrees.tolist()
     lines = ["level  detections  on the anchors' level"]

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from export.errors import ExportError
 from export.evaluate import evaluate_bundle
 from export.graph import fold_batch_norm
 from export.parity import difference
+from models.data.open import open_data_set
 from models.evaluation.torch_engine import TorchEngine
 from models.training.checkpoint import load_model
 from service.bundle import read_bundle, sha256_of
@@ -105,7 +107,7 @@ def test_manifest_says_where_the_weights_came_from(checkpoint: Path, built: Buil
 
 def test_manifest_records_the_ap_that_evaluate_measures(built: Built, tmp_path: Path) -> None:
     tree = write_voc(tmp_path / "rectangles", {"test": 3})
-    evaluation = evaluate_bundle(built.bundle.path, tree, "test", "onnx")
+    evaluation = evaluate_bundle(built.bundle.path, partial(open_data_set, tree, "test"), "onnx")
     assert built.bundle.manifest.metrics == {"rectangles/test AP50": round(evaluation.mean_ap, 5)}
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from models.__main__ import main
+from tests.models.pictures import annotation, write_voc
 from tests.models.untrained_checkpoint import write_untrained
 
 SMALL_JOINT = ["model.input_size=64", "model.channels=16", "model.tower_depth=1"]
@@ -58,6 +59,27 @@ def test_a_trained_checkpoint_is_evaluated(voc_tree: Path, tmp_path: Path, capsy
     assert len(table[5].split(": ")[1].split()) == 4  # IoU .5 .6 .7 .8
     assert len(table[6].split(": ")[1].split()) == 3  # small, medium, large
     assert table[7].startswith("MS COCO: AP50:95 ")
+
+
+def test_a_checkpoint_is_evaluated_on_several_data_sets_together(
+    voc_tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint = write_untrained(tmp_path / "best.pt", "passd-320-mobilenet", ["model.input_size=64"])
+    other = write_voc(tmp_path / "other", {"val": 2})
+    data = ["--data", str(voc_tree), "--split", "test", "--data", str(other), "--split", "val"]
+    assert main(["evaluate", str(checkpoint), *data, "--device", "cpu"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "voc+other/test+val: 5 images, 10 objects of 2 classes (green, red)"
+    assert next(line.split()[1] for line in lines if line.startswith("mean ")) == "10"
+
+
+def test_what_a_reader_drops_is_said(voc_tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checkpoint = write_untrained(tmp_path / "best.pt", "passd-320-mobilenet", ["model.input_size=64"])
+    path = voc_tree / "Annotations" / "000006.xml"
+    path.write_text(annotation(128, 96, [("red", (5, 5, 5, 5)), ("red", (5, 5, 50, 50))]))
+    assert main(["evaluate", str(checkpoint), "--data", str(voc_tree), "--device", "cpu"]) == 0
+    note = f"note: voc/test: dropped boxes without area: 1 (first: {path}: object 1 (red))"
+    assert note in capsys.readouterr().err.splitlines()
 
 
 @pytest.mark.parametrize("scales", ["served", "single", "multi"])

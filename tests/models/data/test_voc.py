@@ -11,6 +11,7 @@ from models.data.data_set import DataError
 from models.data.voc import read_voc
 from tests.models.pictures import CLASSES, annotation, draw
 
+RED = annotation(128, 96, [("red", (1, 1, 20, 20))])
 BCCD = Path(os.environ.get("BCCD", "data/bccd"))
 
 
@@ -36,7 +37,7 @@ def test_classes_may_be_given(voc_tree: Path) -> None:
 
 def test_a_class_outside_the_given_ones_is_an_error(voc_tree: Path) -> None:
     annotate(voc_tree, "000006", ("purple", (1, 1, 20, 20)))
-    with pytest.raises(DataError, match=r"000006\.xml: class 'purple' is not one of green, red"):
+    with pytest.raises(DataError, match=r"000006\.xml: object 1 \(purple\): class 'purple' is not one of green, red"):
         read_voc(voc_tree, "test", CLASSES)
 
 
@@ -60,10 +61,137 @@ def test_an_image_may_have_no_objects(voc_tree: Path) -> None:
     assert sample.labels.shape == sample.is_difficult.shape == (0,)
 
 
-def test_difficult_objects_are_marked(voc_tree: Path) -> None:
-    annotate(voc_tree, "000000", ("red", (11, 21, 40, 50)), extra="<difficult>1</difficult>")
-    assert read_voc(voc_tree, "train").samples[0].is_difficult.tolist() == [True]
+@pytest.mark.parametrize(
+    ("text", "is_difficult"), [(" 1 ", True), ("True", True), ("yes", True), ("0", False), ("no", False), ("", False)]
+)
+def test_difficult_objects_are_marked(voc_tree: Path, text: str, is_difficult: bool) -> None:
+    annotate(voc_tree, "000000", ("red", (11, 21, 40, 50)), extra=f"<difficult>{text}</difficult>")
+    assert read_voc(voc_tree, "train").samples[0].is_difficult.tolist() == [is_difficult]
     assert not read_voc(voc_tree, "train").samples[1].is_difficult.any()
+
+
+@pytest.mark.parametrize(
+    "size",
+    ["<width>128.0</width><height>96.0</height>", "<width>0</width><height>0</height>", "<width>128</width>", ""],
+)
+def test_a_size_may_be_a_float_or_unknown(voc_tree: Path, size: str) -> None:
+    given = "<width>128</width><height>96</height><depth>3</depth>"
+    path = voc_tree / "Annotations" / "000000.xml"
+    path.write_text(annotation(128, 96, [("red", (11, 21, 400, 50))]).replace(given, size))
+    data_set = read_voc(voc_tree, "train")
+    assert data_set.samples[0].size == (96, 128)
+    assert data_set.samples[0].boxes.tolist() == [[10, 20, 128, 50]]
+    assert data_set.notes == (f"clipped boxes that reach beyond their image: 1 (first: {path}: object 1 (red))",)
+
+
+def test_a_part_of_an_object_is_no_object(voc_tree: Path) -> None:
+    part = "<part><name>head</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox></part>"
+    annotate(voc_tree, "000000", ("red", (11, 21, 40, 50)), extra=part)
+    data_set = read_voc(voc_tree, "train")
+    assert data_set.classes == CLASSES
+    assert data_set.samples[0].boxes.tolist() == [[10, 20, 40, 50]]
+
+
+@pytest.mark.parametrize(
+    "polygon",
+    [
+        "<x1>11</x1><y1>50</y1><x2>40.0</x2><y2>30</y2><x3>20</x3><y3>21</y3>",
+        "<pt><x>11</x><y>50</y></pt><pt><x>40</x><y>21</y></pt>",
+    ],
+)
+def test_a_polygon_becomes_the_box_around_it(voc_tree: Path, polygon: str) -> None:
+    (voc_tree / "Annotations" / "000000.xml").write_text(
+        f"<annotation><object><name>red</name><polygon>{polygon}</polygon></object></annotation>"
+    )
+    data_set = read_voc(voc_tree, "train")
+    assert data_set.samples[0].boxes.tolist() == [[10, 20, 40, 50]]
+    assert "boxes around a polygon: 1" in data_set.notes[0]
+
+
+@pytest.mark.parametrize("suffix", [".bmp", ".webp", ".gif", ".Jpg", ".JPEG", ".PnG"])
+def test_an_image_may_have_any_format_that_the_server_reads(voc_tree: Path, suffix: str) -> None:
+    (voc_tree / "JPEGImages" / "000000.png").unlink()
+    path = voc_tree / "JPEGImages" / f"000000{suffix}"
+    Image.fromarray(draw(0).pixels).save(path)
+    sample = read_voc(voc_tree, "train").samples[0]
+    assert sample.image_path == path
+    assert sample.read_image().shape == (96, 128, 3)
+
+
+def test_of_two_images_the_annotation_names_the_right_one(voc_tree: Path) -> None:
+    images, path = voc_tree / "JPEGImages", voc_tree / "Annotations" / "000000.xml"
+    Image.fromarray(draw(9).pixels).save(images / "000000.jpg")
+    with pytest.raises(
+        DataError, match=r"000000\.jpg: there is also 000000\.png; remove the one that is not annotated"
+    ):
+        read_voc(voc_tree, "train")
+    path.write_text(path.read_text().replace("<annotation>", "<annotation><filename>000000.png</filename>"))
+    assert read_voc(voc_tree, "train").samples[0].image_path == images / "000000.png"
+
+
+def test_the_error_about_an_image_of_another_format_names_it(voc_tree: Path) -> None:
+    (voc_tree / "JPEGImages" / "000001.png").rename(voc_tree / "JPEGImages" / "000001.tif")
+    with pytest.raises(DataError, match=r"000001\.tif: images of this format are not read; convert it to PNG"):
+        read_voc(voc_tree, "train")
+
+
+def write_split(root: Path, text: str, encoding: str = "utf-8") -> None:
+    (root / "ImageSets" / "Main" / "odd.txt").write_text(text, encoding)
+
+
+def rename(root: Path, name: str, new: str) -> None:
+    (root / "Annotations" / f"{name}.xml").rename(root / "Annotations" / f"{new}.xml")
+    (root / "JPEGImages" / f"{name}.png").rename(root / "JPEGImages" / f"{new}.png")
+
+
+def stems(root: Path, split: str = "odd") -> list[str]:
+    return [sample.image_path.stem for sample in read_voc(root, split).samples]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_split_file_may_begin_with_a_byte_order_mark(voc_tree: Path, encoding: str) -> None:
+    write_split(voc_tree, "000001\r\n\r\n000000\r\n", encoding)
+    assert stems(voc_tree) == ["000001", "000000"]
+
+
+def test_an_annotation_may_begin_with_a_byte_order_mark(voc_tree: Path) -> None:
+    path = voc_tree / "Annotations" / "000000.xml"
+    path.write_text(path.read_text(), "utf-8-sig")
+    assert stems(voc_tree, "train")[0] == "000000"
+
+
+def test_names_in_a_split_file_may_have_spaces_suffixes_and_folders(voc_tree: Path) -> None:
+    rename(voc_tree, "000001", "000000 1")
+    rename(voc_tree, "000002", "a.b")
+    for folder in ("Annotations", "JPEGImages"):
+        (voc_tree / folder / "more").mkdir()
+    rename(voc_tree, "000003", "more/x")
+    write_split(voc_tree, "000000 1\na.b\n000000.jpg\nmore\\x\n")
+    assert stems(voc_tree) == ["000000 1", "a.b", "000000", "x"]
+
+
+def test_all_images_of_a_split_of_one_class_are_read(voc_tree: Path) -> None:
+    write_split(voc_tree, "000000  1\n000001 -1\n000002  0\n")
+    data_set = read_voc(voc_tree, "odd")
+    assert [sample.image_path.stem for sample in data_set.samples] == ["000000", "000001", "000002"]
+    assert [len(sample.boxes) for sample in data_set.samples] == [2, 2, 2]
+    assert data_set.notes[0].startswith("flags of one class (1, 0, -1) in the split's file, not used")
+    assert ": 3 (first: " in data_set.notes[0]
+
+
+def test_an_image_that_is_listed_twice_is_read_once_and_counted(voc_tree: Path) -> None:
+    write_split(voc_tree, "000000\n000001\n000000\n")
+    data_set = read_voc(voc_tree, "odd")
+    assert len(data_set.samples) == 2
+    assert data_set.notes[0].startswith("images listed twice in the split's file, read once: 1 (first: ")
+    assert data_set.notes[0].endswith("odd.txt:3)")
+
+
+@pytest.mark.parametrize("name", ["../other/a", "/etc/passwd", "C:\\data\\a", ".."])
+def test_a_name_that_leads_out_of_the_tree_is_refused(voc_tree: Path, name: str) -> None:
+    write_split(voc_tree, f"000000\n{name}\n")
+    with pytest.raises(DataError, match=r"odd\.txt:2: .* is no file of the data set"):
+        read_voc(voc_tree, "odd")
 
 
 def test_the_error_about_a_missing_split_lists_the_existing_ones(voc_tree: Path) -> None:
@@ -78,7 +206,7 @@ def test_an_empty_split_is_an_error(voc_tree: Path) -> None:
 
 
 def test_a_split_file_that_is_not_text_is_an_error(voc_tree: Path) -> None:
-    (voc_tree / "ImageSets" / "Main" / "odd.txt").write_bytes(b"\xff\xfe\x00\x81")
+    (voc_tree / "ImageSets" / "Main" / "odd.txt").write_bytes(b"\xff\x00\x81")
     with pytest.raises(DataError, match=r"odd\.txt: not a text file"):
         read_voc(voc_tree, "odd")
 
@@ -90,20 +218,33 @@ def test_the_error_names_a_missing_annotation(voc_tree: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "message"),
     [
-        "",
-        "<annotation><object>",
-        "<annotation><object><name>red</name></object></annotation>",
-        annotation(128, 96, [("", (1, 1, 20, 20))]),
-        annotation(128, 96, [("red", (1, 1, 20, 20))]).replace(">20<", ">twenty<"),
-        annotation(128, 96, []).replace(">96<", "><"),
-        '<?xml version="1.0" encoding="no-such-encoding"?><annotation/>',
+        ("", "not a Pascal VOC annotation: no element found"),
+        ("<annotation><object>", "not a Pascal VOC annotation: no element found"),
+        ('<?xml version="1.0" encoding="no-such-encoding"?><annotation/>', "not a Pascal VOC annotation: .*encoding"),
+        ("<image/>", "the outermost tag is <image>; it must be <annotation>"),
+        ('<annotation xmlns="http://x"/>', "its tags have an XML namespace; remove xmlns"),
+        ("<annotation><objects><object/></objects></annotation>", "an object that is not an <object> directly in"),
+        ("<annotation><Object/></annotation>", "an object that is not an <object> directly in"),
+        (annotation(128, 96, []).replace(">96<", "><"), "the image's height is ''; write a number of pixels"),
+        (annotation(128, 96, []).replace(">96<", ">96.5<"), "the image's height is '96.5'"),
+        (annotation(128, 96, []).replace(">96<", ">-96<"), "the image's height is '-96'"),
+        ("<annotation><object><name>red</name></object></annotation>", r"object 1 \(red\) has 0 bndbox; give it one"),
+        (RED.replace("</bndbox>", "</bndbox><bndbox/>"), r"object 1 \(red\) has 2 bndbox; give it one"),
+        (annotation(128, 96, [("", (1, 1, 20, 20))]), "object 1 has no name; write its class in <name>"),
+        (RED.replace(">20<", ">twenty<"), r"object 1 \(red\): xmax is 'twenty'; write a number of pixels"),
+        (RED.replace(">20<", ">nan<"), r"object 1 \(red\): xmax is 'nan'"),
+        (RED.replace(">1<", ">-inf<"), r"object 1 \(red\): xmin is '-inf'"),
+        (
+            RED.replace("<bndbox>", "<difficult>perhaps</difficult><bndbox>"),
+            r"object 1 \(red\): difficult is 'perhaps'; write 0 or 1",
+        ),
     ],
 )
-def test_the_error_names_a_broken_annotation(voc_tree: Path, text: str) -> None:
+def test_the_error_names_the_fault_of_an_annotation(voc_tree: Path, text: str, message: str) -> None:
     (voc_tree / "Annotations" / "000003.xml").write_text(text)
-    with pytest.raises(DataError, match=r"000003\.xml: not a Pascal VOC annotation"):
+    with pytest.raises(DataError, match=rf"000003\.xml: .*{message}"):
         read_voc(voc_tree, "train")
 
 

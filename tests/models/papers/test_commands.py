@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from models.__main__ import main
+from models.__main__ import main, parser
+from tests.models.pictures import write_voc
 from tests.models.untrained_checkpoint import write_untrained
 
 SMALL = ["model.input_size=64", "model.channels=16", "model.tower_depth=1"]
@@ -22,6 +23,31 @@ def test_levels_draws_the_requested_number_of_images(
     assert main(["analyse", "levels", str(checkpoint), *arguments]) == 0
     assert len(list((tmp_path / "levels").iterdir())) == 2
     assert capsys.readouterr().out.splitlines()[-1].split()[0] == "all"
+
+
+def test_levels_of_several_data_sets_draws_the_images_of_all(
+    checkpoint: Path, voc_tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = write_voc(tmp_path / "other", {"test": 1, "val": 2})
+    data = ["--data", str(voc_tree), "--split", "test", "--data", str(other), "--split", "val"]
+    arguments = [*data, "--out", str(tmp_path / "levels"), "--score-threshold", "0"]
+    assert main(["analyse", "levels", str(checkpoint), *arguments]) == 0
+    names = sorted(path.name for path in (tmp_path / "levels").iterdir())
+    assert names == ["000001.png", "000002.png", "000006.png", "000007.png", "000008.png"]
+    assert "voc+other/test+val: 5 images, 10 objects of 2 classes (green, red)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("lacking", [0, 1])
+def test_ablation_reads_all_data_sets(tmp_path: Path, capsys: pytest.CaptureFixture[str], lacking: int) -> None:
+    roots = [write_voc(tmp_path / name, {"test": 1} if k == lacking else {"train": 1}) for k, name in enumerate("ab")]
+    data = [f"--data={root}" for root in roots]
+    assert main(["analyse", "ablation", "passd-320-mobilenet", *data, f"--out={tmp_path / 'out'}"]) == 1
+    assert f"{roots[lacking] / 'ImageSets' / 'Main' / 'train.txt'}: no such split" in capsys.readouterr().err
+
+
+def test_all_rows_of_an_ablation_are_taken() -> None:
+    options = parser().parse_args(["analyse", "ablation", "p", "--data=A", "--out=O", "--rows=a,b", "--rows=c"])
+    assert options.rows == ["a", "b", "c"]
 
 
 def test_levels_of_a_model_without_anchor_free_branch_are_refused(

@@ -1,0 +1,22 @@
+"""Says on the console what was read."""
+
+import sys
+
+from models.data.data_set import DataSet
+from models.distributed import is_first
+
+
+def announce(data_set: DataSet) -> DataSet:
+    """Print the size of a data set, and on stderr what its reader left out or assumed; returns it."""
+    if not is_first():
+        return data_set
+    name = f"{data_set.name}/{data_set.split}"
+    num_objects = sum(len(sample.boxes) for sample in data_set.samples)
+    objects = f"{num_objects} objects" if data_set.is_annotated else "no annotations"
+    print(
+        f"{name}: {len(data_set.samples)} images, {objects} of {len(data_set.classes)} classes "
+        f"({', '.join(data_set.classes)})"
+    )
+    for note in data_set.notes:
+        print(f"note: {name}: {note}", file=sys.stderr)
+    return data_set
