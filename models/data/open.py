@@ -9,12 +9,14 @@ import numpy as np
 from models.data.coco import is_coco, is_coco_export, read_coco
 from models.data.data_set import DataError, DataSet
 from models.data.voc import is_voc, is_voc_export, read_voc
+from models.data.yolo import is_yolo, read_yolo
 
 Reader = Callable[[Path, str, tuple[str, ...] | None], DataSet]
 
 LAYOUTS: tuple[tuple[str, Callable[[Path], bool], Reader], ...] = (
     ("Pascal VOC: Annotations/*.xml, JPEGImages/* and ImageSets/Main/SPLIT.txt", is_voc, read_voc),
     ("MS COCO: annotations/instances_SPLIT.json and images in SPLIT/, images/SPLIT/ or images/", is_coco, read_coco),
+    ("YOLO: data.yaml with names, train and val, images in images/ and labels in labels/", is_yolo, read_yolo),
     ("Roboflow's COCO: SPLIT/_annotations.coco.json beside the images", is_coco_export, read_coco),
     ("Roboflow's Pascal VOC: SPLIT/*.xml beside the images", is_voc_export, read_voc),
 )

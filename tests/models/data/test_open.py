@@ -14,7 +14,7 @@ from tests.models.pictures import annotation, write_voc
 def test_the_error_about_a_folder_without_a_data_set_says_what_is_expected(tmp_path: Path) -> None:
     with pytest.raises(
         DataError,
-        match=r"not a data set; expected one of: Pascal VOC: .*MS COCO: .*Roboflow's COCO: .*'s Pascal VOC: ",
+        match=r"not a data set; expected one of: Pascal VOC: .*MS COCO: .*YOLO: .*Roboflow's COCO: .*'s Pascal VOC: ",
     ):
         open_data_set(tmp_path, "train")
 
