@@ -15,7 +15,7 @@ EXAMPLES = """examples:
   python -m export build runs/joint/best.pt --out bundles/joint --size 512
   python -m export engine bundles/mine --target sm_89  (adds a TensorRT engine for that GPU to the bundle)
   python -m export parity bundles/mine --images IMAGES --checkpoint runs/mine/best.pt --data VOC --split test
-  python -m export evaluate bundles/mine --data VOC --split test --engine onnx
+  python -m export evaluate bundles/mine --data VOC --split test --engine onnx --plots plots
   python -m export evaluate http://localhost:8000 --model mine --data VOC --split test
 """
 
@@ -97,6 +97,19 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--engine", choices=get_args(EngineName), default="auto", help="for a bundle (default: auto)")
     verb.add_argument("--precision", choices=get_args(Precision), default="auto", help="for a bundle (default: auto)")
     verb.add_argument("--model", help="for a server that serves several (default: its first)")
+    verb.add_argument(
+        "--results",
+        type=Path,
+        metavar="FILE",
+        help="write the detections in MS COCO's format of results, and beside it those of each image and, if the data "
+        "have another layout, the ground truth in MS COCO's format",
+    )
+    verb.add_argument(
+        "--plots",
+        type=Path,
+        metavar="DIR",
+        help="draw precision by recall, F1 by score threshold, the confusion matrix and the worst mistakes",
+    )
     return top
 
 

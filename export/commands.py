@@ -13,6 +13,7 @@ from export.evaluate import ServerError, evaluate_bundle, evaluate_server
 from models.data.announce import announce
 from models.data.data_set import DataError, DataSet
 from models.data.open import open_data_sets
+from models.evaluation.outputs import Outputs
 from models.presets.preset import Preset
 from models.training.checkpoint import CheckpointError, load_model
 from service.bundle import HALF_MODEL, BundleError, NmsDefaults, read_bundle
@@ -62,14 +63,18 @@ def run_parity(options: argparse.Namespace) -> None:
 
 
 def run_evaluate(options: argparse.Namespace) -> None:
-    read = partial(data_set_of, options)
+    outputs = Outputs(options.results, options.plots)
+    outputs.prepare()
+    read = partial(data_set_of, options, needs_annotations=outputs.needs_annotations)
     if options.target.startswith(("http://", "https://")):
-        evaluation = evaluate_server(options.target, options.model, read)
+        evaluation, model = evaluate_server(options.target, options.model, read)
     else:
-        evaluation = evaluate_bundle(Path(options.target), read, options.engine, options.precision)
-    print(evaluation.table())
+        path = Path(options.target)
+        evaluation, model = evaluate_bundle(path, read, options.engine, options.precision), str(path)
+    outputs.present(evaluation, model)
 
 
-def data_set_of(options: argparse.Namespace, classes: tuple[str, ...]) -> DataSet:
+def data_set_of(options: argparse.Namespace, classes: tuple[str, ...], *, needs_annotations: bool = True) -> DataSet:
     """The data sets of --data and --split, joined."""
-    return announce(open_data_sets(options.data, options.split or ["test"], classes))
+    splits = options.split or ["test"]
+    return announce(open_data_sets(options.data, splits, classes, needs_annotations=needs_annotations))

@@ -31,8 +31,8 @@ def evaluate_bundle(path: Path, read: Reader, engine_name: EngineName, precision
     )
 
 
-def evaluate_server(url: str, model: str | None, read: Reader) -> Evaluation:
-    """AP of a model on a running server; None means the server's first model. Raises ServerError."""
+def evaluate_server(url: str, model: str | None, read: Reader) -> tuple[Evaluation, str]:
+    """AP of a model on a running server, and its name; None means the server's first model. Raises ServerError."""
     with httpx.Client(base_url=url, timeout=60) as client:
         try:
             served = client.get("/models").raise_for_status().json()["models"]
@@ -40,13 +40,14 @@ def evaluate_server(url: str, model: str | None, read: Reader) -> Evaluation:
             if entry is None:
                 raise ServerError(f"{url}: no model {model!r}; it serves {', '.join(m['name'] for m in served)}")
             data_set = read(tuple(entry["classes"]))
-            return score(data_set, detect_by_http(client, entry["name"], data_set))
+            evaluation = score(data_set, detect_by_http(client, entry["name"], data_set))
         except httpx.HTTPStatusError as error:
             raise ServerError(
                 f"{error.request.url}: {error.response.status_code}: {error.response.text[:300]}"
             ) from error
         except httpx.TransportError as error:
             raise ServerError(f"{url}: no answer ({error}); is the server running there?") from error
+    return evaluation, f"{entry['name']} at {url}"
 
 
 def detect_by_http(client: httpx.Client, model: str, data_set: DataSet) -> Iterator[Detections]:

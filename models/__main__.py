@@ -14,6 +14,7 @@ from models.data.open import open_data_set, open_data_sets
 from models.distributed import is_first, process_group
 from models.evaluation import multi_scale
 from models.evaluation.evaluate import evaluate, score
+from models.evaluation.outputs import Outputs
 from models.evaluation.torch_engine import TorchEngine
 from models.papers import commands as analyse
 from models.papers.errors import FigureError
@@ -29,10 +30,11 @@ EXAMPLES = """examples:
   python -m models train passd-320-mobilenet --data VOC --split trainval --out runs/mine
   python -m models train passd-320-mobilenet --data VOC --out runs/mine --resume
   python -m models train passd-320-mobilenet --data VOC --out runs/new --init-from runs/mine/best.pt --epochs 30
-  python -m models train passd-320-vgg16 --data VOC2007 --data VOC2012 --val-split test --out runs/voc
+  python -m models train passd-320-vgg16 --data VOC2007 --data VOC2012 --split train --val-split val --out runs/voc
   torchrun --nproc-per-node 4 -m models train passd-320-vgg16 --data VOC --out runs/vgg
-  python -m models evaluate runs/mine/best.pt --data VOC --split test
+  python -m models evaluate runs/mine/best.pt --data VOC --split test --plots plots
   python -m models evaluate runs/joint/best.pt --data COCO --split val2017 --scales multi
+  python -m models evaluate runs/joint/best.pt --data COCO --split test-dev2017 --results results.json
   python -m models analyse levels runs/joint/best.pt --data VOC --out levels
   python -m models presets
   python -m models describe passd-320-mobilenet --classes 20
@@ -95,6 +97,19 @@ def parser() -> argparse.ArgumentParser:
         help="served: images as the server resizes them; single: images in their own shape, at FSAF's test scale; "
         "multi: the same at FSAF's eight scales, with flips (default: served)",
     )
+    verb.add_argument(
+        "--results",
+        type=Path,
+        metavar="FILE",
+        help="write the detections in MS COCO's format of results, and beside it those of each image and, if the data "
+        "have another layout, the ground truth in MS COCO's format",
+    )
+    verb.add_argument(
+        "--plots",
+        type=Path,
+        metavar="DIR",
+        help="draw precision by recall, F1 by score threshold, the confusion matrix and the worst mistakes",
+    )
     verb.add_argument("--device", default=default_device(), help="cpu or cuda (default here: %(default)s)")
     verb.set_defaults(run=run_evaluate)
 
@@ -137,15 +152,20 @@ def run_train(options: argparse.Namespace) -> None:
 
 
 def run_evaluate(options: argparse.Namespace) -> None:
+    outputs = Outputs(options.results, options.plots)
+    outputs.prepare()
     trained = load_model(options.checkpoint)
-    data_set = announce(open_data_sets(options.data, options.split or ["test"], trained.classes))
+    needed = outputs.needs_annotations
+    splits = options.split or ["test"]
+    data_set = announce(open_data_sets(options.data, splits, trained.classes, needs_annotations=needed))
     engine, preset = TorchEngine(trained.model.to(options.device)), trained.preset
     if options.scales == "served":
-        print(evaluate(engine, data_set, preset.model.input_spec, preset.nms_defaults).table())
-        return
-    is_multi = options.scales == "multi"
-    scales = multi_scale.multi_scale(preset) if is_multi else multi_scale.single_scale(preset)
-    print(score(data_set, multi_scale.detect_all(engine, data_set.samples, scales, flip=is_multi)).table())
+        evaluation = evaluate(engine, data_set, preset.model.input_spec, preset.nms_defaults)
+    else:
+        is_multi = options.scales == "multi"
+        scales = multi_scale.multi_scale(preset) if is_multi else multi_scale.single_scale(preset)
+        evaluation = score(data_set, multi_scale.detect_all(engine, data_set.samples, scales, flip=is_multi))
+    outputs.present(evaluation, str(options.checkpoint))
 
 
 def run_presets(_: argparse.Namespace) -> None:

@@ -1,10 +1,12 @@
 """The command line: its output and its errors."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from models.__main__ import main
+from tests.models.data.coco_files import annotation_file, write_coco
 from tests.models.pictures import annotation, write_voc
 from tests.models.untrained_checkpoint import write_untrained
 
@@ -89,6 +91,23 @@ def test_a_checkpoint_is_evaluated_at_each_choice_of_scales(
     checkpoint = write_untrained(tmp_path / "best.pt", "retinanet-fsaf-320-mobilenet", SMALL_JOINT)
     assert main(["evaluate", str(checkpoint), "--data", str(voc_tree), "--scales", scales]) == 0
     assert "mean" in capsys.readouterr().out
+
+
+def test_a_split_without_annotations_is_run_for_its_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    categories = [{"id": 7, "name": "green"}, {"id": 2, "name": "red"}]
+    content = {"images": annotation_file()["images"], "categories": categories}
+    tree = write_coco(tmp_path / "coco", content, "test-dev2017", "test2017")
+    (tree / "annotations" / "instances_test-dev2017.json").rename(tree / "annotations" / "image_info_test-dev2017.json")
+    path = write_untrained(tmp_path / "best.pt", "passd-320-mobilenet", ["model.input_size=64"])
+    command = ["evaluate", str(path), "--data", str(tree), "--split", "test-dev2017"]
+    assert main(command) == 1
+    assert "split test-dev2017 has no annotations" in capsys.readouterr().err
+    assert main([*command, "--results", str(tmp_path / "results.json")]) == 0
+    ids = {image["id"] for image in content["images"]}
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert {line["image_id"] for line in results} == ids
+    assert {line["category_id"] for line in results} <= {7, 2}
+    assert "send the results to a server" in capsys.readouterr().out
 
 
 def test_passd_is_not_evaluated_at_other_scales(

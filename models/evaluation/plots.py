@@ -1,0 +1,98 @@
+"""Figures of an evaluation: precision by recall, F1 by score threshold, the confusion matrix."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from models.evaluation.average_precision import Curve
+from models.evaluation.thresholds import THRESHOLDS, OperatingPoints
+
+MAX_LEGEND = 20  # classes with a colour and a line in the legend; further ones are drawn in grey
+MAX_CELLS_WITH_NUMBERS = 30
+
+
+def draw_precision_recall(curves: Sequence[Curve], ap50: Sequence[float], classes: Sequence[str], title: str) -> Figure:
+    """Precision by recall of each class at IoU .5; the AP in the legend is the area under the curve's envelope."""
+    figure, axes = _square(title)
+    names = [f"{name}: AP50 {100 * ap:.1f} %" for name, ap in zip(classes, ap50, strict=True)]
+    lines = [(np.append(0 * c.recall[:1], c.recall), np.append(c.precision[:1], c.precision)) for c in curves]
+    _draw_classes(axes, lines, names, worst_first=np.argsort(ap50))
+    axes.set(xlabel="recall: found objects / objects", ylabel="precision: right detections / detections")
+    return figure
+
+
+def draw_f1(points: Sequence[OperatingPoints], classes: Sequence[str], common: int, title: str) -> Figure:
+    """F1 of each class by score threshold, with its best threshold, and the best one for all classes."""
+    figure, axes = _square(title)
+    best = [of_class.f1[of_class.best] for of_class in points]
+    names = [
+        f"{name}: best at {THRESHOLDS[of_class.best]:.2f}, F1 {f1:.2f}"
+        for name, of_class, f1 in zip(classes, points, best, strict=True)
+    ]
+    _draw_classes(axes, [(THRESHOLDS, of_class.f1) for of_class in points], names, worst_first=np.argsort(best))
+    known = [of_class.f1 for of_class in points if not np.isnan(of_class.f1).any()]
+    if known:
+        mean = np.mean(known, axis=0)
+        label = f"mean: best at {THRESHOLDS[common]:.2f}, F1 {mean[common]:.2f}"
+        axes.plot(THRESHOLDS, mean, color="black", linewidth=2.5, label=label)
+        axes.axvline(THRESHOLDS[common], color="black", linestyle=":")
+        axes.legend(loc="lower center")
+    axes.set(xlabel="score threshold", ylabel="F1: harmonic mean of precision and recall")
+    return figure
+
+
+def draw_confusion(confusion: NDArray[np.int64], classes: Sequence[str], title: str) -> Figure:
+    """The confusion matrix (K + 1, K + 1): numbers, coloured by their share of the class's objects."""
+    size = max(6.0, 2.5 + 0.28 * len(confusion))
+    figure = Figure(figsize=(size + 1.5, size), layout="constrained")
+    axes = figure.subplots()
+    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    shares[-1] = 0  # detections without an object are no share of any objects
+    image = axes.imshow(shares, cmap=colormaps["Blues"], vmin=0, vmax=1)
+    positions = range(len(confusion))
+    axes.set_xticks(positions, [*classes, "missed"], rotation=90 if len(classes) > 6 else 0)
+    axes.set_yticks(positions, [*classes, "no object"])
+    axes.set(xlabel="detected as", ylabel="object")
+    axes.set_title(title, fontsize=10)
+    if len(confusion) <= MAX_CELLS_WITH_NUMBERS:
+        for row in positions:
+            for column in positions:
+                is_corner = row == column == len(classes)  # nobody counts what is neither there nor detected
+                text = "" if is_corner else f"{confusion[row, column]}"
+                if row < len(classes) and confusion[row].any():
+                    text += f"\n{100 * shares[row, column]:.0f} %" if len(classes) <= 10 else ""
+                colour = "white" if shares[row, column] > 0.5 else "black"
+                axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=9)
+    figure.colorbar(image, ax=axes, label="share of the class's objects", shrink=0.8)
+    return figure
+
+
+def _square(title: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(8, 7), layout="constrained")
+    axes = figure.subplots()
+    axes.set(xlim=(0, 1), ylim=(0, 1.02))
+    axes.set_title(title, fontsize=10)
+    axes.grid(alpha=0.3)
+    return figure, axes
+
+
+def _draw_classes(
+    axes: Axes,
+    lines: Sequence[tuple[NDArray[np.floating], NDArray[np.floating]]],
+    names: Sequence[str],
+    worst_first: NDArray[np.intp],
+) -> None:
+    """Draw a line for each class. Of many classes, the worst ones get a colour and an entry in the legend."""
+    colours = colormaps["tab20" if len(names) > 10 else "tab10"]
+    named = set(worst_first[:MAX_LEGEND].tolist())
+    for n, ((x, y), name) in enumerate(zip(lines, names, strict=True)):
+        if n in named:
+            axes.plot(x, y, color=colours(sorted(named).index(n)), label=name)
+        else:
+            axes.plot(x, y, color="grey", alpha=0.3, linewidth=0.8, zorder=1)
+    heading = None if len(names) <= MAX_LEGEND else f"the worst {MAX_LEGEND} of {len(names)} classes"
+    axes.legend(loc="lower left", title=heading, fontsize=8 if len(names) > 10 else None)

@@ -1,0 +1,71 @@
+"""Files of detections: MS COCO's results, for pycocotools and evaluation servers, and the detections of each image."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from models.data.data_set import DataSet
+from models.evaluation.average_precision import ImageResult
+from models.evaluation.coco import category_ids, coco_results, coco_truth
+
+
+def write_results(path: Path, data_set: DataSet, results: Sequence[ImageResult]) -> list[str]:
+    """Write `path`, MS COCO's results, and its companions -> a line about each file and about what is not in it.
+
+    NAME.images.jsonl has a line for each image, with its detections in the form of the server's answer. If the data
+    have another layout than MS COCO's, NAME.truth.json is the ground truth that belongs to the results: its image ids
+    count the images of the split from 1, its category ids the classes from 1, and difficult objects are crowds.
+    """
+    truth, images = path.with_suffix(".truth.json"), path.with_suffix(".images.jsonl")
+    num_written = 0
+    with replacing(path) as file:
+        for num_written, line in enumerate(coco_results(data_set, results), 1):
+            file.write(f"{',' if num_written > 1 else '['}\n{json.dumps(line)}")
+        file.write("\n]\n" if num_written else "[]\n")
+    with replacing(images) as file:
+        for line in detections_by_image(data_set, results):
+            file.write(json.dumps(line) + "\n")
+    ids = category_ids(data_set)
+    notes = [f"{path}: {num_written} detections in MS COCO's format of results"]
+    num_missing = sum(len(result.labels) for result in results) - num_written
+    if num_missing:
+        absent = ", ".join(name for name, id_ in zip(data_set.classes, ids, strict=True) if id_ < 0)
+        notes.append(f"{path}: without {num_missing} detections of {absent}: the annotation file has no such category")
+    if data_set.coco:
+        notes.append(f"{path}: its ids are those of {data_set.coco.annotations}")
+    elif data_set.is_annotated:
+        with replacing(truth) as file:
+            json.dump(coco_truth(data_set), file)
+        notes.append(f"{truth}: the ground truth with the same ids; pycocotools compares the two")
+    notes.append(f"{images}: each image's detections")
+    return notes
+
+
+def detections_by_image(data_set: DataSet, results: Sequence[ImageResult]) -> Iterator[dict[str, Any]]:
+    """Each image with its detections, as in the server's answer; boxes in pixels of the image."""
+    for sample, result in zip(data_set.samples, results, strict=True):
+        boxes, scores, labels = result.boxes.astype(float).round(2), result.scores.astype(float).round(6), result.labels
+        detections = [
+            {
+                "label": data_set.classes[label],
+                "class_id": label,
+                "score": score,
+                "box": dict(zip(("x1", "y1", "x2", "y2"), box, strict=True)),
+            }
+            for box, score, label in zip(boxes.tolist(), scores.tolist(), labels.tolist(), strict=True)
+        ]
+        yield {"image": str(sample.image_path), "detections": detections}
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[TextIO]:
+    """A text file that replaces `path` when it is complete; after an error `path` is as it was."""
+    staging = path.with_name(f".{path.name}.partial")
+    try:
+        with staging.open("w", encoding="utf-8") as file:
+            yield file
+        staging.replace(path)
+    finally:
+        staging.unlink(missing_ok=True)
