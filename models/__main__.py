@@ -23,6 +23,7 @@ from models.presets.describe import describe, list_presets
 from models.presets.overrides import override
 from models.presets.preset import PresetError
 from models.training.checkpoint import CheckpointError, load_model
+from models.training.resume import saved_preset
 from models.training.run_state import TrainingError
 from models.training.train import train
 
@@ -68,7 +69,9 @@ def parser() -> argparse.ArgumentParser:
         help="split to measure AP on every few epochs, to keep the best checkpoint (default: no evaluation)",
     )
     verb.add_argument("--epochs", type=int, help="short for --set optim.epochs=N")
-    verb.add_argument("--resume", action="store_true", help="continue from last.pt in --out")
+    verb.add_argument(
+        "--resume", action="store_true", help="continue from last.pt in --out, with the settings of that run"
+    )
     verb.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting, e.g. optim.lr=0.002"
     )
@@ -140,6 +143,8 @@ def run_train(options: argparse.Namespace) -> None:
     settings = options.set + [f"{name}={value}" for name, value in short.items() if value is not None]
     preset = override(find_preset(options.preset), settings)
     with process_group(options.device) as device:
+        if options.resume:
+            preset = override(saved_preset(options.out / "last.pt", preset.name), settings)
         train_set, val_set = announce(open_data_sets(options.data, options.split or ["trainval"])), None
         if options.val_split:
             val_set = announce(open_data_set(options.data[0], options.val_split, train_set.classes))

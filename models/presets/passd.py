@@ -37,6 +37,7 @@ def passd_coco(name: str, model: PASSDConfig) -> Preset:
         name=f"{name}-coco",
         model=dataclasses.replace(model, box_scales=COCO_SCALES),
         optim=dataclasses.replace(preset.optim, lr=2e-3, epochs=120, steps=(80, 100)),
+        best_by="AP50:95",
         nms="gaussian",
     )
 

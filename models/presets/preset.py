@@ -2,8 +2,9 @@
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from models.data.scale_jitter import ScaleJitterConfig
 from models.data.ssd_augmentation import AugmentConfig
@@ -33,6 +34,7 @@ class Preset:
     optim: OptimConfig = OptimConfig()
     augment: AugmentConfig | ScaleJitterConfig = AugmentConfig()
     evaluate_every: int = 5  # epochs
+    best_by: Literal["AP50", "AP50:95"] = "AP50"  # on the validation split; it chooses best.pt
     seed: int = 0
     init: str = "none"  # initial weights of the base network: imagenet, none or a file
     init_from: str = ""  # a checkpoint that gives the initial weights of the whole model, instead of `init`
@@ -66,6 +68,21 @@ def preset_from_json(text: str) -> Preset:
         kind = next(config for config in configs if config.__name__ == kinds.get(name, configs[0].__name__))
         fields[name] = kind(**_tuples(fields[name]))
     return Preset(**fields | {"optim": OptimConfig(**_tuples(fields["optim"]))})
+
+
+def differences(old: Preset, new: Preset) -> dict[str, tuple[Any, Any]]:
+    """The settings, by the name that `--set` takes, whose values differ: the old and the new one."""
+    a, b = dict(_settings(old)), dict(_settings(new))
+    return {name: (a.get(name), b.get(name)) for name in a | b if a.get(name) != b.get(name)}
+
+
+def _settings(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from _settings(value, f"{prefix}{field.name}.")
+        else:
+            yield prefix + field.name, value
 
 
 def _tuples(fields: dict[str, Any]) -> dict[str, Any]:

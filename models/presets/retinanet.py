@@ -40,7 +40,9 @@ def retinanet_optim(branches: Branches, epochs: int, steps: tuple[int, ...]) -> 
 def retinanet_coco(name: str, model: RetinaNetConfig, augment: ScaleJitterConfig = ScaleJitterConfig()) -> Preset:
     """RetinaNet or FSAF as trained and evaluated on MS COCO (FSAF §3.4, §4.1)."""
     optim = retinanet_optim(model.branches, epochs=12, steps=(8, 11))
-    return Preset(name, model, optim, augment, evaluate_every=1, init="imagenet", nms="hard", nms_iou=0.5)
+    return Preset(
+        *(name, model, optim, augment), evaluate_every=1, best_by="AP50:95", init="imagenet", nms="hard", nms_iou=0.5
+    )
 
 
 def retinanet_multiscale(preset: Preset) -> Preset:

@@ -1,6 +1,8 @@
 """Checkpoints: files with tensors, numbers and strings only; a checkpoint is written completely or not at all."""
 
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +52,24 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return content
 
 
+def preset_of(content: Mapping[str, Any], path: Path) -> Preset:
+    """The preset in the content of the file at `path`."""
+    with _versions(path):
+        return preset_from_json(content["preset"])
+
+
+@contextmanager
+def _versions(path: Path) -> Iterator[None]:
+    """Say which file has fields or tensors that this version does not know."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(
+            f"{path}: written by another version of this package ({reason}); use that version or train again"
+        ) from error
+
+
 @dataclass(frozen=True)
 class TrainedModel:
     """A model in evaluation mode, and its origin."""
@@ -70,15 +90,10 @@ class TrainedModel:
 def load_model(path: Path) -> TrainedModel:
     """The model of a checkpoint, with averaged weights if the checkpoint has them."""
     content = read_checkpoint(path)
-    try:
-        preset = preset_from_json(content["preset"])
+    preset = preset_of(content, path)
+    with _versions(path):
         classes = tuple(content["classes"])
         model = preset.build(classes)
         model.load_state_dict(content.get("averaged") or content["model"])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:  # a field or a tensor unknown to this version
-        reason = " ".join(str(error).split())[:200]
-        raise CheckpointError(
-            f"{path}: written by another version of this package ({reason}); use that version or train again"
-        ) from error
     detector: Detector = model.eval()
     return TrainedModel(detector, preset, classes, content["data_set"], content["golden"], path)

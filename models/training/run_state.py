@@ -15,7 +15,7 @@ from models.optim.mixed_precision import make_scaler
 from models.optim.optimizer import OptimConfig, make_optimizer
 from models.optim.weight_average import WeightAverage
 from models.passd.passd import PASSD
-from models.presets.preset import Preset, preset_from_json
+from models.presets.preset import Preset
 from models.retinanet.retinanet import RetinaNet
 from models.training.checkpoint import write_checkpoint
 from models.training.initial_weights import set_initial_weights
@@ -74,32 +74,6 @@ def save(run: Run, origin: dict[str, Any], last: Path, best: Path | None) -> Non
     if best:
         write_checkpoint(best, content)
     write_checkpoint(last, content | {"optimizer": run.optimizer.state_dict(), "scaler": run.scaler.state_dict()})
-
-
-def restore(run: Run, content: dict[str, Any], path: Path, preset: Preset) -> None:
-    """Load an interrupted run into a new one; `content` is the content of the checkpoint at `path`."""
-    saved = preset_from_json(content["preset"])
-    if saved.model != preset.model:
-        raise TrainingError(
-            f"{path}: the model of that run differs; resume it with its original preset and --set model.* options"
-        )
-    if content["classes"] != list(run.model.classes):
-        raise TrainingError(
-            f"{path}: the classes of that run are {', '.join(content['classes'])}; "
-            f"the classes of these data are {', '.join(run.model.classes)}; resume it with its own data"
-        )
-    if saved.optim.optimizer != preset.optim.optimizer:
-        name = saved.optim.optimizer
-        raise TrainingError(f"{path}: the optimizer of that run is {name}; add --set optim.optimizer={name}")
-    if run.average and "averaged" not in content:
-        raise TrainingError(f"{path}: that run has no weight average; resume it with --set optim.ema=0")
-    run.model.load_state_dict(content["model"])
-    run.optimizer.load_state_dict(content["optimizer"])
-    if run.average:
-        run.average.restore(content["averaged"], content["num_updates"])
-    if run.scaler.is_enabled() and content.get("scaler"):  # empty if that run did not compute in fp16
-        run.scaler.load_state_dict(content["scaler"])
-    run.epoch, run.best_ap = content["epoch"], content["best_ap"]
 
 
 def check_batch(optim: OptimConfig, num_images: int) -> None:

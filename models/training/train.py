@@ -22,15 +22,18 @@ from models.detector import normalise
 from models.distributed import broadcast, is_first, num_processes, rank, sum_over_processes
 from models.evaluation.evaluate import evaluate
 from models.evaluation.torch_engine import TorchEngine
-from models.optim.mixed_precision import autocast
+from models.optim.mixed_precision import autocast, choose_precision
 from models.optim.optimizer import OptimConfig
 from models.optim.schedule import learning_rate
 from models.passd.passd import PASSD
 from models.presets.preset import Preset
 from models.retinanet.retinanet import RetinaNet
 from models.training.checkpoint import read_checkpoint, write_checkpoint
+from models.training.origin import describe_data
+from models.training.plan import plan
 from models.training.plot import plot_run
-from models.training.run_state import Run, TrainingError, check_batch, new_run, parallel, restore, save
+from models.training.resume import restore
+from models.training.run_state import Run, TrainingError, check_batch, new_run, parallel, save
 from service.detection.fit import fit
 
 
@@ -47,8 +50,9 @@ def train(
     """Train `preset` on `train_set`; write checkpoints, log.jsonl and plot.png into `out`.
 
     Every epoch writes last.pt. best.pt is replaced if an evaluation on `val_set` is the best so far; without a
-    `val_set` every epoch replaces it. A run that is resumed from last.pt continues as if it had not been interrupted.
-    If there are several processes, only the first one evaluates and writes.
+    `val_set` every epoch replaces it. A run that is resumed from last.pt continues as if it had not been interrupted,
+    except for the settings that differ, which are printed. If there are several processes, only the first one evaluates
+    and writes.
     """
     last, best, log = out / "last.pt", out / "best.pt", out / "log.jsonl"
     if is_first():
@@ -57,17 +61,21 @@ def train(
             raise TrainingError(f"{last} exists: add --resume to continue that run, or choose another --out")
     check_batch(preset.optim, len(train_set.samples))
     run = new_run(preset, train_set.classes, device, pretrained=not resume)
-    if resume:
-        restore(run, broadcast(read_checkpoint(last) if is_first() else None), last, preset)
     spec = preset.model.input_spec
     origin = {
         "preset": preset.to_json(),
         "classes": list(train_set.classes),
         "data_set": f"{train_set.name}/{train_set.split}",
+        "data": {"training": describe_data(train_set), "validation": describe_data(val_set) if val_set else None},
+        "precision": choose_precision(device, preset.optim.precision),
         "golden": torch.from_numpy(fit((val_set or train_set).samples[0].read_image(), spec)),
     }
+    notes = []
+    if resume:
+        notes = restore(run, broadcast(read_checkpoint(last) if is_first() else None), last, preset, origin)
     forward = parallel(run.model)
     if is_first():
+        print(plan(preset, len(train_set.samples), device, run.epoch), *notes, sep="\n")
         keep_lines(log, run.epoch)
     batches = batches_of_run(preset, train_set, run.epoch, num_workers, device)
     num_steps = steps_per_epoch(len(train_set.samples), preset.optim.batch_size)
@@ -84,8 +92,8 @@ def train(
             scored.load_state_dict(run.weights)
             evaluation = evaluate(TorchEngine(scored), val_set, spec, preset.nms_defaults)
             line["measures"] = {name: round(value, 5) for name, value in evaluation.measures.items()}
-            main_measure, value = evaluation.headline
-            tqdm.write(f"epoch {run.epoch}: {main_measure} on {val_set.split} {value:.4f} ({evaluation.summary})")
+            value = evaluation.measures[preset.best_by]
+            tqdm.write(f"epoch {run.epoch}: {preset.best_by} on {val_set.split} {value:.4f} ({evaluation.summary})")
             is_best = value > run.best_ap or not best.exists()
             run.best_ap = max(run.best_ap, value)
         else:

@@ -117,6 +117,25 @@ def test_a_run_writes_checkpoints_a_log_and_a_plot(voc_tree: Path, tmp_path: Pat
     assert trained.golden.shape == (64, 64, 3)
 
 
+def test_a_run_says_at_its_start_what_it_will_do(voc_tree: Path, tmp_path: Path, capsys: Any) -> None:
+    run(voc_tree, tmp_path / "run", preset(1))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "steps: 3 an epoch, of 2 of the 6 images each; 3 in 1 epochs"
+    run(voc_tree, tmp_path / "run", preset(2), resume=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2:] == ["continues after epoch 1", "optim.epochs was 1 and is 2 from here on"]
+
+
+@pytest.mark.parametrize("measure", ["AP50", "AP50:95"])
+def test_the_best_checkpoint_is_the_one_of_the_chosen_measure(measure: str, voc_tree: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    run(voc_tree, out, preset(2, "evaluate_every=1", f"best_by={measure}", "optim.lr=0.01"), val=True)
+    values = [line["measures"][measure] for line in log_of(out)]
+    best = read_checkpoint(out / "best.pt")
+    assert best["best_ap"] == pytest.approx(max(values), abs=1e-5)
+    assert best["epoch"] == 1 + values.index(max(values))
+
+
 def test_a_run_in_a_used_folder_is_refused(finished: Path) -> None:
     before = (finished / "run" / "last.pt").read_bytes()
     with pytest.raises(TrainingError, match=r"last\.pt exists: add --resume"):
@@ -138,25 +157,17 @@ def test_resuming_removes_lines_of_the_log_after_the_checkpoint(finished: Path) 
     assert ["of" in line for line in log_of(finished / "run")] == [False, False]
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        (["model.box_size=3"], "the model of that run differs"),
-        (["optim.optimizer=adamw"], "the optimizer of that run is sgd"),
-        (["optim.ema=0.9"], "that run has no weight average"),
-    ],
-)
-def test_resuming_with_another_recipe_is_refused(finished: Path, settings: list[str], message: str) -> None:
-    with pytest.raises(TrainingError, match=message):
-        run(finished / "voc", finished / "run", preset(2, *settings), resume=True)
-
-
-def test_resuming_on_other_classes_is_refused(finished: Path) -> None:
-    other = replace(open_data_set(finished / "voc", "train"), classes=("cat", "dog"))
-    with pytest.raises(
-        TrainingError, match="classes of that run are green, red; the classes of these data are cat, dog"
+def test_resuming_on_other_data_is_refused(finished: Path) -> None:
+    data = open_data_set(finished / "voc", "train")
+    for other, message in (
+        (
+            replace(data, classes=("cat", "dog")),
+            "classes of that run are green, red; the classes of these data are cat",
+        ),
+        (replace(data, samples=data.samples[:5]), "training data of that run differ: voc/train with 6 images before"),
     ):
-        train(preset(2), other, None, finished / "run", resume=True, num_workers=0)
+        with pytest.raises(TrainingError, match=message):
+            train(preset(2), other, None, finished / "run", resume=True, num_workers=0)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_saves_the_batch(voc_tree: Path, tmp_path: Path) -> None:
