@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
+from typing import Any
 
 from models.data.data_set import DataSet
 from models.evaluation.evaluate import evaluate
@@ -14,7 +15,9 @@ from models.passd.passd import PASSDConfig
 from models.presets.describe import build_on_meta, num_parameters
 from models.presets.overrides import override
 from models.presets.preset import Preset, PresetError
-from models.training.checkpoint import load_model
+from models.training.checkpoint import load_model, preset_of, read_checkpoint
+from models.training.origin import Description, data_difference, describe_data, preset_difference
+from models.training.run_state import TrainingError
 from models.training.train import train
 
 Rows = Mapping[str, tuple[str, ...]]  # name of a row -> the settings that it changes in a preset
@@ -43,6 +46,7 @@ FSAF_ROWS: Rows = {  # FSAF, Table 1, in its order
 MEASURES = ("AP", "S", "M", "L", *(f"AP.{round(10 * threshold)}" for threshold in IOU_THRESHOLDS[1:]))
 
 Result = dict[str, float]
+FORMAT = 1  # of result.json
 
 
 def ablate(
@@ -58,8 +62,8 @@ def ablate(
 ) -> str:
     """Train and evaluate all rows or those in `names`, each with seeds 0, 1, … -> the table in Markdown.
 
-    Each run has a folder in `out`. table.md grows row by row. Finished runs are not repeated, so several processes may
-    divide the rows of one folder among them.
+    Each run has a folder in `out`. table.md grows row by row. A finished run of the same preset and data is not
+    repeated, so several processes may divide the rows of one folder among them.
     """
     results: dict[str, list[Result]] = {}
     text = ""
@@ -88,19 +92,51 @@ def variant(preset: Preset, changes: Sequence[str], seed: int) -> Preset:
 
 
 def run_row(preset: Preset, train_set: DataSet, test_set: DataSet, out: Path, num_workers: int, device: str) -> Result:
-    """Train one variant in `out` and evaluate its last epoch on `test_set`; continues an interrupted earlier call."""
-    path = out / "result.json"
+    """Train one variant in `out` and evaluate its last epoch on `test_set`; continues an interrupted earlier call.
+
+    A result or a checkpoint of another preset or other data is refused.
+    """
+    path, last = out / "result.json", out / "last.pt"
+    data = {"training": describe_data(train_set), "test": describe_data(test_set)}
     if path.is_file():
-        result: Result = json.loads(path.read_text())
-        return result
-    train(preset, train_set, None, out, resume=(out / "last.pt").exists(), num_workers=num_workers, device=device)
-    trained = load_model(out / "last.pt")
+        return read_result(path, preset, data)
+    if last.exists():
+        check_origin(last, read_checkpoint(last), preset, {"training": data["training"]})
+    train(preset, train_set, None, out, resume=last.exists(), num_workers=num_workers, device=device)
+    trained = load_model(last)
     engine = TorchEngine(trained.model.to(device))
     evaluation = evaluate(engine, test_set, preset.model.input_spec, preset.nms_defaults)
     by_iou = evaluation.by_iou()
     result = dict(zip(MEASURES, [by_iou[0], *evaluation.by_size(), *by_iou[1:]], strict=True))
-    path.write_text(json.dumps(result) + "\n")
+    content = {"format": FORMAT, "preset": preset.to_json(), "data": data, "result": result}
+    path.write_text(json.dumps(content) + "\n")
     return result
+
+
+def read_result(path: Path, preset: Preset, data: Mapping[str, Description]) -> Result:
+    """The result of an earlier call with the same preset and data."""
+    try:
+        content = json.loads(path.read_text())
+    except ValueError:
+        content = {}
+    if content.get("format") != FORMAT:
+        raise TrainingError(f"{path}: not a result of this version; delete {path.parent}, or choose another --out")
+    check_origin(path, content, preset, data)
+    result: Result = content["result"]
+    return result
+
+
+def check_origin(path: Path, content: Mapping[str, Any], preset: Preset, data: Mapping[str, Description]) -> None:
+    """Raise TrainingError if the content of a row's file was made with another preset or other data."""
+    saved = content.get("data", {})
+    found = {"settings": preset_difference(preset_of(content, path), preset)}
+    found |= {f"{use} data": data_difference(saved.get(use), now) for use, now in data.items()}
+    differences = [f"{name}: {difference}" for name, difference in found.items() if difference]
+    if differences:
+        raise TrainingError(
+            f"{path}: made with something else ({'; '.join(differences)}); "
+            f"delete {path.parent}, or choose another --out"
+        )
 
 
 def table(preset: Preset, results: Mapping[str, Sequence[Result]], num_classes: int) -> str:
