@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from models.backbones.download import PretrainedError
-from models.command_line import add_data
+from models.command_line import add_data, add_workers, num_workers
 from models.data.announce import announce
 from models.data.data_set import DataError
 from models.data.open import open_data_set, open_data_sets
@@ -86,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="CHECKPOINT",
         help="start from a trained model of the same kind, also one with other classes",
     )
-    verb.add_argument("--workers", type=int, default=1, help="processes that prepare images (default: 1)")
+    add_workers(verb)
     verb.add_argument("--device", default=default_device(), help="cpu or cuda (default here: %(default)s)")
     verb.set_defaults(run=run_train)
 
@@ -149,7 +149,13 @@ def run_train(options: argparse.Namespace) -> None:
         if options.val_split:
             val_set = announce(open_data_set(options.data[0], options.val_split, train_set.classes))
         train(
-            preset, train_set, val_set, options.out, resume=options.resume, num_workers=options.workers, device=device
+            preset,
+            train_set,
+            val_set,
+            options.out,
+            resume=options.resume,
+            num_workers=num_workers(options.workers, device),
+            device=device,
         )
         if is_first():
             best = options.out / "best.pt"

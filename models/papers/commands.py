@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from models.command_line import add_data, comma_separated
+from models.command_line import add_data, add_workers, comma_separated, num_workers
 from models.data.announce import announce
 from models.data.data_set import MAX_PIXELS, DataError
 from models.data.open import open_data_set, open_data_sets
@@ -73,7 +73,7 @@ def add_verbs(verbs: Any, device: str) -> None:
     kind.add_argument("--out", type=Path, required=True, help="folder for the runs and table.md")
     kind.add_argument("--seeds", type=int, default=1, help="runs of each row (default: 1)")
     kind.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting of all rows")
-    kind.add_argument("--workers", type=int, default=1, help="processes that prepare images (default: 1)")
+    add_workers(kind)
     kind.add_argument("--device", default=device, help="cpu or cuda (default here: %(default)s)")
     kind.set_defaults(run=run_ablation)
 
@@ -95,7 +95,7 @@ def run_ablation(options: argparse.Namespace) -> None:
         options.out,
         names=options.rows,
         num_seeds=options.seeds,
-        num_workers=options.workers,
+        num_workers=num_workers(options.workers, options.device),
         device=options.device,
     )
     print(text)

@@ -1,6 +1,12 @@
 """All presets by name."""
 
-from models.presets.passd import PASSD_320_MOBILENET_BCCD, PASSD_MODELS, PASSD_VOC, passd_coco
+from models.presets.passd import (
+    PASSD_320_MOBILENET_BCCD,
+    PASSD_320_MOBILENET_FINETUNE,
+    PASSD_MODELS,
+    PASSD_VOC,
+    passd_coco,
+)
 from models.presets.preset import Preset, PresetError
 from models.presets.retinanet import MULTISCALE, RETINANETS
 
@@ -9,6 +15,7 @@ PRESETS = {
     for preset in (
         *PASSD_VOC,
         *(passd_coco(name, model) for name, model in PASSD_MODELS.items()),
+        PASSD_320_MOBILENET_FINETUNE,
         PASSD_320_MOBILENET_BCCD,
         *RETINANETS,
         *MULTISCALE,
