@@ -22,9 +22,16 @@ def plan(preset: Preset, num_images: int, device: str, first_epoch: int) -> str:
             f"{num_steps * optim.epochs} in {optim.epochs} epochs",
             f"learning rate: {rates(optim, num_steps)}",
             f"computes in {choose_precision(device, optim.precision)} on {device}{processes}",
-            f"continues after epoch {first_epoch}" if first_epoch else f"base network starts from: {preset.init}",
+            f"continues after epoch {first_epoch}" if first_epoch else start(preset),
         ]
     )
+
+
+def start(preset: Preset) -> str:
+    """The initial weights of a run."""
+    if preset.init_from:
+        return f"the model starts from {preset.init_from}"
+    return f"the base network starts from {'random weights' if preset.init == 'none' else preset.init}"
 
 
 def rates(optim: OptimConfig, num_steps: int) -> str:

@@ -10,7 +10,7 @@ from models.training.origin import data_difference
 from models.training.run_state import Run, TrainingError
 
 # Besides the model's settings: the saved state would not fit another value, or another value would change nothing.
-FIXED = ("name", "optim.optimizer", "seed", "init", "best_by")
+FIXED = ("name", "optim.optimizer", "seed", "init", "init_from", "best_by")
 
 
 def saved_preset(path: Path, name: str) -> Preset:

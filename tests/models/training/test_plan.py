@@ -3,7 +3,7 @@
 from models.optim.optimizer import OptimConfig
 from models.presets.catalogue import find_preset
 from models.presets.overrides import override
-from models.training.plan import plan, rates
+from models.training.plan import plan, rates, start
 
 
 def test_the_plan_of_a_preset_on_few_images() -> None:
@@ -12,8 +12,14 @@ def test_the_plan_of_a_preset_on_few_images() -> None:
         "steps: 18 an epoch, of 16 of the 296 images each; 216 in 12 epochs",
         "learning rate: from 0.00333 to 0.01 in 22 steps (1.2 epochs), 0.001 after epoch 8, 0.0001 after epoch 11",
         "computes in fp32 on cpu",
-        "base network starts from: imagenet",
+        "the base network starts from imagenet",
     ]
+
+
+def test_the_initial_weights_are_named() -> None:
+    preset = find_preset("passd-320-vgg16bn")
+    assert start(preset) == "the base network starts from random weights"
+    assert start(override(preset, ["init_from=mine.pt"])) == "the model starts from mine.pt"
 
 
 def test_a_resumed_run_does_not_start_from_the_initial_weights() -> None:
