@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.backbones.build import Backbone, BackboneName
 from models.backbones.download import DownloadError, PretrainedError, download, torch_cache
@@ -67,11 +67,17 @@ def is_frozen(backbone: Backbone) -> bool:
 
 def check_trainable(backbone: Backbone, name: BackboneName) -> None:
     """Raise PretrainedError if a part of the network is frozen: it would keep its random weights."""
-    if is_frozen(backbone):
-        raise PretrainedError(
-            f"--init none: {name} has frozen norms or stages, which would keep their random weights; add "
-            "--set model.num_frozen_stages=0 --set model.backbone_norm=batch, or choose --init imagenet or --init FILE"
-        )
+    if not is_frozen(backbone):
+        return
+    layers = [layer for layer in backbone.modules() if isinstance(layer, nn.Conv2d)]
+    num_frozen = sum(not layer.weight.requires_grad for layer in layers)
+    settings = ["--set model.num_frozen_stages=0"] if num_frozen else []
+    if num_frozen < len(layers) and not any(isinstance(layer, nn.BatchNorm2d) for layer in backbone.modules()):
+        settings.append("--set model.backbone_norm=batch")
+    raise PretrainedError(
+        f"--init none: {name} has frozen layers, which would keep their random weights; add {' '.join(settings)}, "
+        "or choose --init imagenet or --init FILE"
+    )
 
 
 def imagenet_weights(backbone: Backbone, name: BackboneName) -> Path:

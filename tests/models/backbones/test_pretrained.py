@@ -78,34 +78,41 @@ def test_a_cached_file_with_a_wrong_hash_is_refused(tmp_path: Path) -> None:
         imagenet_file("resnet101", tmp_path, NOWHERE)
 
 
+STAGES, NORM = "model.num_frozen_stages=0", "model.backbone_norm=batch"
+
+
 @pytest.mark.parametrize(
-    ("preset", "settings", "is_scratch_possible"),
+    ("preset", "settings", "remedy"),
     [
-        ("passd-320-mobilenet", [], True),
-        ("retinanet-320-mobilenet", [], True),
-        ("passd-320-vgg16", [], True),
-        ("retinanet-320-resnet50", [], False),
-        ("retinanet-320-resnet50", ["model.num_frozen_stages=0"], False),
-        ("retinanet-320-resnet50", ["model.backbone_norm=batch"], False),
-        ("retinanet-320-resnet50", ["model.num_frozen_stages=0", "model.backbone_norm=batch"], True),
+        ("passd-320-mobilenet", [], []),
+        ("passd-320-mobilenet", ["model.num_frozen_stages=1"], [STAGES]),
+        ("passd-320-vgg16", [], []),
+        ("retinanet-320-mobilenet", [], []),
+        ("retinanet-320-mobilenet", ["model.backbone_norm=frozen"], [NORM]),
+        ("retinanet-320-resnet50", [], [STAGES, NORM]),
+        ("retinanet-320-resnet50", [STAGES], [NORM]),
+        ("retinanet-320-resnet50", [NORM], [STAGES]),
+        ("retinanet-320-resnet50", [STAGES, NORM], []),
     ],
 )
 def test_training_from_scratch_is_refused_and_not_recommended_if_a_part_is_frozen(
-    preset: str, settings: list[str], is_scratch_possible: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    preset: str, settings: list[str], remedy: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
     with torch.device("meta"):
         model = override(find_preset(preset), settings).build(("a",))
+        cured = override(find_preset(preset), settings + remedy).build(("a",))
     with pytest.raises(DownloadError, match="cannot download") as caught:
         initialise(model.backbone, model.config.backbone, "imagenet")
-    assert ("--init none" in str(caught.value)) == is_scratch_possible
-    if is_scratch_possible:
-        initialise(model.backbone, model.config.backbone, "none")
-        return
-    options = "--set model.num_frozen_stages=0 --set model.backbone_norm=batch, or choose --init imagenet or --init F"
-    with pytest.raises(PretrainedError, match=f"--init none: resnet50 has frozen norms or stages.* add {options}"):
-        initialise(model.backbone, model.config.backbone, "none")
+    assert ("--init none" in str(caught.value)) == (not remedy)
+    initialise(cured.backbone, model.config.backbone, "none")
+    if remedy:
+        options = " ".join(f"--set {setting}" for setting in remedy)
+        with pytest.raises(
+            PretrainedError, match=f"--init none: .* has frozen layers, .* add {options}, or choose --in"
+        ):
+            initialise(model.backbone, model.config.backbone, "none")
 
 
 def torchvision_like(backbone: Backbone) -> dict[str, Tensor]:
