@@ -14,6 +14,7 @@ from models.data.open import open_data_set, open_data_sets
 from models.distributed import is_first, process_group
 from models.evaluation import multi_scale
 from models.evaluation.evaluate import evaluate, score
+from models.evaluation.flip import FlipAverage
 from models.evaluation.outputs import Outputs
 from models.evaluation.torch_engine import TorchEngine
 from models.papers import commands as analyse
@@ -101,6 +102,11 @@ def parser() -> argparse.ArgumentParser:
         "multi: the same at FSAF's eight scales, with flips (default: served)",
     )
     verb.add_argument(
+        "--flip",
+        action="store_true",
+        help="average each image with its mirror image, for twice the time (PASSD, images as served)",
+    )
+    verb.add_argument(
         "--results",
         type=Path,
         metavar="FILE",
@@ -169,14 +175,15 @@ def run_evaluate(options: argparse.Namespace) -> None:
     needed = outputs.needs_annotations
     splits = options.split or ["test"]
     data_set = announce(open_data_sets(options.data, splits, trained.classes, needs_annotations=needed))
-    engine, preset = TorchEngine(trained.model.to(options.device)), trained.preset
+    model = FlipAverage(trained.model) if options.flip else trained.model
+    engine, preset = TorchEngine(model.to(options.device)), trained.preset
     if options.scales == "served":
         evaluation = evaluate(engine, data_set, preset.model.input_spec, preset.nms_defaults)
     else:
         is_multi = options.scales == "multi"
         scales = multi_scale.multi_scale(preset) if is_multi else multi_scale.single_scale(preset)
         evaluation = score(data_set, multi_scale.detect_all(engine, data_set.samples, scales, flip=is_multi))
-    outputs.present(evaluation, str(options.checkpoint))
+    outputs.present(evaluation, f"{options.checkpoint}{' with --flip' if options.flip else ''}")
 
 
 def run_presets(_: argparse.Namespace) -> None:

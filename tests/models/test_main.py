@@ -61,6 +61,8 @@ def test_a_trained_checkpoint_is_evaluated(voc_tree: Path, tmp_path: Path, capsy
     assert len(table[5].split(": ")[1].split()) == 4  # IoU .5 .6 .7 .8
     assert len(table[6].split(": ")[1].split()) == 3  # small, medium, large
     assert table[7].startswith("MS COCO: AP50:95 ")
+    assert main(["evaluate", best, "--data", str(voc_tree), "--split", "test", "--device", "cpu", "--flip"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith("class ")
 
 
 def test_a_checkpoint_is_evaluated_on_several_data_sets_together(
