@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from export.offset_conv_function import DOMAIN, NAME, VERSION
-from models.candidates import best_candidates
 from models.detector import normalise
 from models.layers.batch_norm import FrozenBatchNorm2d
 from models.passd.offset_conv import OffsetConv
@@ -30,8 +29,8 @@ class ExportGraph(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """images uint8 (B, H, W, 3) RGB -> boxes (B, T, 4) xyxy, scores (B, T), labels (B, T) int32."""
-        boxes, scores = self.model.decode(self.model(normalise(images)))
-        return best_candidates(boxes, scores, self.max_candidates)
+        found: tuple[Tensor, Tensor, Tensor] = self.model.candidates(self.model(normalise(images)), self.max_candidates)
+        return found
 
 
 class OffsetConvNode(nn.Module):

@@ -49,6 +49,10 @@ class Detector(Protocol):
         """boxes (B, N, 4) xyxy in input pixels, not clipped; scores (B, N, K) without background."""
         ...
 
+    def candidates(self, predictions: Any, max_candidates: int) -> tuple[Tensor, Tensor, Tensor]:
+        """The T best candidates: boxes (B, T, 4), scores (B, T), in falling order, labels (B, T) int32."""
+        ...
+
 
 def normalise(images: Tensor) -> Tensor:
     """images uint8 (B, H, W, 3) RGB -> float32 (B, 3, H, W), with zero mean and unit variance on ImageNet."""

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from models.candidates import best_candidates
 from models.data.loader import Batch
 from models.detector import Targets, normalise
 from models.passd.passd import PASSD
@@ -53,7 +52,7 @@ def detect(model: Detector, images: Tensor, dtype: torch.dtype) -> tuple[Tensor,
     normal = normalise(images).contiguous(memory_format=torch.channels_last)
     with torch.autocast(images.device.type, dtype, enabled=dtype != torch.float32):
         predictions: Any = model(normal)
-    return best_candidates(*model.decode(predictions), NUM_CANDIDATES)
+    return model.candidates(predictions, NUM_CANDIDATES)
 
 
 def random_images(count: int, side: int, device: str = "cpu") -> Tensor:

@@ -7,7 +7,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from models.candidates import best_candidates
 from models.detector import normalise
 from service.engines.protocol import Candidates
 
@@ -31,8 +30,7 @@ class TorchEngine:
     def __call__(self, images: NDArray[np.uint8]) -> Candidates:
         device = next(self.model.parameters()).device
         predictions = self.model(normalise(torch.from_numpy(images).to(device)))
-        boxes, scores = self.model.decode(predictions)
-        boxes, scores, labels = best_candidates(boxes, scores, self.max_candidates)
+        boxes, scores, labels = self.model.candidates(predictions, self.max_candidates)
         return Candidates(boxes.cpu().numpy(), scores.cpu().numpy(), labels.cpu().numpy())
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from models.backbones.freeze import freeze_stages
 from models.boxes.anchors import box_strides, default_boxes
 from models.boxes.geometry import cxcywh_to_xyxy, decode, encode, xyxy_to_cxcywh
 from models.boxes.matching import match
+from models.candidates import best_candidates
 from models.detector import Targets
 from models.layers.convolution import Norm, initialise_new
 from models.losses import box_regression, mined_cross_entropy
@@ -209,6 +210,10 @@ class PASSD(nn.Module):
         """Boxes xyxy and scores of the second stage: softmax without the background column.  # PASSD §6.2"""
         boxes = cxcywh_to_xyxy(decode(predictions.deltas, predictions.adjusted))
         return boxes, F.softmax(predictions.logits, dim=2)[..., 1:]
+
+    def candidates(self, predictions: PASSDPredictions, max_candidates: int) -> tuple[Tensor, Tensor, Tensor]:
+        """The best candidates of all levels.  # PASSD §6.2"""
+        return best_candidates(*self.decode(predictions), max_candidates)
 
 
 def build_attending(config: PASSDConfig, boxes_per_cell: int, num_scores: int) -> Attending:

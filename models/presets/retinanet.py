@@ -38,7 +38,11 @@ def retinanet_optim(branches: Branches, epochs: int, steps: tuple[int, ...]) -> 
 
 
 def retinanet_coco(name: str, model: RetinaNetConfig, augment: ScaleJitterConfig = ScaleJitterConfig()) -> Preset:
-    """RetinaNet or FSAF as trained and evaluated on MS COCO (FSAF §3.4, §4.1)."""
+    """RetinaNet or FSAF as trained and evaluated on MS COCO (FSAF §3.4, §4.1).
+
+    Candidates are the best 1000 of each level (§3.4), and of these the best 3000: TensorRT finds at most 3840.
+    """
+    model = dataclasses.replace(model, candidates_per_level=1000, max_candidates=3000)
     optim = retinanet_optim(model.branches, epochs=12, steps=(8, 11))
     return Preset(
         *(name, model, optim, augment), evaluate_every=1, best_by="AP50:95", init="imagenet", nms="hard", nms_iou=0.5

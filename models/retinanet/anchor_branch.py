@@ -25,11 +25,15 @@ BETA = 1 / 9  # of smooth L1, as in Detectron; the paper gives no value
 
 @dataclass(frozen=True)
 class AnchorPredictions:
-    """Predictions for the N anchors of all levels: logits (B, N, K); deltas (B, N, 4); anchors (N, 4) cxcywh."""
+    """Predictions for the N anchors of all levels: logits (B, N, K); deltas (B, N, 4); anchors (N, 4) cxcywh.
+
+    `level_sizes` gives the number of anchors of each level.
+    """
 
     logits: Tensor
     deltas: Tensor
     anchors: Tensor
+    level_sizes: tuple[int, ...]
 
 
 class AnchorBranch(nn.Module):
@@ -52,7 +56,8 @@ class AnchorBranch(nn.Module):
         logits = torch.cat([self.per_anchor(self.scores(x)) for x in class_maps], dim=1).float()
         deltas = torch.cat([self.per_anchor(self.deltas(x)) for x in box_maps], dim=1).float()
         map_sizes = [(x.shape[2], x.shape[3]) for x in class_maps]
-        return AnchorPredictions(logits, deltas, self.anchors(map_sizes).to(logits.device))
+        level_sizes = tuple(height * width * self.anchors_per_cell for height, width in map_sizes)
+        return AnchorPredictions(logits, deltas, self.anchors(map_sizes).to(logits.device), level_sizes)
 
     def anchors(self, map_sizes: Sequence[tuple[int, int]]) -> Tensor:
         """(N, 4) cxcywh in input pixels for levels of `map_sizes` (height, width)."""

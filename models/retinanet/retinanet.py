@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from models.backbones.build import BackboneName, build_backbone
 from models.backbones.freeze import freeze_stages
+from models.candidates import best_candidates, best_of_levels
 from models.detector import Targets
 from models.layers.batch_norm import freeze_batch_norm
 from models.layers.convolution import initialise_new
@@ -38,7 +39,8 @@ class RetinaNetConfig:
     backbone_norm: Literal["frozen", "batch"] = "frozen"  # as in Detectron; "batch" if there is no pretraining
     channels: int = 256  # of the pyramid and the towers, RetinaNet §4
     tower_depth: int = 4  # RetinaNet §4
-    max_candidates: int = 1000  # FSAF §3.4: of each level; here: of all levels
+    max_candidates: int = 1000  # of all levels
+    candidates_per_level: int = 0  # at most, of each level and branch; 0 means no limit. FSAF §3.4: 1000
     num_frozen_stages: int = 2  # as in Detectron: the stem and layer1 of a pretrained ResNet
 
     @property
@@ -105,11 +107,7 @@ class RetinaNet(nn.Module):
         return losses
 
     def decode(self, predictions: RetinaNetPredictions) -> tuple[Tensor, Tensor]:
-        """Boxes (B, N, 4) xyxy in input pixels and scores (B, N, K) of both branches, anchors first.  # FSAF §3.4
-
-        The paper first takes the best 1000 of each level. If T is at most 1000, this does not change the best T of all
-        levels, so it is not done here.
-        """
+        """Boxes (B, N, 4) xyxy in input pixels and scores (B, N, K) of both branches, anchors first.  # FSAF §3.4"""
         found = []
         if self.anchor_based and predictions.anchor_based:
             found.append(self.anchor_based.decode(predictions.anchor_based))
@@ -117,6 +115,22 @@ class RetinaNet(nn.Module):
             found.append(self.anchor_free.decode(predictions.anchor_free))
         boxes, scores = zip(*found, strict=True)
         return torch.cat(boxes, dim=1), torch.cat(scores, dim=1)
+
+    def candidates(self, predictions: RetinaNetPredictions, max_candidates: int) -> tuple[Tensor, Tensor, Tensor]:
+        """The best candidates of both branches; if configured, only the best of each level take part.  # FSAF §3.4
+
+        Its threshold of 0.05 does not matter here: candidates below it are worse than all above it.
+        """
+        boxes, scores = self.decode(predictions)
+        per_level = self.config.candidates_per_level
+        if not per_level:
+            return best_candidates(boxes, scores, max_candidates)
+        level_sizes: list[int] = []
+        if predictions.anchor_based:
+            level_sizes += predictions.anchor_based.level_sizes
+        if predictions.anchor_free:
+            level_sizes += [height * width for height, width in predictions.anchor_free.cells.map_sizes]
+        return best_of_levels(boxes, scores, level_sizes, per_level, max_candidates)
 
 
 def tower(channels: int, depth: int) -> nn.Sequential:

@@ -17,6 +17,7 @@ from export.errors import ExportError
 from export.graph import fold_and_round
 from export.half_precision import to_half
 from export.parity import difference
+from models.candidates import best_candidates
 from models.detector import normalise
 from models.presets.catalogue import find_preset
 from models.presets.preset import Preset
@@ -32,7 +33,16 @@ from tests.export.half_convolutions import assert_only_convolutions_are_half
 from tests.fake_engine import FakeEngine
 from tests.models.pictures import CLASSES, draw
 
-SMALL = RetinaNetConfig("mobilenet", SIZE, channels=32, tower_depth=1, backbone_norm="batch", num_frozen_stages=0)
+CANDIDATES_PER_LEVEL = 40
+SMALL = RetinaNetConfig(
+    "mobilenet",
+    SIZE,
+    channels=32,
+    tower_depth=1,
+    backbone_norm="batch",
+    num_frozen_stages=0,
+    candidates_per_level=CANDIDATES_PER_LEVEL,
+)
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +96,20 @@ def test_engine_agrees_with_torch(checkpoint: Path, built: Built, engine_name: E
     assert found.num_missing == 0
     assert found.boxes < 1e-2
     assert found.scores < 1e-4
+
+
+def test_the_best_of_each_level_are_in_the_graph(checkpoint: Path, built: Built) -> None:
+    """Without the limit, there are more candidates of the finest levels."""
+    model = load_model(checkpoint).model
+    fold_and_round(model)
+    with torch.no_grad():
+        predictions = model(normalise(torch.from_numpy(images(1))))
+        boxes, scores = model.decode(predictions)
+        unlimited = best_candidates(boxes, scores, 1000)[1]
+        limited = model.candidates(predictions, 1000)[1].numpy()
+    found = open_engine(built.bundle, "onnx", num_threads=1)(images(1)).scores
+    assert 20 < (found > 0.05).sum() < (unlimited > 0.05).sum()
+    np.testing.assert_allclose(found, limited, atol=1e-4)
 
 
 def test_in_half_precision_convolutions_are_half_and_boxes_and_scores_are_not(built: Built) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.candidates import best_candidates
+from models.candidates import best_candidates, best_of_levels
 from models.detector import IMAGE_MEAN, IMAGE_STD, normalise
 
 
@@ -43,6 +43,28 @@ def test_missing_candidates_are_padded_with_score_0() -> None:
     assert boxes.shape == (2, 10, 4)
     assert labels.shape == (2, 10)
     assert scores.tolist() == [[0.5] * 6 + [0] * 4] * 2
+
+
+@pytest.mark.parametrize(("per_level", "count"), [(5, 40), (5, 8), (7, 100), (1, 3)])
+@pytest.mark.parametrize("num_classes", [1, 3])
+def test_candidates_of_levels_equal_those_of_a_full_sort_of_each(num_classes: int, per_level: int, count: int) -> None:
+    """The levels have 30, 9, 4 and 1 boxes; the scores of the first are far higher."""
+    generator = torch.Generator().manual_seed(num_classes)
+    boxes = torch.rand(2, 44, 4, generator=generator)
+    scores = torch.rand(2, 44, num_classes, generator=generator) / 2
+    scores[:, :30] += 0.5
+    found = best_of_levels(boxes, scores, (30, 9, 4, 1), per_level, count)
+    for image in range(2):
+        pairs: list[tuple[float, list[float], int]] = []
+        for own in torch.arange(44).tensor_split([30, 39, 43]):
+            best = full_sort(boxes[image, own], scores[image, own], per_level)
+            pairs += zip(best[1], best[0], best[2], strict=True)
+        pairs = sorted(pairs, reverse=True)[:count]
+        padding = count - len(pairs)
+        assert found[0][image].tolist() == [box for _, box, _ in pairs] + [[0.0] * 4] * padding
+        assert found[1][image].tolist() == [score for score, _, _ in pairs] + [0.0] * padding
+        assert found[2][image].tolist() == [label for *_, label in pairs] + [0] * padding
+    assert found[2].dtype == torch.int32
 
 
 def test_the_mean_colour_is_normalised_to_zero() -> None:
