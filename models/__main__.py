@@ -23,6 +23,7 @@ from models.presets.catalogue import PRESETS, find_preset
 from models.presets.describe import describe, list_presets
 from models.presets.overrides import override
 from models.presets.preset import PresetError
+from models.training.box_advice import box_advice
 from models.training.checkpoint import CheckpointError, load_model
 from models.training.resume import saved_preset
 from models.training.run_state import TrainingError
@@ -154,6 +155,9 @@ def run_train(options: argparse.Namespace) -> None:
         train_set, val_set = announce(open_data_sets(options.data, options.split or ["trainval"])), None
         if options.val_split:
             val_set = announce(open_data_set(options.data[0], options.val_split, train_set.classes))
+        if is_first():
+            for line in box_advice(preset, train_set):
+                print(line, file=sys.stderr if line.startswith("warning") else sys.stdout)
         train(
             preset,
             train_set,
