@@ -1,6 +1,5 @@
 """The weights from which a training run starts: those of the base network, or all of a checkpoint that fit."""
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from torch import Tensor
 from models.backbones.download import PretrainedError
 from models.backbones.pretrained import initialise
 from models.passd.passd import PASSD
-from models.presets.preset import Preset
+from models.presets.preset import Preset, differences
 from models.retinanet.retinanet import RetinaNet
 from models.training.checkpoint import TrainedModel, load_model
 
@@ -67,9 +66,12 @@ def transfer(trained: TrainedModel, model: PASSD | RetinaNet, preset: Preset) ->
     ]
     lines[MAX_LINES:] = [f"and {len(lines) - MAX_LINES} more tensors"] if len(lines) > MAX_LINES else []
     head = f"starts from {trained.path} ({trained.data_set}): {num_loaded} of {len(here)} tensors are loaded"
-    return "\n  ".join(
-        [head, compare_classes(trained.classes, model.classes), *differences(trained.preset, preset), *lines]
-    )
+    settings = [  # weights of the same shape may mean something else with them
+        f"differs: {name}: {was} there, {now} here"
+        for name, (was, now) in differences(trained.preset, preset).items()
+        if name.startswith("model.")
+    ]
+    return "\n  ".join([head, compare_classes(trained.classes, model.classes), *settings, *lines])
 
 
 def architecture(preset: Preset) -> str:
@@ -112,12 +114,3 @@ def compare_classes(there: Sequence[str], here: Sequence[str]) -> str:
         "dropped": [name for name in there if name not in here],
     }
     return "classes: " + "; ".join(f"{part} {', '.join(names)}" for part, names in parts.items() if names)
-
-
-def differences(there: Preset, here: Preset) -> list[str]:
-    """A line for each setting of the models that differs: weights of the same shape may mean something else then."""
-    return [
-        f"differs: model.{field.name}: {getattr(there.model, field.name)} there, {getattr(here.model, field.name)} here"
-        for field in dataclasses.fields(here.model)
-        if getattr(there.model, field.name) != getattr(here.model, field.name)
-    ]

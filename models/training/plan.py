@@ -15,6 +15,9 @@ def plan(preset: Preset, num_images: int, device: str, first_epoch: int) -> str:
     optim = preset.optim
     num_steps = steps_per_epoch(num_images, optim.batch_size)
     batch_size = min(optim.batch_size, num_images)
+    lines = [f"continues after epoch {first_epoch}" if first_epoch else start(preset)]
+    if optim.freeze_backbone_epochs > first_epoch:
+        lines.append(f"its pretrained layers do not change before epoch {optim.freeze_backbone_epochs + 1}")
     processes = f", {num_processes()} processes" if num_processes() > 1 else ""
     return "\n".join(
         [
@@ -22,7 +25,7 @@ def plan(preset: Preset, num_images: int, device: str, first_epoch: int) -> str:
             f"{num_steps * optim.epochs} in {optim.epochs} epochs",
             f"learning rate: {rates(optim, num_steps)}",
             f"computes in {choose_precision(device, optim.precision)} on {device}{processes}",
-            f"continues after epoch {first_epoch}" if first_epoch else start(preset),
+            *lines,
         ]
     )
 

@@ -100,7 +100,15 @@ def test_what_may_change_is_named(setting: str, note: str, run: Run, interrupted
 
 @pytest.mark.parametrize(
     "setting",
-    ["model.channels=32", "model.max_candidates=5", "seed=1", "init=imagenet", "best_by=AP50:95", "optim.ema=0"],
+    [
+        "model.channels=32",
+        "model.max_candidates=5",
+        "seed=1",
+        "init=imagenet",
+        "init_from=x.pt",
+        "best_by=AP50:95",
+        "optim.ema=0",
+    ],
 )
 def test_what_would_not_fit_the_saved_state_is_refused(setting: str, run: Run, interrupted: Path) -> None:
     name = setting.partition("=")[0]
