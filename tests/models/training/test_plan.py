@@ -29,7 +29,7 @@ def test_a_resumed_run_does_not_start_from_the_initial_weights() -> None:
 def test_the_start_from_a_model_and_the_frozen_epochs_are_named() -> None:
     preset = override(find_preset("passd-320-vgg16"), ["init_from=old/best.pt", "optim.freeze_backbone_epochs=4"])
     frozen = "its pretrained layers do not change before epoch 5"
-    assert plan(preset, 5, "cpu", 0).splitlines()[-2:] == ["the model starts from: old/best.pt", frozen]
+    assert plan(preset, 5, "cpu", 0).splitlines()[-2:] == ["the model starts from old/best.pt", frozen]
     assert plan(preset, 5, "cpu", 3).splitlines()[-2:] == ["continues after epoch 3", frozen]
     assert plan(preset, 5, "cpu", 4).splitlines()[-1] == "continues after epoch 4"
 
