@@ -2,13 +2,13 @@
 
 import contextlib
 import io
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from models.data.coco import read_truth
 from models.data.data_set import DataSet
 from models.evaluation.average_precision import ImageResult
 
@@ -77,8 +77,7 @@ def coco_truth(data_set: DataSet) -> dict[str, Any]:
     Difficult objects become crowds, because pycocotools leaves only crowds uncounted.
     """
     if data_set.coco:
-        content: dict[str, Any] = json.loads(data_set.coco.annotations.read_bytes())
-        return content
+        return read_truth(data_set.coco)
     annotations: list[dict[str, Any]] = []
     for image_id, sample in zip(image_ids(data_set), data_set.samples, strict=True):
         boxes = _xywh(sample.boxes)

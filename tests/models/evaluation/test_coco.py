@@ -91,6 +91,19 @@ def test_ap_is_1_if_all_objects_are_found_and_0_if_none_is(tmp_path: Path) -> No
     assert coco_measures(data_set, nothing).means["AP50:95"] == 0
 
 
+def test_fields_that_pycocotools_demands_may_be_missing(tmp_path: Path) -> None:
+    """pycocotools takes the id 0 for no match, and fails if there is no bbox, area or iscrowd."""
+    content = annotation_file(num_images=3)
+    x, y, width, height = content["annotations"][0]["bbox"]
+    square = [x, y, x + width, y, x + width, y + height, x, y + height]
+    content["annotations"] = [
+        {"id": 0, "image_id": image["id"], "category_id": 3, "segmentation": [square]} for image in content["images"]
+    ]
+    data_set = read_coco(write_coco(tmp_path, content), "val2017")
+    found = [ImageResult(s.boxes, np.ones(1), s.labels, s.boxes, s.labels, s.is_uncounted) for s in data_set.samples]
+    assert coco_measures(data_set, found).means["AP50:95"] == pytest.approx(1)
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_another_layout_has_the_measures_of_the_same_data_in_coco_s_layout(tmp_path: Path, seed: int) -> None:
     """Of all sizes together: the sizes of objects in this layout are those of their masks."""
