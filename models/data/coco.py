@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from models.data.annotation import Tally, index_of_class, inner_path, pick_split, read_flag, read_size
 from models.data.data_set import CocoSource, DataError, DataSet
-from models.data.image_files import Listing
-from models.data.samples import Objects, make_samples
+from models.data.reading.annotation import Tally, index_of_class, inner_path, pick_split, read_flag, read_size
+from models.data.reading.image_files import Listing
+from models.data.reading.samples import ObjectList, make_samples
 
 KINDS = ("instances", "image_info")
 EXPORT = "_annotations.coco.json"
@@ -56,7 +56,7 @@ def read_coco(root: Path, split: str, classes: tuple[str, ...] | None = None) ->
         classes = tuple(dict.fromkeys(names.values()))
     index = {name: number for number, name in enumerate(classes)}
     paths, sizes, number_of = _images(file, folders)
-    objects = Objects()
+    objects = ObjectList()
     for number, annotation in enumerate(file.annotations):
         image, category = annotation.get("image_id"), annotation.get("category_id")
         if not _is_id(image) or image not in number_of:
@@ -208,8 +208,10 @@ def _bbox(file: _File, number: int, tally: Tally) -> Box:
 def _around(segmentation: object) -> list[float] | None:
     """[x, y, width, height] around polygons, lists of x and y in turn; None if it is anything else."""
     polygons = segmentation if isinstance(segmentation, list) else []
-    values = [v for polygon in polygons if isinstance(polygon, list) and len(polygon) % 2 == 0 for v in polygon]
-    if len(values) < 4 or not NUMBERS.issuperset(map(type, values)):
+    if not polygons or not all(isinstance(polygon, list) and len(polygon) % 2 == 0 for polygon in polygons):
+        return None
+    values = [value for polygon in polygons for value in polygon]
+    if not values or not NUMBERS.issuperset(map(type, values)):
         return None
     xs, ys = values[::2], values[1::2]
     return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
@@ -236,4 +238,4 @@ def read_truth(source: CocoSource) -> dict[str, Any]:
                 "iscrowd": int(_is_crowd(file, number)),
             }
         )
-    return {"images": file.images, "categories": file.categories, "annotations": annotations}
+    return {"info": {}, "images": file.images, "categories": file.categories, "annotations": annotations}

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.data.annotation import Tally, index_of_class, inner_path, pick_split, read_flag, read_size
 from models.data.data_set import DataError, DataSet
-from models.data.image_files import Listing, is_image
-from models.data.samples import Objects, make_samples
+from models.data.reading.annotation import Tally, index_of_class, inner_path, pick_split, read_flag, read_size
+from models.data.reading.image_files import Listing, is_image
+from models.data.reading.samples import ObjectList, make_samples
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 FLAGGED = re.compile(r"(.+?)\s+(?:-1|0|1)")  # a line of a split of one class, such as cat_train.txt
@@ -65,7 +65,7 @@ def read_voc(root: Path, split: str, classes: tuple[str, ...] | None = None) -> 
     if classes is None:
         classes = tuple(sorted({o.label for annotation in parsed for o in annotation.objects}))
     index = {name: number for number, name in enumerate(classes)}
-    objects, places, files = Objects(), [], Listing()
+    objects, places, files = ObjectList(), [], Listing()
     for number, annotation in enumerate(parsed):
         for o in annotation.objects:
             label = index_of_class(o.label, index, o.place)

@@ -10,10 +10,10 @@ from typing import Any
 
 import yaml
 
-from models.data.annotation import Tally, index_of_class, pick_split
 from models.data.data_set import DataError, DataSet
-from models.data.image_files import Listing, is_image, is_other_image
-from models.data.samples import Objects, image_size, make_samples
+from models.data.reading.annotation import Tally, index_of_class, pick_split
+from models.data.reading.image_files import Listing, is_image, is_other_image
+from models.data.reading.samples import ObjectList, image_size, make_samples
 
 NO_SPLITS = frozenset(["path", "names", "nc", "download", "kpt_shape", "flip_idx", "channels", "roboflow"])
 LOWEST, HIGHEST = -0.01, 1.01  # of a coordinate, as in Ultralytics' verify_image_label
@@ -43,7 +43,7 @@ def read_yolo(root: Path, split: str, classes: tuple[str, ...] | None = None) ->
     classes = names if classes is None else classes
     index = {name: number for number, name in enumerate(classes)}
     sizes = [image_size(image) for image in paths]
-    objects, places = Objects(), []
+    objects, places = ObjectList(), []
     for number, (image, (height, width)) in enumerate(zip(paths, sizes, strict=True)):
         for place, own, (x1, y1, x2, y2) in _rows(label_path(image), len(names), tally):
             label = index_of_class(names[own], index, place)

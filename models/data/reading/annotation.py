@@ -1,4 +1,4 @@
-"""What the readers of all layouts share: fields of annotations, names of splits, and a tally of what was left out."""
+"""Fields of annotations, names of splits, and a tally of what was left out."""
 
 import re
 from collections.abc import Collection

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from models.data.annotation import Tally
 from models.data.data_set import DataError, Sample
+from models.data.reading.annotation import Tally
 from service.detection.image_header import kind_of, read_header
 from service.errors import ImageError
 
@@ -17,7 +17,7 @@ BEYOND = 1.0  # pixels; rounding puts a box less far outside of its image
 
 
 @dataclass
-class Objects:
+class ObjectList:
     """The N objects of a split, in any order: index of the image, box xyxy in pixels, class index and two flags."""
 
     images: list[int] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Objects:
 def make_samples(
     paths: Sequence[Path],
     sizes: Sequence[tuple[int, int]],
-    objects: Objects,
+    objects: ObjectList,
     place: Callable[[int], str],
     tally: Tally,
     smallest: float = 0.0,

@@ -124,6 +124,7 @@ def write_one(root: Path, annotation: dict[str, Any] | None = None, **changes: A
         ({"bbox": [10, float("-inf"), 30, 40]}, "a coordinate of its box .* is not a finite number"),
         ({"bbox": [10, 20, 10**400, 40]}, "a coordinate of its box .* is not a finite number"),
         ({"bbox": None, "segmentation": {"counts": "abc", "size": [160, 200]}}, "its bbox is None"),
+        ({"bbox": None, "segmentation": [[10, 20, 40, 30, 20, 25], [10, 20, 40]]}, "its bbox is None"),
         ({"image_id": 2}, "no image has its image_id 2; correct or remove it"),
         ({"image_id": "1"}, "no image has its image_id '1'"),
         ({"image_id": [1]}, r"no image has its image_id \[1\]"),
