@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from models.optim.optimizer import OptimConfig
+from models.optim.schedule import warmup_end
 from models.passd.passd import PASSDConfig
 from models.presets.catalogue import PRESETS, find_preset
 from models.presets.overrides import override
@@ -30,6 +31,15 @@ def test_json_without_newer_fields_gets_their_defaults() -> None:
     preset = preset_from_json(text)
     assert isinstance(preset.model, PASSDConfig)
     assert (preset.model.box_size, preset.optim.lr, preset.optim.epochs) == (4.0, 0.1, OptimConfig().epochs)
+
+
+def test_a_preset_of_an_older_version_keeps_its_schedule() -> None:
+    text = (
+        '{"name": "old", "model": {"backbone": "mobilenet", "input_size": 320}, "augment": {}, "optim": '
+        '{"epochs": 12, "warmup_epochs": 0.07, "warmup_lr": 0.003, "steps": [8, 11], "lr": 0.01}}'
+    )
+    optim = preset_from_json(text).optim
+    assert (optim.steps, warmup_end(optim, 18)) == ((8, 11), 0.07)
 
 
 def test_the_error_about_an_unknown_preset_lists_the_existing_ones() -> None:
