@@ -34,8 +34,8 @@ class Mistake:
 class Mistakes:
     """confusion (K + 1, K + 1): the number of objects by class and of detections by class.
 
-    The last row are detections that belong to no object, the last column objects that are not detected. The lists are
-    the worst of each kind, the worst first.
+    The last row are detections for which no object is left: there is none, or another detection found it. The last
+    column are objects that are not detected. The lists are the worst of each kind, the worst first.
     """
 
     confusion: NDArray[np.int64]
@@ -93,7 +93,7 @@ class _Image:
                 self.taken_for[free.argmax()] = detection
 
     def pairs(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """The classes (P) of the objects and (P) of the detections that belong together; K is no object, or missed."""
+        """The classes (P) of objects and (P) of detections that belong together; K is no object left, or missed."""
         result, none = self.result, len(self.classes)
         missed = np.flatnonzero((self.taken_for < 0) & ~result.is_difficult)
         alone = np.flatnonzero(self.is_error & (self.object_of < 0))
@@ -136,6 +136,9 @@ class _Image:
                 related, reason = int(self.object_of[n]), f"is {self.classes[result.gt_labels[self.object_of[n]]]}"
             elif own.max(initial=0.0) >= IOU_THRESHOLD:
                 related, reason = int(own.argmax()), "second box of one object"
+            elif self.overlaps[n].max(initial=0.0) >= IOU_THRESHOLD:
+                related = int(self.overlaps[n].argmax())
+                reason = f"is {self.classes[result.gt_labels[related]]}, found as such too"
             elif own.max(initial=0.0) >= NEAR:
                 related, reason = int(own.argmax()), f"overlaps by {own.max():.2f}"
             else:

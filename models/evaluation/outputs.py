@@ -103,7 +103,7 @@ def write_plots(folder: Path, evaluation: Evaluation, model: str) -> str:
         "score_threshold": threshold,
         "classes": of_class,
         "confusion": {
-            "rows": [*classes, "no object"],
+            "rows": [*classes, "no object left"],
             "columns": [*classes, "missed"],
             "numbers": mistakes.confusion.tolist(),
         },

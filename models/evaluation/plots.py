@@ -21,6 +21,7 @@ def draw_precision_recall(curves: Sequence[Curve], ap50: Sequence[float], classe
     names = [f"{name}: AP50 {100 * ap:.1f} %" for name, ap in zip(classes, ap50, strict=True)]
     lines = [(np.append(0 * c.recall[:1], c.recall), np.append(c.precision[:1], c.precision)) for c in curves]
     _draw_classes(axes, lines, names, worst_first=np.argsort(ap50))
+    _add_legend(axes, len(names), "lower left")
     axes.set(xlabel="recall: found objects / objects", ylabel="precision: right detections / detections")
     return figure
 
@@ -40,7 +41,7 @@ def draw_f1(points: Sequence[OperatingPoints], classes: Sequence[str], common: i
         label = f"mean: best at {THRESHOLDS[common]:.2f}, F1 {mean[common]:.2f}"
         axes.plot(THRESHOLDS, mean, color="black", linewidth=2.5, label=label)
         axes.axvline(THRESHOLDS[common], color="black", linestyle=":")
-        axes.legend(loc="lower center")
+    _add_legend(axes, len(names), "lower center")
     axes.set(xlabel="score threshold", ylabel="F1: harmonic mean of precision and recall")
     return figure
 
@@ -55,7 +56,7 @@ def draw_confusion(confusion: NDArray[np.int64], classes: Sequence[str], title: 
     image = axes.imshow(shares, cmap=colormaps["Blues"], vmin=0, vmax=1)
     positions = range(len(confusion))
     axes.set_xticks(positions, [*classes, "missed"], rotation=90 if len(classes) > 6 else 0)
-    axes.set_yticks(positions, [*classes, "no object"])
+    axes.set_yticks(positions, [*classes, "no object left"])
     axes.set(xlabel="detected as", ylabel="object")
     axes.set_title(title, fontsize=10)
     if len(confusion) <= MAX_CELLS_WITH_NUMBERS:
@@ -67,12 +68,12 @@ def draw_confusion(confusion: NDArray[np.int64], classes: Sequence[str], title: 
                     text += f"\n{100 * shares[row, column]:.0f} %" if len(classes) <= 10 else ""
                 colour = "white" if shares[row, column] > 0.5 else "black"
                 axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=9)
-    figure.colorbar(image, ax=axes, label="share of the class's objects", shrink=0.8)
+    figure.colorbar(image, ax=axes, label="share of the class's objects", shrink=0.8, aspect=30)
     return figure
 
 
 def _square(title: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(8, 7), layout="constrained")
+    figure = Figure(figsize=(8.5, 7), layout="constrained")
     axes = figure.subplots()
     axes.set(xlim=(0, 1), ylim=(0, 1.02))
     axes.set_title(title, fontsize=10)
@@ -94,5 +95,12 @@ def _draw_classes(
             axes.plot(x, y, color=colours(sorted(named).index(n)), label=name)
         else:
             axes.plot(x, y, color="grey", alpha=0.3, linewidth=0.8, zorder=1)
-    heading = None if len(names) <= MAX_LEGEND else f"the worst {MAX_LEGEND} of {len(names)} classes"
-    axes.legend(loc="lower left", title=heading, fontsize=8 if len(names) > 10 else None)
+
+
+def _add_legend(axes: Axes, num_classes: int, place: str) -> None:
+    """Add the legend inside the axes, or beside them if it is long."""
+    heading = None if num_classes <= MAX_LEGEND else f"the worst {MAX_LEGEND} of {num_classes} classes"
+    if num_classes <= 10:
+        axes.legend(loc=place)
+    else:
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), title=heading, fontsize=8)

@@ -35,6 +35,7 @@ def test_an_object_that_its_own_class_finds_is_not_taken_for_another() -> None:
     found = find_mistakes([both], CLASSES, 0.5, 5)
     assert found.confusion.tolist() == [[0, 0, 0], [0, 1, 0], [1, 0, 0]]
     assert not found.misses
+    assert [(alarm.label, alarm.reason) for alarm in found.false_alarms] == [(0, "is plate, found as such too")]
 
 
 @pytest.mark.parametrize(
