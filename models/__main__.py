@@ -111,8 +111,8 @@ def parser() -> argparse.ArgumentParser:
         "--results",
         type=Path,
         metavar="FILE",
-        help="write the detections in MS COCO's format of results, and beside it those of each image and, if the data "
-        "have another layout, the ground truth in MS COCO's format",
+        help="write the detections in MS COCO's format of results, and beside it those of each image and the ground "
+        "truth in MS COCO's format",
     )
     verb.add_argument(
         "--plots",

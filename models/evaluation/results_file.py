@@ -14,9 +14,10 @@ from models.evaluation.coco import category_ids, coco_results, coco_truth
 def write_results(path: Path, data_set: DataSet, results: Sequence[ImageResult]) -> list[str]:
     """Write `path`, MS COCO's results, and its companions -> a line about each file and about what is not in it.
 
-    NAME.images.jsonl has a line for each image, with its detections in the form of the server's answer. If the data
-    have another layout than MS COCO's, NAME.truth.json is the ground truth that belongs to the results: its image ids
-    count the images of the split from 1, its category ids the classes from 1, and difficult objects are crowds.
+    NAME.images.jsonl has a line for each image, with its detections in the form of the server's answer. If the data are
+    annotated, NAME.truth.json is the ground truth with which pycocotools computes the printed AP. Image and category
+    ids are those of MS COCO's annotation file; for another layout they count the images of the split and the classes
+    from 1, and difficult objects are crowds.
     """
     truth, images = path.with_suffix(".truth.json"), path.with_suffix(".images.jsonl")
     num_written = 0
@@ -35,7 +36,7 @@ def write_results(path: Path, data_set: DataSet, results: Sequence[ImageResult])
         notes.append(f"{path}: without {num_missing} detections of {absent}: the annotation file has no such category")
     if data_set.coco:
         notes.append(f"{path}: its ids are those of {data_set.coco.annotations}")
-    elif data_set.is_annotated:
+    if data_set.is_annotated:
         with replacing(truth) as file:
             json.dump(coco_truth(data_set), file)
         notes.append(f"{truth}: the ground truth with the same ids; pycocotools compares the two")

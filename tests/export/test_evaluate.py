@@ -38,7 +38,8 @@ def test_a_bundle_and_its_server_are_evaluated_alike(
         out = tmp_path / "out.json"
         command = ["evaluate", target, "--data", str(tree), "--engine", "onnx", "--results", str(out)]
         assert main(command) == 0
-        tables.append(capsys.readouterr().out.splitlines()[:7])
+        lines = capsys.readouterr().out.splitlines()
+        tables.append([line for line in lines if line.startswith(("red", "green", "mean", "MS COCO"))])
         files[target] = out.read_text()
 
     run(str(bundle))
@@ -46,7 +47,7 @@ def test_a_bundle_and_its_server_are_evaluated_alike(
         run(f"http://{address}")
     of_bundle, of_server = files.values()
     assert tables[0] == tables[1]
-    assert tables[0][1:3] == [
+    assert tables[0][:2] == [
         "red          1  100.00  100.00   100.00  100.00",
         "green        2   50.00   50.50    50.50   54.55",
     ]
