@@ -12,9 +12,11 @@ def announce(data_set: DataSet) -> DataSet:
         return data_set
     name = f"{data_set.name}/{data_set.split}"
     num_objects = sum(len(sample.boxes) for sample in data_set.samples)
+    num_empty = sum(not len(sample.boxes) for sample in data_set.samples) if data_set.is_annotated else 0
+    empty = f" ({num_empty} without objects)" if num_empty else ""
     objects = f"{num_objects} objects" if data_set.is_annotated else "no annotations"
     print(
-        f"{name}: {len(data_set.samples)} images, {objects} of {len(data_set.classes)} classes "
+        f"{name}: {len(data_set.samples)} images{empty}, {objects} of {len(data_set.classes)} classes "
         f"({', '.join(data_set.classes)})"
     )
     for note in data_set.notes:

@@ -61,10 +61,12 @@ def label_path(image: Path) -> Path:
 
 
 def _yaml_in(root: Path) -> Path | None:
-    """data.yaml, or else the only YAML file of the folder."""
+    """data.yaml, or else the only YAML file of the folder, if it has names."""
     files = sorted([*root.glob("*.yaml"), *root.glob("*.yml")]) if root.is_dir() else []
     named = [file for file in files if file.stem == "data"]
-    return next(iter(named or files)) if named or len(files) == 1 else None
+    if named:
+        return named[0]
+    return files[0] if len(files) == 1 and b"names:" in files[0].read_bytes() else None
 
 
 def _read(path: Path) -> dict[Any, Any]:
