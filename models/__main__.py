@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from models.backbones.download import PretrainedError
-from models.command_line import add_data, add_workers, num_workers
+from models.command_line import Once, add_data, add_workers, num_workers
 from models.data.announce import announce
 from models.data.data_set import DataError
 from models.data.open import open_data_set, open_data_sets
@@ -68,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--out", type=Path, required=True, help="folder for checkpoints, log.jsonl and plot.png")
     verb.add_argument(
         "--val-split",
+        action=Once,
         help="split to measure AP on every few epochs, to keep the best checkpoint (default: no evaluation)",
     )
     verb.add_argument("--epochs", type=int, help="short for --set optim.epochs=N")

@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -9,6 +10,21 @@ from models.distributed import num_processes
 from service.cores import num_cores
 
 MAX_WORKERS = 8
+
+
+class Once(argparse.Action):
+    """Stores the value of an option without a default, and refuses a second one. argparse keeps the last."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        if getattr(namespace, self.dest) is not None:
+            parser.error(f"{option_string} may be given once only")
+        setattr(namespace, self.dest, values)
 
 
 def add_data(verb: argparse.ArgumentParser, split: str, purpose: str = "") -> None:

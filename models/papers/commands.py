@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from models.command_line import add_data, add_workers, comma_separated, num_workers
+from models.command_line import Once, add_data, add_workers, comma_separated, num_workers
 from models.data.announce import announce
 from models.data.data_set import MAX_PIXELS, DataError
 from models.data.open import open_data_set, open_data_sets
@@ -69,7 +69,7 @@ def add_verbs(verbs: Any, device: str) -> None:
         "--rows", action="extend", type=comma_separated, help=f"rows of the table (default: all); {names}"
     )
     add_data(kind, "train", "to train on; the first --data has the --test-split")
-    kind.add_argument("--test-split", default="test", help="split to measure AP on (default: test)")
+    kind.add_argument("--test-split", action=Once, help="split to measure AP on (default: test)")
     kind.add_argument("--out", type=Path, required=True, help="folder for the runs and table.md")
     kind.add_argument("--seeds", type=int, default=1, help="runs of each row (default: 1)")
     kind.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting of all rows")
@@ -87,7 +87,7 @@ def run_levels(options: argparse.Namespace) -> None:
 def run_ablation(options: argparse.Namespace) -> None:
     preset = override(find_preset(options.preset), options.set)
     train_set = announce(open_data_sets(options.data, options.split or ["train"]))
-    test_set = announce(open_data_set(options.data[0], options.test_split, train_set.classes))
+    test_set = announce(open_data_set(options.data[0], options.test_split or "test", train_set.classes))
     text = ablate(
         preset,
         train_set,
