@@ -71,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
         action=Once,
         help="split to measure AP on every few epochs, to keep the best checkpoint (default: no evaluation)",
     )
-    verb.add_argument("--epochs", type=int, help="short for --set optim.epochs=N")
+    verb.add_argument("--epochs", type=int, help="short for --set optim.epochs=N, which scales the schedule too")
     verb.add_argument(
         "--resume", action="store_true", help="continue from last.pt in --out, with the settings of that run"
     )

@@ -17,7 +17,8 @@ def describe_data(data_set: DataSet) -> Description:
     """
     digest = hashlib.sha256(repr(data_set.classes).encode())
     for sample in data_set.samples:
-        digest.update(repr((sample.image_path.name, sample.size, len(sample.labels))).encode())
+        height, width = sample.size
+        digest.update(f"{sample.image_path.name} {height}x{width} {len(sample.labels)}\n".encode())
         for array in (sample.boxes, sample.labels, sample.is_difficult, sample.is_crowd):
             digest.update(array.tobytes())
     name = f"{data_set.name}/{data_set.split}"
