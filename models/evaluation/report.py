@@ -43,12 +43,6 @@ class Evaluation:
         return {"AP50": self.mean_ap, "AP75": self.coco.means["AP75"], "AP50:95": self.coco.means["AP50:95"]}
 
     @property
-    def headline(self) -> tuple[str, float]:
-        """The benchmark's main measure, its name and value: AP50 of Pascal VOC, AP50:95 of MS COCO."""
-        name = "AP50:95" if self.data_set.coco else "AP50"
-        return name, self.measures[name]
-
-    @property
     def mean_ap(self) -> float:
         """The mean of Pascal VOC's AP50."""
         return mean_ap(self.per_class)

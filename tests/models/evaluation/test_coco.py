@@ -74,7 +74,7 @@ def test_ap_equals_that_of_pycocotools(tmp_path: Path, seed: int) -> None:
     expected = pycocotools_summary(tree / "annotations" / "instances_val2017.json", content, data_set.classes, found)
     assert [-1 if math.isnan(value) else value for value in evaluation.coco.means.values()] == expected
     assert 0.05 < expected[0] < 0.95
-    assert evaluation.headline == ("AP50:95", expected[0])
+    assert evaluation.measures["AP50:95"] == expected[0]
     assert np.mean(evaluation.coco.ap50_95) == pytest.approx(expected[0])
     assert np.mean(evaluation.coco.ap75) == pytest.approx(expected[2])
 
