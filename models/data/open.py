@@ -86,9 +86,7 @@ def _join(parts: Sequence[DataSet], classes: tuple[str, ...] | None) -> DataSet:
         size = f"{len(part.samples)} images, {sum(len(sample.boxes) for sample in part.samples)} objects"
         notes += [f"{part.name}/{part.split}: {note}" for note in (size, *part.notes)]
     if any(part.coco for part in parts):
-        notes.append(
-            "AP is measured on the objects of all parts together; MS COCO's sizes are those of boxes, not masks"
-        )
+        notes.append("AP is of all parts together; objects are small or large by their boxes, not by MS COCO's masks")
     return DataSet(
         "+".join(part.name for part in parts),
         "+".join(dict.fromkeys(part.split for part in parts)),

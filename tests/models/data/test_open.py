@@ -54,7 +54,7 @@ def test_joined_sets_of_coco_say_what_is_measured(tmp_path: Path) -> None:
     root = write_coco(tmp_path / "coco", annotation_file())
     joined = open_data_sets([root, root], ["val2017"])
     assert joined.coco is None
-    assert "MS COCO's sizes are those of boxes, not masks" in joined.notes[-1]
+    assert joined.notes[-1].startswith("AP is of all parts together; objects are small or large by their boxes")
 
 
 def test_several_trees_are_joined_with_the_classes_of_all(tmp_path: Path) -> None:
