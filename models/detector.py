@@ -6,6 +6,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from models.constants import built_once
+
 # ImageNet's channel statistics in RGB, in units of 0…255, as torchvision's weights require.
 IMAGE_MEAN = (123.675, 116.28, 103.53)
 IMAGE_STD = (58.395, 57.12, 57.375)
@@ -57,6 +59,12 @@ class Detector(Protocol):
 def normalise(images: Tensor) -> Tensor:
     """images uint8 (B, H, W, 3) RGB -> float32 (B, 3, H, W), with zero mean and unit variance on ImageNet."""
     # Channels come first, because engines on a CPU are several times slower if the last axis has three elements.
-    mean = torch.tensor(IMAGE_MEAN, device=images.device).view(3, 1, 1)
-    std = torch.tensor(IMAGE_STD, device=images.device).view(3, 1, 1)
+    mean, std = channel_statistics(images.device)
     return (images.float().permute(0, 3, 1, 2) - mean) / std
+
+
+@built_once
+def channel_statistics(device: torch.device) -> tuple[Tensor, Tensor]:
+    """IMAGE_MEAN and IMAGE_STD -> (3, 1, 1) each."""
+    mean, std = (torch.tensor(values, device=device).view(3, 1, 1) for values in (IMAGE_MEAN, IMAGE_STD))
+    return mean, std

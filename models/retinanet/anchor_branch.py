@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from models.boxes.anchors import anchors
+from models.boxes.anchors import Size, anchors
 from models.boxes.geometry import cxcywh_to_xyxy, decode, encode, xyxy_to_cxcywh
 from models.boxes.matching import match_anchors
+from models.constants import built_once
 from models.detector import Targets
 from models.layers.convolution import initialise_new
 from models.losses import box_regression, count_per_process, focal
@@ -55,13 +56,9 @@ class AnchorBranch(nn.Module):
         """Outputs of the towers, one (B, channels, H_l, W_l) for each level -> predictions of all levels."""
         logits = torch.cat([self.per_anchor(self.scores(x)) for x in class_maps], dim=1).float()
         deltas = torch.cat([self.per_anchor(self.deltas(x)) for x in box_maps], dim=1).float()
-        map_sizes = [(x.shape[2], x.shape[3]) for x in class_maps]
+        map_sizes = tuple((x.shape[2], x.shape[3]) for x in class_maps)
         level_sizes = tuple(height * width * self.anchors_per_cell for height, width in map_sizes)
-        return AnchorPredictions(logits, deltas, self.anchors(map_sizes).to(logits.device), level_sizes)
-
-    def anchors(self, map_sizes: Sequence[tuple[int, int]]) -> Tensor:
-        """(N, 4) cxcywh in input pixels for levels of `map_sizes` (height, width)."""
-        return anchors(map_sizes, self.strides, BOX_SIZE, SCALES, ASPECT_RATIOS)
+        return AnchorPredictions(logits, deltas, anchors_of(map_sizes, self.strides, logits.device), level_sizes)
 
     def per_anchor(self, output: Tensor) -> Tensor:
         """The output of a head (B, A*C, H, W) -> (B, H*W*A, C), in the order of the anchors."""
@@ -103,3 +100,9 @@ class AnchorBranch(nn.Module):
             classes.scatter_(2, labels[..., None], matches.is_positive[..., None].to(classes.dtype))
             deltas = encode(xyxy_to_cxcywh(torch.cat(ground_truth))[matches.index], anchors)
         return classes, deltas, matches.is_positive, matches.is_ignored
+
+
+@built_once
+def anchors_of(map_sizes: tuple[Size, ...], strides: tuple[int, ...], device: torch.device) -> Tensor:
+    """(N, 4) cxcywh in input pixels for levels of `map_sizes` (height, width)."""
+    return anchors(map_sizes, strides, BOX_SIZE, SCALES, ASPECT_RATIOS).to(device)

@@ -53,7 +53,7 @@ class AnchorFreeBranch(nn.Module):
         """Outputs of the towers, one (B, channels, H_l, W_l) for each level -> predictions of all levels."""
         logits = torch.cat([self.scores(x).flatten(2) for x in class_maps], dim=2)  # (B, K, N)
         offsets = torch.cat([self.offsets(x).flatten(2) for x in box_maps], dim=2)
-        map_sizes = [(x.shape[2], x.shape[3]) for x in class_maps]
+        map_sizes = tuple((x.shape[2], x.shape[3]) for x in class_maps)
         cells = cells_of(map_sizes, self.strides, logits.device)
         return AnchorFreePredictions(logits.mT.float(), offsets.mT.float(), cells)
 
@@ -85,8 +85,8 @@ class AnchorFreeBranch(nn.Module):
             levels = select_levels(self.level_selection, logits, own_boxes, target, predictions.cells)
             wanted = supervise(target, levels, predictions.cells, self.num_classes)
             class_loss = class_loss + focal(logits, wanted.classes).masked_fill(wanted.is_ignored, 0).sum()
-            matched = target.boxes[wanted.instance[wanted.is_positive]]
-            box_loss = box_loss + iou_loss(own_boxes[wanted.is_positive], matched).sum()
+            matched = target.boxes[wanted.instance] if len(levels) else own_boxes.detach()
+            box_loss = box_loss + iou_loss(own_boxes, matched).where(wanted.is_positive, 0).sum()
             positives.append(wanted.is_positive)
         scale = self.weight / count_per_process(torch.stack(positives))
         return {"cell_scores": class_loss * scale, "cell_boxes": box_loss * scale}

@@ -1,6 +1,5 @@
 """Targets of the anchor-free branch in one image: cells, level selection and supervision (FSAF §3.2-3.3)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +8,7 @@ from torch import Tensor
 from models.boxes.anchors import Size
 from models.boxes.geometry import area, cxcywh_to_xyxy, xyxy_to_cxcywh
 from models.boxes.matching import mostly_inside
+from models.constants import built_once
 from models.detector import Targets
 
 EFFECTIVE_SHARE = 0.2  # FSAF §3.2, epsilon_e
@@ -19,13 +19,16 @@ IGNORING_SHARE = 0.5  # FSAF §3.2, epsilon_i
 class Cells:
     """The N cells of all L levels, in the order level, row, column.
 
-    row, column, level (N) int64; level 0 is the finest. stride (N) in pixels. map_sizes and strides: one a level.
+    row, column, level (N) int64; level 0 is the finest. stride (N) in pixels. Of each level: extent (L, 2) int64, its
+    width and height in cells; level_stride (L, 1); map_sizes (height, width) and strides as numbers.
     """
 
     row: Tensor
     column: Tensor
     level: Tensor
     stride: Tensor
+    extent: Tensor
+    level_stride: Tensor
     map_sizes: tuple[Size, ...]
     strides: tuple[int, ...]
 
@@ -44,7 +47,8 @@ class Cells:
         return len(self.row)
 
 
-def cells_of(map_sizes: Sequence[Size], strides: Sequence[int], device: torch.device | None = None) -> Cells:
+@built_once
+def cells_of(map_sizes: tuple[Size, ...], strides: tuple[int, ...], device: torch.device | None = None) -> Cells:
     """The cells of all levels; `map_sizes` (height, width) and `strides` of each level."""
     rows, columns, levels = [], [], []
     for level, (height, width) in enumerate(map_sizes):
@@ -55,8 +59,18 @@ def cells_of(map_sizes: Sequence[Size], strides: Sequence[int], device: torch.de
         columns.append(column.flatten())
         levels.append(torch.full((height * width,), level, device=device))
     level_of_cell = torch.cat(levels)
-    stride = torch.tensor(strides, dtype=torch.float32, device=device)[level_of_cell]
-    return Cells(torch.cat(rows), torch.cat(columns), level_of_cell, stride, tuple(map_sizes), tuple(strides))
+    level_stride = torch.tensor(strides, dtype=torch.float32, device=device)
+    extent = torch.tensor([(width, height) for height, width in map_sizes], device=device)
+    return Cells(
+        torch.cat(rows),
+        torch.cat(columns),
+        level_of_cell,
+        level_stride[level_of_cell],
+        extent,
+        level_stride[:, None],
+        map_sizes,
+        strides,
+    )
 
 
 def raster(boxes: Tensor, share: float, cells: Cells) -> Tensor:
@@ -67,11 +81,9 @@ def raster(boxes: Tensor, share: float, cells: Cells) -> Tensor:
     """
     centre_size = xyxy_to_cxcywh(boxes)
     scaled = cxcywh_to_xyxy(torch.cat([centre_size[:, :2], centre_size[:, 2:] * share], dim=1))
-    strides = torch.tensor(cells.strides, dtype=boxes.dtype, device=boxes.device)
-    projected = scaled[:, None] / strides[:, None]  # (M, L, 4)
-    extent = torch.tensor([(width, height) for height, width in cells.map_sizes], device=boxes.device)  # (L, 2)
-    low = projected[..., :2].floor().long().clamp(min=0).minimum(extent - 1)
-    high = projected[..., 2:].ceil().long().maximum(low + 1).minimum(extent)
+    projected = scaled[:, None] / cells.level_stride  # (M, L, 4)
+    low = projected[..., :2].floor().long().clamp(min=0).minimum(cells.extent - 1)
+    high = projected[..., 2:].ceil().long().maximum(low + 1).minimum(cells.extent)
     return torch.cat([low, high], dim=2)
 
 
@@ -117,9 +129,7 @@ def supervise(target: Targets, levels: Tensor, cells: Cells, num_classes: int) -
     is_positive = is_effective.any(dim=0)
     sizes = torch.where(is_effective, area(target.boxes)[:, None], torch.inf)
     instance = sizes.argmin(dim=0)  # (N,)
-    is_ignored &= ~is_positive[:, None]
-    positive = is_positive.nonzero()[:, 0]
-    classes[positive, target.labels[instance[positive]]] = 1
-    which, cell = is_ignoring.nonzero(as_tuple=True)
-    is_ignored[cell, target.labels[which]] = True
+    classes.scatter_(1, target.labels[instance][:, None], is_positive[:, None].to(classes.dtype))
+    of_class = torch.zeros_like(classes.T).index_add_(0, target.labels, is_ignoring.to(classes.dtype))  # (K, N)
+    is_ignored = (is_ignored & ~is_positive[:, None]) | (of_class.T > 0)
     return Supervision(classes, is_ignored & (classes == 0), is_positive, instance)

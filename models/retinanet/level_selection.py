@@ -35,11 +35,13 @@ def instance_losses(logits: Tensor, boxes: Tensor, target: Targets, cells: Cells
     """
     num_instances, num_levels = len(target.boxes), len(cells.strides)
     instance, cell = inside(raster(target.boxes, EFFECTIVE_SHARE, cells), cells).nonzero(as_tuple=True)  # (P,) each
-    classes = torch.nn.functional.one_hot(target.labels[instance], logits.shape[1]).to(logits.dtype)
+    classes = torch.zeros_like(logits[cell]).scatter_(1, target.labels[instance, None], 1.0)
     losses = focal(logits[cell], classes).sum(dim=1) + iou_loss(boxes[cell], target.boxes[instance])  # (P,)
     index = instance * num_levels + cells.level[cell]
-    total = losses.new_zeros(num_instances * num_levels).index_add(0, index, losses)
-    count = index.bincount(minlength=num_instances * num_levels)
+    total, count = (
+        losses.new_zeros(num_instances * num_levels).index_add(0, index, own)
+        for own in (losses, torch.ones_like(losses))
+    )
     return (total / count).view(num_instances, num_levels)
 
 

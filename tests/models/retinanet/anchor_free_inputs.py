@@ -15,7 +15,7 @@ STRIDES = (8, 16, 32, 64, 128)
 
 
 def cells(height: int = 256, width: int = 384) -> Cells:
-    return cells_of([(height // stride, width // stride) for stride in STRIDES], STRIDES)
+    return cells_of(tuple((height // stride, width // stride) for stride in STRIDES), STRIDES)
 
 
 def targets(boxes: list[list[float]], labels: list[int]) -> Targets:

@@ -64,7 +64,7 @@ def test_a_cell_of_the_example_decodes_to_its_box() -> None:
 
 
 def test_each_cell_has_a_score_only_for_its_best_class() -> None:
-    grid = cells_of([(2, 2)], (8,))
+    grid = cells_of(((2, 2),), (8,))
     logits = torch.tensor([[-1.0, 2, 1], [3, 3, 0], [40, 50, 0], [-9, -8, -7]])[None]
     scores = branch(strides=(8,)).decode(AnchorFreePredictions(logits, torch.zeros(1, 4, 4), grid))[1][0]
     assert (scores > 0).sum(dim=1).tolist() == [1, 1, 1, 1]
@@ -114,7 +114,7 @@ def test_the_loss_equals_that_of_plain_loops(seed: int, level_selection: LevelSe
 
 
 def test_with_one_level_both_selections_have_the_same_loss() -> None:
-    grid, target = cells_of([(16, 16)], (8,)), targets([[10.0, 10, 60, 90], [70, 20, 75, 100]], [0, 2])
+    grid, target = cells_of(((16, 16),), (8,)), targets([[10.0, 10, 60, 90], [70, 20, 75, 100]], [0, 2])
     found = predictions(grid, 1)
     online = branch(level_selection="online", strides=(8,)).loss(found, [target])
     heuristic = branch(level_selection="heuristic", strides=(8,)).loss(found, [target])
@@ -217,7 +217,7 @@ def test_every_side_that_is_too_near_has_a_gradient_that_moves_it_out(ltrb: tupl
 
     A positive side that is too far has a gradient that moves it in, unless the box has no area to lose.
     """
-    grid = cells_of([(1, 1)], (8,))
+    grid = cells_of(((1, 1),), (8,))
     left, top, right, bottom = (4 * 8 * distance for distance in ltrb)
     target = targets([[4 - left, 4 - top, 4 + right, 4 + bottom]], [0])
     raw = torch.tensor(list(itertools.product(SIDES, repeat=4)))
@@ -235,7 +235,7 @@ def test_every_side_that_is_too_near_has_a_gradient_that_moves_it_out(ltrb: tupl
 
 def test_boxes_of_negative_outputs_have_no_extent() -> None:
     """FSAF §3.2: the offsets pass a ReLU, in the loss and in decoding."""
-    grid = cells_of([(1, 1)], (8,))
+    grid = cells_of(((1, 1),), (8,))
     raw = torch.tensor([[[-1.0, 0.25, -2, 0]]])
     assert branch(3, strides=(8,)).decode(AnchorFreePredictions(torch.zeros(1, 1, 3), raw, grid))[0].tolist() == [
         [[4, -4, 4, 4]]

@@ -231,7 +231,7 @@ def test_without_objects_all_cells_are_negative() -> None:
 
 
 def test_centres_are_the_middle_of_the_cells_in_the_order_of_the_maps() -> None:
-    grid = cells_of([(2, 3), (1, 2)], (8, 16))
+    grid = cells_of(((2, 3), (1, 2)), (8, 16))
     assert grid.centres.tolist() == [[4, 4], [12, 4], [20, 4], [4, 12], [12, 12], [20, 12], [8, 8], [24, 8]]
     assert grid.level.tolist() == [0] * 6 + [1] * 2
     assert len(grid) == 8
