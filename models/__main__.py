@@ -7,9 +7,10 @@ from pathlib import Path
 import torch
 
 from models.backbones.download import PretrainedError
-from models.command_line import Once, add_data, add_workers, num_workers
+from models.command_line import Once, add_data, add_workers
 from models.data.announce import announce
 from models.data.data_set import DataError
+from models.data.loader import choose_num_workers
 from models.data.open import open_data_set, open_data_sets
 from models.distributed import is_first, process_group
 from models.evaluation import multi_scale
@@ -165,7 +166,7 @@ def run_train(options: argparse.Namespace) -> None:
             val_set,
             options.out,
             resume=options.resume,
-            num_workers=num_workers(options.workers, device),
+            num_workers=choose_num_workers(options.workers, device),
             device=device,
         )
         if is_first():

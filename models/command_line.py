@@ -4,13 +4,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from models.distributed import num_processes
-from service.cores import num_cores
-
-MAX_WORKERS = 8
-
 
 class Once(argparse.Action):
     """Stores the value of an option without a default, and refuses a second one. argparse keeps the last."""
@@ -46,18 +39,8 @@ def add_data(verb: argparse.ArgumentParser, split: str, purpose: str = "") -> No
 
 
 def add_workers(verb: argparse.ArgumentParser) -> None:
-    """Add --workers; `num_workers` gives its default."""
+    """Add --workers; the loader has its default."""
     verb.add_argument("--workers", type=int, help="processes that prepare images (default: 1, or up to 8 for a GPU)")
-
-
-def num_workers(asked: int | None, device: str) -> int:
-    """The number of processes that prepare images: `asked`, or enough to keep a GPU busy, if there are the cores.
-
-    On a CPU, one worker prepares many times as many images as the other cores can train on.
-    """
-    if asked is not None:
-        return asked
-    return 1 if torch.device(device).type == "cpu" else max(1, min(MAX_WORKERS, num_cores() // num_processes()))
 
 
 def comma_separated(text: str) -> list[str]:

@@ -16,12 +16,16 @@ from models.data.objects import objects_of
 from models.data.scale_jitter import ScaleJitterConfig, jitter, pad
 from models.data.ssd_augmentation import AugmentConfig, augment
 from models.detector import Targets
+from models.distributed import num_processes
 from service.bundle import InputSpec
+from service.cores import num_cores
 from service.detection.decode import DecodedImage
 
 Example = tuple[Tensor, Targets]
 Batch = tuple[Tensor, list[Targets]]
 Key = tuple[int, int]  # (epoch, index in the data set) of a training image
+
+MAX_WORKERS = 8
 
 
 @dataclass(frozen=True)
@@ -80,10 +84,9 @@ def training_images(
     config: AugmentConfig | ScaleJitterConfig,
     seed: int,
     num_workers: int,
-    num_processes: int = 1,
 ) -> TrainingImages:
     """The training images of a run, decoded into memory if they fit; worker processes share that memory if forked."""
-    max_bytes = cache_bytes(num_processes) if num_workers == 0 or get_start_method() == "fork" else 0
+    max_bytes = cache_bytes(num_processes()) if num_workers == 0 or get_start_method() == "fork" else 0
     decoded = read_all(data_set.samples, decoding_target(spec, config), max_bytes)
     return TrainingImages(data_set, spec, config, seed, decoded)
 
@@ -139,3 +142,13 @@ def collate(examples: list[Example | DataError]) -> Batch | DataError:
     height, width = (max(image.shape[side] for image, _ in whole) for side in (0, 1))
     images = [torch.from_numpy(pad(image.numpy(), height, width)) for image, _ in whole]
     return torch.stack(images), [targets for _, targets in whole]
+
+
+def choose_num_workers(asked: int | None, device: str) -> int:
+    """The number of processes that prepare images: `asked`, or enough to keep a GPU busy, if there are the cores.
+
+    On a CPU, one worker prepares many times as many images as the other cores can train on.
+    """
+    if asked is not None:
+        return asked
+    return 1 if torch.device(device).type == "cpu" else max(1, min(MAX_WORKERS, num_cores() // num_processes()))

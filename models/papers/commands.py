@@ -4,9 +4,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from models.command_line import Once, add_data, add_workers, comma_separated, num_workers
+from models.command_line import Once, add_data, add_workers, comma_separated
 from models.data.announce import announce
 from models.data.data_set import MAX_PIXELS, DataError
+from models.data.loader import choose_num_workers
 from models.data.open import open_data_set, open_data_sets
 from models.papers.ablation import FSAF_ROWS, PASSD_ROWS, ablate
 from models.papers.errors import FigureError
@@ -95,7 +96,7 @@ def run_ablation(options: argparse.Namespace) -> None:
         options.out,
         names=options.rows,
         num_seeds=options.seeds,
-        num_workers=num_workers(options.workers, options.device),
+        num_workers=choose_num_workers(options.workers, options.device),
         device=options.device,
     )
     print(text)

@@ -110,7 +110,7 @@ def batches_of_run(
 ) -> Iterator[Batch]:
     """This process's shares of the batches of all epochs from `first_epoch` on."""
     spec, optim = preset.model.input_spec, preset.optim
-    images = training_images(train_set, spec, preset.augment, preset.seed, num_workers, num_processes())
+    images = training_images(train_set, spec, preset.augment, preset.seed, num_workers)
     return training_batches(
         images,
         range(first_epoch, optim.epochs),

@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from models.data import loader
 from models.data.data_set import DataError, Sample
 from models.data.image_cache import read_reduced
 from models.data.loader import Example, TrainingImages, decoding_target, training_batches, training_images
@@ -132,3 +133,21 @@ def test_shares_of_a_batch_make_up_the_batch(voc_tree: Path, batch_size: int) ->
     assert [len(share) for share in shares] == [(batch_size + 1) // 2, batch_size // 2]
     for n in range(batch_size):
         assert torch.equal(whole[n], shares[n % 2][n // 2])
+
+
+@pytest.mark.parametrize(
+    ("asked", "device", "cores", "processes", "expected"),
+    [
+        (None, "cpu", 64, 1, 1),
+        (None, "cuda", 64, 1, 8),
+        (None, "cuda:1", 16, 4, 4),
+        (None, "cuda", 1, 2, 1),
+        (0, "cuda", 64, 1, 0),
+    ],
+)
+def test_workers_share_the_cores_among_the_processes_of_a_gpu(
+    asked: int | None, device: str, cores: int, processes: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loader, "num_cores", lambda: cores)
+    monkeypatch.setattr(loader, "num_processes", lambda: processes)
+    assert loader.choose_num_workers(asked, device) == expected
