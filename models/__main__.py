@@ -31,12 +31,12 @@ from models.training.run_state import TrainingError
 from models.training.train import train
 
 EXAMPLES = """examples:
-  python -m models train passd-320-mobilenet --data VOC --split trainval --out runs/mine
-  python -m models train passd-320-mobilenet --data VOC --out runs/mine --resume
-  python -m models train passd-320-mobilenet --data VOC --out runs/new --init-from runs/mine/best.pt --epochs 30
+  python -m models train passd-320-mobilenet-finetune --data MINE --split train --val-split val --out runs/mine
+  python -m models train passd-320-mobilenet-finetune --data MINE --split train --val-split val --out runs/mine --resume
+  python -m models train passd-320-mobilenet-finetune --data NEW --out runs/new --init-from runs/mine/best.pt
   python -m models train passd-320-vgg16 --data VOC2007 --data VOC2012 --split train --val-split val --out runs/voc
   torchrun --nproc-per-node 4 -m models train passd-320-vgg16 --data VOC --out runs/vgg
-  python -m models evaluate runs/mine/best.pt --data VOC --split test --plots plots
+  python -m models evaluate runs/mine/best.pt --data MINE --split test --plots plots
   python -m models evaluate runs/joint/best.pt --data COCO --split val2017 --scales multi
   python -m models evaluate runs/joint/best.pt --data COCO --split test-dev2017 --results results.json
   python -m models analyse levels runs/joint/best.pt --data VOC --out levels
