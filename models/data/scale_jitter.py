@@ -11,6 +11,7 @@ import numpy as np
 from models.data.data_set import Image
 from models.data.flip import random_flips
 from models.data.objects import Objects
+from models.ranges import check_ranges
 from service.bundle import InputSpec
 from service.detection.fit import LETTERBOX_GREY, fit
 
@@ -26,6 +27,11 @@ class ScaleJitterConfig:
     scales: tuple[Scale, ...] = ((800, 1333),)  # FSAF §4.1; the long side as in Detectron
     flip: float = 0.5
     vertical_flip: float = 0.0  # for images without an up and a down, such as micrographs
+
+    def __post_init__(self) -> None:
+        check_ranges(self, share=("flip", "vertical_flip"))
+        if not self.scales or min(map(min, self.scales)) < 1:
+            raise ValueError(f"scales must be pairs of at least 1 pixel, not {self.scales}")
 
 
 def jitter(

@@ -5,6 +5,7 @@ in memory at its full size. Each function takes a random generator, so that the 
 the seed, the epoch and its index in the data set.
 """
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -15,6 +16,7 @@ from models.data.flip import random_flips
 from models.data.objects import Objects, is_centre_inside
 from models.data.scale_jitter import pad
 from models.detector import IMAGE_MEAN
+from models.ranges import check_ranges
 from service.bundle import InputSpec
 from service.detection.fit import content_size, fit
 from service.detection.iou import iou
@@ -35,6 +37,15 @@ class AugmentConfig:
     crop_min: float = 0.3  # smallest side of a crop, divided by the image's side
     flip: float = 0.5
     vertical_flip: float = 0.0  # for images without an up and a down, such as micrographs
+
+    def __post_init__(self) -> None:
+        check_ranges(
+            self,
+            positive=["crop_min"],
+            share=("expand_probability", "crop_probability", "crop_min", "flip", "vertical_flip"),
+        )
+        if not 1 <= self.expand_max < math.inf:
+            raise ValueError(f"expand_max must be at least 1, not {self.expand_max}")
 
 
 @dataclass(frozen=True)

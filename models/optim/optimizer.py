@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from models.optim.mixed_precision import Precision
+from models.ranges import check_ranges
 
 MAX_WARMUP = 0.1  # of the run, unless `warmup_epochs` is set to more
 
@@ -33,15 +34,17 @@ class OptimConfig:
     ema: float = 0.0  # decay of the weight average, which is evaluated and exported; 0: no average
 
     def __post_init__(self) -> None:
-        for name in ("lr", "batch_size", "accumulate", "epochs"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
-        not_negative = ("momentum", "weight_decay", "warmup_epochs", "warmup_steps", "warmup_lr", "clip_grad_norm")
-        for name in (*not_negative, "freeze_backbone_epochs"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must be at least 0, not {getattr(self, name)}")
-        if not 0 <= self.ema < 1:
-            raise ValueError(f"ema must be at least 0 and below 1, not {self.ema}")
+        check_ranges(
+            self,
+            positive=("lr", "batch_size", "accumulate", "epochs"),
+            not_negative=(
+                *("weight_decay", "freeze_backbone_epochs", "steps"),
+                *("warmup_epochs", "warmup_steps", "warmup_lr", "clip_grad_norm"),
+            ),
+        )
+        for name in ("momentum", "ema"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 0 and below 1, not {getattr(self, name)}")
 
     def with_epochs(self, epochs: int) -> "OptimConfig":
         """The same schedule for a run of another length: the steps keep their shares of the run.

@@ -19,6 +19,7 @@ from models.losses import box_regression, mined_cross_entropy
 from models.passd.attending import Attending, AttendingName, DeformableConv, FixedConv, TowerName
 from models.passd.fpn import FPN
 from models.passd.offset_conv import OffsetConv
+from models.ranges import check_ranges
 from service.bundle import InputSpec
 
 FPN_CHANNELS = 256  # PASSD §4
@@ -49,6 +50,16 @@ class PASSDConfig:
     min_negatives: int = 0  # of each image; with 0, the paper's, images without objects teach nothing
     offset_grad: float = 0.0  # share of the attending gradient that reaches the proposals
     max_candidates: int = 200  # PASSD §6.2
+
+    def __post_init__(self) -> None:
+        check_ranges(
+            self,
+            positive=("input_size", "box_size", "box_scales", "dilation", "variances", "max_candidates"),
+            not_negative=("num_frozen_stages", "tower_depth", "min_negatives"),
+            share=("iou_threshold", "offset_grad"),
+        )
+        if not self.box_scales:
+            raise ValueError("box_scales must have at least one scale")
 
     @property
     def input_spec(self) -> InputSpec:

@@ -10,6 +10,7 @@ from models.data.scale_jitter import ScaleJitterConfig
 from models.data.ssd_augmentation import AugmentConfig
 from models.optim.optimizer import OptimConfig
 from models.passd.passd import PASSD, PASSDConfig
+from models.ranges import check_ranges
 from models.retinanet.retinanet import RetinaNet, RetinaNetConfig
 from service.bundle import NmsDefaults
 from service.detection.soft_nms import Method
@@ -40,6 +41,9 @@ class Preset:
     init_from: str = ""  # a checkpoint that gives the initial weights of the whole model, instead of `init`
     nms: Method = "gaussian"  # for measuring AP
     nms_iou: float = 0.45  # PASSD §6.2
+
+    def __post_init__(self) -> None:
+        check_ranges(self, positive=["evaluate_every"], not_negative=["seed"], share=["nms_iou"])
 
     def build(self, classes: tuple[str, ...]) -> PASSD | RetinaNet:
         """The model with new initial weights."""

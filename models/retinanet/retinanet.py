@@ -12,6 +12,7 @@ from models.candidates import best_candidates, best_of_levels
 from models.detector import Targets
 from models.layers.batch_norm import freeze_batch_norm
 from models.layers.convolution import initialise_new
+from models.ranges import check_ranges
 from models.retinanet.anchor_branch import AnchorBranch, AnchorPredictions
 from models.retinanet.anchor_free_branch import AnchorFreeBranch, AnchorFreePredictions
 from models.retinanet.fpn import RetinaNetFPN
@@ -42,6 +43,13 @@ class RetinaNetConfig:
     max_candidates: int = 1000  # of all levels
     candidates_per_level: int = 0  # at most, of each level and branch; 0 means no limit. FSAF §3.4: 1000
     num_frozen_stages: int = 2  # as in Detectron: the stem and layer1 of a pretrained ResNet
+
+    def __post_init__(self) -> None:
+        check_ranges(
+            self,
+            positive=("input_size", "channels", "max_candidates"),
+            not_negative=("anchor_free_weight", "tower_depth", "candidates_per_level", "num_frozen_stages"),
+        )
 
     @property
     def input_spec(self) -> InputSpec:
