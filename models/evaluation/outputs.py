@@ -5,18 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from models.data.data_set import DataError, DataSet
 from models.evaluation.average_precision import curve
 from models.evaluation.mistakes import IOU_THRESHOLD, Mistake, find_mistakes
-from models.evaluation.plots import draw_confusion, draw_f1, draw_precision_recall
+from models.evaluation.plots import draw_confusion, draw_f1, draw_precision_recall, shortened
 from models.evaluation.report import Evaluation
 from models.evaluation.results_file import replacing, write_results
 from models.evaluation.sheet import draw_mistakes
-from models.evaluation.thresholds import THRESHOLDS, best_common, operating_points
+from models.evaluation.thresholds import THRESHOLDS, OperatingPoints, best_common, operating_points
 
 MAX_MISTAKES = 24  # of each kind, on the sheet
+MAX_TITLE = 80  # characters of a line
 
 
 @dataclass(frozen=True)
@@ -68,24 +70,25 @@ def write_plots(folder: Path, evaluation: Evaluation, model: str) -> str:
     threshold = float(THRESHOLDS[common])
     mistakes = find_mistakes(evaluation.results, classes, threshold, MAX_MISTAKES)
     ap50 = [result.all_points for result in evaluation.per_class]
-    data = f"{model} on {data_set.name}/{data_set.split}, {len(data_set.samples)} images"
+    data = shortened(f"{model} on {data_set.name}/{data_set.split}, {len(data_set.samples)} images", MAX_TITLE)
     at_threshold = f"IoU {IOU_THRESHOLD}, scores from {threshold:.2f}\n{data}"
-    figures: dict[str, Figure] = {
-        "precision_recall": draw_precision_recall(
-            curves, ap50, classes, f"Precision by recall, IoU {IOU_THRESHOLD}\n{data}"
-        ),
-        "f1": draw_f1(points, classes, common, f"F1 by score threshold, IoU {IOU_THRESHOLD}\n{data}"),
-        "confusion": draw_confusion(mistakes.confusion, classes, f"Confusion matrix, {at_threshold}"),
-        "mistakes": draw_mistakes(data_set, mistakes, f"The worst mistakes, {at_threshold}"),
-    }
-    for name, figure in figures.items():
-        figure.savefig(folder / f"{name}.png", dpi=100)
+    with rc_context({"text.parse_math": False}):  # a name may contain $
+        figures: dict[str, Figure] = {
+            "precision_recall": draw_precision_recall(
+                curves, ap50, classes, f"Precision by recall, IoU {IOU_THRESHOLD}\n{data}"
+            ),
+            "f1": draw_f1(points, classes, common, f"F1 by score threshold, IoU {IOU_THRESHOLD}\n{data}"),
+            "confusion": draw_confusion(mistakes.confusion, classes, f"Confusion matrix, {at_threshold}"),
+            "mistakes": draw_mistakes(data_set, mistakes, f"The worst mistakes, {at_threshold}"),
+        }
+        for name, figure in figures.items():
+            figure.savefig(folder / f"{name}.png", dpi=100)
     of_class = [
         {
             "class": name,
             "objects": result.num_objects,
             "AP50": _or_none(result.all_points),
-            "best_threshold": float(THRESHOLDS[p.best]) if result.num_objects else None,
+            "best_threshold": float(THRESHOLDS[p.best]) if p.is_useful else None,
             **{key: _or_none(values[p.best]) for key, values in vars(p).items()},
             "precision_at_recall": [_or_none(c.precision[c.recall >= r].max(initial=0.0)) for r in np.arange(101) / 100]
             if result.num_objects
@@ -113,18 +116,27 @@ def write_plots(folder: Path, evaluation: Evaluation, model: str) -> str:
     with replacing(folder / "numbers.json") as file:
         json.dump(numbers, file, indent=1)
     width = max(len(name) for name in classes)
-    lines = [
-        f"{name:{width}}  {THRESHOLDS[p.best]:5.2f}  {100 * p.f1[p.best]:6.2f}  "
-        f"{100 * p.precision[p.best]:9.2f}  {100 * p.recall[p.best]:6.2f}"
-        for name, p in zip(classes, points, strict=True)
-    ]
+    lines = [_best_line(f"{name:{width}}", of_class) for name, of_class in zip(classes, points, strict=True)]
+    found_any = any(of_class.is_useful for of_class in points)
+    advice = f"{threshold:.2f} (--score-threshold of export build); choose it on val, not on test"
     return "\n".join(
         [
             f"{'class':{width}}  score      F1  precision  recall    (at the threshold with the best F1, IoU .5)",
             *lines,
-            f"one for all classes: {threshold:.2f} (--score-threshold of export build); choose it on val, not on test",
+            f"one for all classes: {advice if found_any else 'none, because no object is found'}",
             f"{folder}: {', '.join(f'{name}.png' for name in figures)}; numbers.json",
         ]
+    )
+
+
+def _best_line(name: str, points: OperatingPoints) -> str:
+    """The line of a class in the table; dashes if it has no objects, or none that is found."""
+    if not points.is_useful:
+        return f"{name}  {'-':>5}  {'-':>6}  {'-':>9}  {'-':>6}"
+    best = points.best
+    return (
+        f"{name}  {THRESHOLDS[best]:5.2f}  {100 * points.f1[best]:6.2f}  "
+        f"{100 * points.precision[best]:9.2f}  {100 * points.recall[best]:6.2f}"
     )
 
 

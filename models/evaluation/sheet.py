@@ -12,9 +12,11 @@ from matplotlib.patches import Rectangle
 from models.data.data_set import DataSet, Image
 from models.evaluation.average_precision import Float
 from models.evaluation.mistakes import Mistake, Mistakes
+from models.evaluation.plots import shortened
 
 COLUMNS = 6
 CELL, PAD = (2.4, 2.95), 0.08  # inches, of a crop with its three lines of text
+MAX_LINE = 34  # characters of a line of text
 TITLE, HEADING = 0.75, 0.35  # inches
 OBJECT, DETECTION = "#00b050", "#1040ff"
 MARGIN = 0.5  # of the mistake's longer side, on each side
@@ -71,7 +73,8 @@ def _draw(axes: Axes, data_set: DataSet, mistake: Mistake, image: Image, is_miss
     axes.axis("off")
     name = data_set.classes[mistake.label]
     heading = name if is_miss else f"{name} {mistake.score:.2f}"
-    axes.set_title(f"{heading}\n{mistake.reason}\n{_shortened(sample.image_path.name)}", fontsize=8)
+    lines = (heading, mistake.reason, sample.image_path.name)
+    axes.set_title("\n".join(shortened(line, MAX_LINE) for line in lines), fontsize=8)
 
 
 def crop_of(mistake: Mistake, image: Image) -> tuple[int, int, int, int]:
@@ -91,7 +94,3 @@ def _rectangle(axes: Axes, box: Float, colour: str, width: float) -> None:
     x1, y1, x2, y2 = box.tolist()
     style = "-" if colour == OBJECT else "--"
     axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, color=colour, linewidth=width, linestyle=style))
-
-
-def _shortened(name: str, length: int = 28) -> str:
-    return name if len(name) <= length else f"…{name[-length + 1 :]}"

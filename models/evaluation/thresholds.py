@@ -28,6 +28,11 @@ class OperatingPoints:
         """The position of the threshold with the best F1: the lowest if several are equal."""
         return int(np.nan_to_num(self.f1).argmax())
 
+    @property
+    def is_useful(self) -> bool:
+        """Whether the best threshold means anything: the class has objects, and some are found."""
+        return bool(self.f1[self.best] > 0)
+
 
 def operating_points(curve: Curve) -> OperatingPoints:
     """A detection counts if its score is at least the threshold."""

@@ -102,6 +102,33 @@ def test_data_without_objects_and_detections_are_drawn(tmp_path: Path) -> None:
     assert numbers["measures"] == {"AP50": None, "AP75": None, "AP50:95": None}
 
 
+def test_a_class_without_objects_has_no_best_threshold(
+    evaluation: Evaluation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data_set = replace(evaluation.data_set, classes=(*evaluation.classes, "absent"))
+    Outputs(plots=tmp_path).present(Evaluation(data_set, evaluation.results), "best.pt")
+    line = next(line for line in reversed(capsys.readouterr().out.splitlines()) if line.startswith("absent"))
+    assert line.split() == ["absent", "-", "-", "-", "-"]
+    numbers = json.loads((tmp_path / "numbers.json").read_text())
+    assert numbers["classes"][-1]["best_threshold"] is None
+
+
+def test_without_a_found_object_no_threshold_is_advised(
+    evaluation: Evaluation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nothing = Detections(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int32))
+    missed = score(evaluation.data_set, iter([nothing] * len(evaluation.results)))
+    Outputs(plots=tmp_path).present(missed, "best.pt")
+    assert "one for all classes: none, because no object is found" in capsys.readouterr().out
+
+
+def test_names_are_no_formulas(evaluation: Evaluation, tmp_path: Path) -> None:
+    names = ("$x^{", "$_")
+    data_set = replace(evaluation.data_set, classes=tuple(f"{name}$" for name in names), name="$_{$")
+    Outputs(plots=tmp_path).present(Evaluation(data_set, evaluation.results), "best.pt")
+    assert (tmp_path / "mistakes.png").is_file()
+
+
 @pytest.mark.parametrize("box", [[0, 0, 10, 10], [95, 40, 130, 60], [-30, -30, 500, 400], [200, 200, 201, 201]])
 def test_a_crop_lies_inside_the_image(box: list[float]) -> None:
     image = np.zeros((96, 128, 3), np.uint8)
