@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import numpy as np
 from matplotlib import rc_context
@@ -34,12 +35,21 @@ class Outputs:
         return self.results is None or self.plots is not None
 
     def prepare(self) -> None:
-        """Make the folders, so that an impossible one is an error before the detection and not after it."""
+        """Make the folders and try to write there: an impossible place is an error before the detection, not after."""
         if self.results and self.results.is_dir():
             raise DataError(f"--results {self.results} is a folder; give a file, e.g. {self.results / 'results.json'}")
-        for folder in (self.results and self.results.parent, self.plots):
+        if self.plots and (self.plots.is_file() or self.plots == self.results):
+            raise DataError(f"--plots {self.plots} is a file; give a folder for the PNGs")
+        for option, folder in (("--results", self.results and self.results.parent), ("--plots", self.plots)):
             if folder:
-                folder.mkdir(parents=True, exist_ok=True)
+                try:
+                    folder.mkdir(parents=True, exist_ok=True)
+                    with TemporaryFile(dir=folder):
+                        pass
+                except OSError as error:
+                    raise DataError(
+                        f"{option}: files cannot be written into {folder} ({error.strerror}); choose another place"
+                    ) from error
 
     def present(self, evaluation: Evaluation, model: str) -> None:
         """Print the table and write the files; `model` names the detector in the titles."""

@@ -82,6 +82,23 @@ def test_a_folder_for_results_is_refused_before_anything_is_detected(tmp_path: P
         Outputs(results=tmp_path).prepare()
 
 
+@pytest.mark.parametrize("option", ["results", "plots"])
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_detected(option: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for folder in (Path("/proc"), tmp_path / "file" / "folder"):
+        path = folder / "a.json" if option == "results" else folder
+        with pytest.raises(DataError, match=f"--{option}: files cannot be written into .*; choose another place"):
+            Outputs(**{option: path}).prepare()
+
+
+def test_a_file_for_plots_is_refused_before_anything_is_detected(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=r"--plots .*file is a file; give a folder"):
+        Outputs(plots=tmp_path / "file").prepare()
+    with pytest.raises(DataError, match=r"--plots .*same is a file; give a folder"):
+        Outputs(tmp_path / "same", tmp_path / "same").prepare()
+
+
 def test_only_the_images_that_are_shown_are_read(evaluation: Evaluation, tmp_path: Path) -> None:
     missing = replace(evaluation.data_set.samples[1], image_path=tmp_path / "gone.jpg")
     first, _, last = evaluation.data_set.samples
