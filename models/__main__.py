@@ -4,10 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-import torch
-
 from models.backbones.download import PretrainedError
-from models.command_line import Once, add_data, add_workers
+from models.command_line import Once, add_data, add_device, add_workers
 from models.data.announce import announce
 from models.data.data_set import DataError
 from models.data.loader import choose_num_workers
@@ -91,7 +89,7 @@ def parser() -> argparse.ArgumentParser:
         help="start from a trained model of the same kind, also one with other classes",
     )
     add_workers(verb)
-    verb.add_argument("--device", default=default_device(), help="cpu or cuda (default here: %(default)s)")
+    add_device(verb)
     verb.set_defaults(run=run_train)
 
     verb = verbs.add_parser("evaluate", help="AP of a checkpoint", epilog=EXAMPLES, formatter_class=raw)
@@ -122,7 +120,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="draw precision by recall, F1 by score threshold, the confusion matrix and the worst mistakes",
     )
-    verb.add_argument("--device", default=default_device(), help="cpu or cuda (default here: %(default)s)")
+    add_device(verb)
     verb.set_defaults(run=run_evaluate)
 
     verb = verbs.add_parser("presets", help="list the presets")
@@ -138,12 +136,8 @@ def parser() -> argparse.ArgumentParser:
     )
     verb.set_defaults(run=run_describe)
 
-    analyse.add_verbs(verbs, default_device())
+    analyse.add_verbs(verbs)
     return top
-
-
-def default_device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def run_train(options: argparse.Namespace) -> None:

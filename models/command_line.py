@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import torch
+
 
 class Once(argparse.Action):
     """Stores the value of an option without a default, and refuses a second one. argparse keeps the last."""
@@ -38,9 +40,38 @@ def add_data(verb: argparse.ArgumentParser, split: str, purpose: str = "") -> No
     )
 
 
+def device(text: str) -> str:
+    """The type of --device: a device of this machine."""
+    try:
+        torch.empty(0, device=text)
+    except (AssertionError, ImportError, NotImplementedError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no device here ({reason}); choose cpu, or cuda on a GPU"
+        ) from None
+    return text
+
+
+def num_processes_asked(text: str) -> int:
+    """The type of --workers: a number of processes, which may be 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes; write 0 or more")
+    return int(text)
+
+
+def add_device(verb: argparse.ArgumentParser) -> None:
+    """Add --device; the default is the GPU if there is one."""
+    default = "cuda" if torch.cuda.is_available() else "cpu"
+    verb.add_argument("--device", type=device, default=default, help="cpu or cuda (default here: %(default)s)")
+
+
 def add_workers(verb: argparse.ArgumentParser) -> None:
     """Add --workers; the loader has its default."""
-    verb.add_argument("--workers", type=int, help="processes that prepare images (default: 1, or up to 8 for a GPU)")
+    verb.add_argument(
+        "--workers",
+        type=num_processes_asked,
+        help="processes that prepare images; 0: this one (default: 1, or up to 8 for a GPU)",
+    )
 
 
 def comma_separated(text: str) -> list[str]:

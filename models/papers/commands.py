@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from models.command_line import Once, add_data, add_workers, comma_separated
+from models.command_line import Once, add_data, add_device, add_workers, comma_separated
 from models.data.announce import announce
 from models.data.data_set import MAX_PIXELS, DataError
 from models.data.loader import choose_num_workers
@@ -30,7 +30,7 @@ EXAMPLES = """examples:
 """
 
 
-def add_verbs(verbs: Any, device: str) -> None:
+def add_verbs(verbs: Any) -> None:
     """Add `analyse` and its subcommands to the verbs of a parser."""
     raw = argparse.RawDescriptionHelpFormatter
     analyse = verbs.add_parser(
@@ -75,7 +75,7 @@ def add_verbs(verbs: Any, device: str) -> None:
     kind.add_argument("--seeds", type=int, default=1, help="runs of each row (default: 1)")
     kind.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting of all rows")
     add_workers(kind)
-    kind.add_argument("--device", default=device, help="cpu or cuda (default here: %(default)s)")
+    add_device(kind)
     kind.set_defaults(run=run_ablation)
 
 

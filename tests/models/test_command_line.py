@@ -5,6 +5,21 @@ import pytest
 from models.__main__ import parser
 
 
+@pytest.mark.parametrize("command", ["train p --out O", "analyse ablation p --out O", "evaluate C"])
+@pytest.mark.parametrize("device", ["gpu", "cuda:99"])
+def test_a_device_that_does_not_exist_is_refused(command: str, device: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parser().parse_args([*command.split(), "--data", "D", "--device", device])
+    assert f"argument --device: {device!r} is no device here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("workers", ["-1", "two"])
+def test_a_number_of_workers_that_is_none_is_refused(workers: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parser().parse_args(["train", "p", "--out", "O", "--data", "D", "--workers", workers])
+    assert f"argument --workers: {workers!r} is no number of processes" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", ["train p --out O --val-split", "analyse ablation p --out O --test-split"])
 def test_a_second_split_that_would_replace_the_first_is_refused(
     command: str, capsys: pytest.CaptureFixture[str]
