@@ -86,6 +86,25 @@ def check_batch(optim: OptimConfig, num_images: int) -> None:
         )
 
 
+def check_norms(model: PASSD | RetinaNet, optim: OptimConfig, num_images: int) -> None:
+    """Raise TrainingError if batch norm would compute the statistics of a channel from a single value.
+
+    Only PASSD's top level can be as small as one cell; RetinaNet's levels of that size have no norms. Several processes
+    share their statistics, and each has at least one image.
+    """
+    if not isinstance(model, PASSD) or not any(isinstance(layer, nn.BatchNorm2d) for layer in model.modules()):
+        return
+    num_together = min(optim.batch_size, num_images) // optim.accumulate
+    size, stride = model.config.input_size, model.strides[-1]
+    if num_processes() == 1 and num_together == 1 and size == stride:
+        raise TrainingError(
+            f"batch norm needs more than one value of each channel, but a step computes 1 image at a time, and of "
+            f"{size} pixels the top level has one cell; use at least 2 images at a time (optim.batch_size is "
+            f"{optim.batch_size}, optim.accumulate {optim.accumulate}, and there are {num_images} images), "
+            f"or --set model.input_size={2 * size}"
+        )
+
+
 def parallel(model: nn.Module) -> nn.Module:
     """The model for the forward pass; of several processes, it averages the gradients.
 

@@ -33,7 +33,7 @@ from models.training.origin import describe_data
 from models.training.plan import plan
 from models.training.plot import plot_run
 from models.training.resume import restore
-from models.training.run_state import Run, TrainingError, check_batch, new_run, parallel, save
+from models.training.run_state import Run, TrainingError, check_batch, check_norms, new_run, parallel, save
 from service.detection.fit import fit
 
 
@@ -61,6 +61,7 @@ def train(
             raise TrainingError(f"{last} exists: add --resume to continue that run, or choose another --out")
     check_batch(preset.optim, len(train_set.samples))
     run = new_run(preset, train_set.classes, device, pretrained=not resume)
+    check_norms(run.model, preset.optim, len(train_set.samples))
     spec = preset.model.input_spec
     origin = {
         "preset": preset.to_json(),

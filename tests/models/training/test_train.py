@@ -230,6 +230,12 @@ def test_more_parts_than_images_are_refused(voc_tree: Path, tmp_path: Path) -> N
         run(voc_tree, tmp_path, preset(1, "optim.accumulate=3"))
 
 
+@pytest.mark.parametrize("settings", [("optim.batch_size=1",), ("optim.batch_size=2", "optim.accumulate=2")])
+def test_batch_norm_of_one_value_is_refused(settings: tuple[str, ...], voc_tree: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"use at least 2 images .* model\.input_size=128"):
+        run(voc_tree, tmp_path / "run", preset(1, *settings))
+
+
 def test_two_processes_of_torchrun_train_like_one_from_a_file_of_weights(voc_tree: Path, tmp_path: Path) -> None:
     """Batches of three images; the frozen statistics of the file count in both processes."""
     init = write_init(tmp_path / "init.pt")
