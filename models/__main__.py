@@ -165,6 +165,8 @@ def run_train(options: argparse.Namespace) -> None:
         )
         if is_first():
             best = options.out / "best.pt"
+            if not best.is_file():  # of a finished run that is resumed
+                best = options.out / "last.pt"
             print(f"done: {best}; export it with: python -m export build {best} --out BUNDLE")
 
 

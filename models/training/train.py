@@ -59,6 +59,8 @@ def train(
         out.mkdir(parents=True, exist_ok=True)
         if last.exists() and not resume:
             raise TrainingError(f"{last} exists: add --resume to continue that run, or choose another --out")
+        if best.exists() and not resume:
+            raise TrainingError(f"{best} exists, and this run would replace it: move it, or choose another --out")
     check_batch(preset.optim, len(train_set.samples))
     run = new_run(preset, train_set.classes, device, pretrained=not resume)
     check_norms(run.model, preset.optim, len(train_set.samples))
@@ -100,9 +102,9 @@ def train(
         else:
             is_best = val_set is None
         line["seconds"] = round(time.perf_counter() - started, 2)
-        save(run, origin, last, best if is_best else None)
-        with log.open("a") as file:
+        with log.open("a") as file:  # before the checkpoint: --resume removes a line too many, but cannot add one
             file.write(json.dumps(line) + "\n")
+        save(run, origin, last, best if is_best else None)
         plot_run(log, out / "plot.png")
 
 

@@ -143,6 +143,24 @@ def test_a_run_in_a_used_folder_is_refused(finished: Path) -> None:
     assert (finished / "run" / "last.pt").read_bytes() == before
 
 
+def test_a_run_does_not_replace_the_best_checkpoint_of_another(finished: Path) -> None:
+    (finished / "run" / "last.pt").unlink()
+    before = (finished / "run" / "best.pt").read_bytes()
+    with pytest.raises(TrainingError, match=r"best\.pt exists, .*: move it"):
+        run(finished / "voc", finished / "run", preset(1))
+    assert (finished / "run" / "best.pt").read_bytes() == before
+
+
+def test_an_epoch_that_is_not_saved_is_one_line_too_many_in_the_log(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.training.train.save", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        run(finished / "voc", finished / "run", preset(2), resume=True)
+    assert [line["epoch"] for line in log_of(finished / "run")] == [1, 2]
+    assert read_checkpoint(finished / "run" / "last.pt")["epoch"] == 1
+
+
 def test_resuming_a_finished_run_does_nothing(finished: Path) -> None:
     before = (finished / "run" / "last.pt").read_bytes()
     run(finished / "voc", finished / "run", preset(1), resume=True)
