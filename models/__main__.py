@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from models.backbones.download import PretrainedError
-from models.command_line import Once, add_data, add_device, add_workers
+from models.command_line import Once, add_data, add_device, add_workers, count_from
 from models.data.announce import announce
 from models.data.data_set import DataError
 from models.data.loader import choose_num_workers
@@ -130,7 +130,9 @@ def parser() -> argparse.ArgumentParser:
         "describe", help="parts, size and settings of a preset", epilog=EXAMPLES, formatter_class=raw
     )
     verb.add_argument("preset")
-    verb.add_argument("--classes", type=int, default=20, help="number of classes without background (default: 20)")
+    verb.add_argument(
+        "--classes", type=count_from(1), default=20, help="number of classes without background (default: 20)"
+    )
     verb.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting, e.g. model.dilation=2"
     )

@@ -1,6 +1,7 @@
 """Options that several commands have."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +53,6 @@ def device(text: str) -> str:
     return text
 
 
-def num_processes_asked(text: str) -> int:
-    """The type of --workers: a number of processes, which may be 0."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes; write 0 or more")
-    return int(text)
-
-
 def add_device(verb: argparse.ArgumentParser) -> None:
     """Add --device; the default is the GPU if there is one."""
     default = "cuda" if torch.cuda.is_available() else "cpu"
@@ -69,9 +63,20 @@ def add_workers(verb: argparse.ArgumentParser) -> None:
     """Add --workers; the loader has its default."""
     verb.add_argument(
         "--workers",
-        type=num_processes_asked,
+        type=count_from(0),
         help="processes that prepare images; 0: this one (default: 1, or up to 8 for a GPU)",
     )
+
+
+def count_from(lowest: int) -> Callable[[str], int]:
+    """The type of an option that takes a whole number of at least `lowest`."""
+
+    def count(text: str) -> int:
+        if not text.isdecimal() or int(text) < lowest:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {lowest}")
+        return int(text)
+
+    return count
 
 
 def comma_separated(text: str) -> list[str]:

@@ -119,7 +119,7 @@ def read_result(path: Path, preset: Preset, data: Mapping[str, Description]) -> 
         content = json.loads(path.read_text())
     except ValueError:
         content = {}
-    if content.get("format") != FORMAT:
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise TrainingError(f"{path}: not a result of this version; delete {path.parent}, or choose another --out")
     check_origin(path, content, preset, data)
     result: Result = content["result"]

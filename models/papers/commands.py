@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from models.command_line import Once, add_data, add_device, add_workers, comma_separated
+from models.command_line import Once, add_data, add_device, add_workers, comma_separated, count_from
 from models.data.announce import announce
 from models.data.data_set import MAX_PIXELS, DataError
 from models.data.loader import choose_num_workers
@@ -42,7 +42,7 @@ def add_verbs(verbs: Any) -> None:
     kind.add_argument("checkpoint", type=Path, help="of an fsaf or retinanet-fsaf preset")
     add_data(kind, "test")
     kind.add_argument("--out", type=Path, required=True, help="folder for the images")
-    kind.add_argument("--count", type=int, default=20, help="number of images, from the first (default: 20)")
+    kind.add_argument("--count", type=count_from(1), default=20, help="number of images, from the first (default: 20)")
     kind.add_argument("--score-threshold", type=float, default=0.3, help="default: 0.3")
     kind.set_defaults(run=run_levels)
 
@@ -57,7 +57,7 @@ def add_verbs(verbs: Any) -> None:
     kind = kinds.add_parser("sampling", help="positions of the taps of the best boxes in an image (PASSD, Figure 1)")
     kind.add_argument("checkpoint", type=Path, help="of a passd preset")
     kind.add_argument("picture", type=Path)
-    kind.add_argument("--boxes", type=int, default=5, help="number of boxes (default: 5)")
+    kind.add_argument("--boxes", type=count_from(1), default=5, help="number of boxes (default: 5)")
     kind.add_argument("--out", type=Path, required=True, help="the PNG to write")
     kind.set_defaults(run=run_sampling)
 
@@ -72,7 +72,7 @@ def add_verbs(verbs: Any) -> None:
     add_data(kind, "train", "to train on; the first --data has the --test-split")
     kind.add_argument("--test-split", action=Once, help="split to measure AP on (default: test)")
     kind.add_argument("--out", type=Path, required=True, help="folder for the runs and table.md")
-    kind.add_argument("--seeds", type=int, default=1, help="runs of each row (default: 1)")
+    kind.add_argument("--seeds", type=count_from(1), default=1, help="runs of each row (default: 1)")
     kind.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting of all rows")
     add_workers(kind)
     add_device(kind)

@@ -105,7 +105,7 @@ def test_files_of_another_preset_or_of_other_data_are_not_used(file: str, finish
             run_row(preset, train_set, fewer(test_set), out, **WHERE)
 
 
-@pytest.mark.parametrize("text", ['{"AP": 0.5}', '{"format": 1, "pres'])
+@pytest.mark.parametrize("text", ['{"AP": 0.5}', '{"format": 1, "pres', "[]"])
 def test_a_result_that_does_not_say_what_it_was_made_with_is_refused(
     text: str, finished_row: Path, tmp_path: Path
 ) -> None:
