@@ -19,11 +19,11 @@ def built_once(build: Callable[P, T]) -> Callable[P, T]:
     """Decorates a function of hashable arguments that builds tensors; nobody may change the tensors.
 
     Under `torch.export` each call builds them anew, because the tensors of a trace are no real ones. They are never
-    inference tensors, which training could not use.
+    inference tensors, which training could not use. Each default dtype has its own.
     """
 
     @functools.lru_cache(MAX_KEPT)
-    def keep(*arguments: P.args, **named: P.kwargs) -> T:
+    def keep(_: torch.dtype, /, *arguments: P.args, **named: P.kwargs) -> T:
         with torch.inference_mode(mode=False):
             return build(*arguments, **named)
 
@@ -31,6 +31,6 @@ def built_once(build: Callable[P, T]) -> Callable[P, T]:
     def constant(*arguments: P.args, **named: P.kwargs) -> T:
         if torch.compiler.is_compiling():
             return build(*arguments, **named)
-        return keep(*arguments, **named)  # type: ignore[arg-type]
+        return keep(torch.get_default_dtype(), *arguments, **named)  # type: ignore[arg-type]
 
     return constant

@@ -36,7 +36,9 @@ def test_engines_that_agree_are_listed_and_the_status_is_0(
     status = main(["parity", str(bundle.path), "--images", str(folder), "--data", str(data), "--split", "test"])
     output = capsys.readouterr()
     assert status == 0, output.err
-    lines = [line.split() for line in output.out.splitlines()]
+    announcement, *table = output.out.splitlines()
+    assert announcement.startswith("rectangles/test: 2 images")
+    lines = [line.split() for line in table]
     assert lines[0] == ["engine", "batch", "boxes", "(px)", "scores", "unpaired", "AP50"]
     assert [(line[0], line[3]) for line in lines[1:3]] == [("onnx", "1"), ("onnx", "5")]
     assert lines[-1][:2] == ["7", "images,"]

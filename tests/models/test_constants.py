@@ -8,7 +8,7 @@ from models.constants import built_once
 
 @built_once
 def steps(count: int) -> Tensor:
-    return torch.arange(float(count))
+    return torch.arange(count) * torch.tensor(1.0)
 
 
 def test_the_same_arguments_give_the_same_tensor() -> None:
@@ -23,6 +23,16 @@ def test_a_tensor_that_evaluation_built_serves_training() -> None:
     torch.autograd.backward((raw * built).sum())
     assert raw.grad is not None
     assert raw.grad.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_each_default_dtype_has_its_own_tensor() -> None:
+    single = steps(7)
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert steps(7).dtype == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert steps(7) is single
 
 
 def test_a_trace_leaves_no_tensor_behind() -> None:
