@@ -22,7 +22,8 @@ class CheckpointError(Exception):
 def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
     """Write a temporary file next to `path` and rename it, so that a killed run leaves the previous checkpoint intact.
 
-    The temporary file has a fixed name: if a killed run leaves one, the next write replaces it.
+    The temporary file has a fixed name: if a killed run leaves one, the next write replaces it. Raises OSError if the
+    disk is full.
     """
     staging = path.with_name(f".{path.name}.partial")
     try:
@@ -31,6 +32,13 @@ def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
             file.flush()
             os.fsync(file.fileno())
         staging.replace(path)
+    except RuntimeError as error:  # of torch's zip writer, if a write failed
+        reason: BaseException | None = error
+        while reason and not isinstance(reason, OSError):
+            reason = reason.__context__
+        if not isinstance(reason, OSError):
+            raise
+        raise OSError(f"{path}: {reason.strerror}: it was not written, and the previous one is intact") from error
     finally:
         staging.unlink(missing_ok=True)
 

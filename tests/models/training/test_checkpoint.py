@@ -1,6 +1,7 @@
 """Checkpoints are written completely or not at all; files that are not checkpoints are refused."""
 
 import re
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -112,3 +113,17 @@ def test_a_checkpoint_of_another_version_is_refused(tmp_path: Path, changes: dic
     write_checkpoint(path, content(**changes))
     with pytest.raises(CheckpointError, match=re.escape(str(path)) + ": written by another version"):
         load_model(path)
+
+
+def test_a_full_disk_is_named_and_leaves_the_old_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "last.pt"
+    write_checkpoint(path, {"epoch": 1})
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(OSError, match=r"last\.pt: File too large: it was not written"):
+            write_checkpoint(path, {"epoch": 2, "model": torch.zeros(100_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert read_checkpoint(path)["epoch"] == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["last.pt"]
