@@ -17,7 +17,9 @@ def plan(preset: Preset, num_images: int, device: str, first_epoch: int) -> str:
     batch_size = min(optim.batch_size, num_images)
     lines = [f"continues after epoch {first_epoch}" if first_epoch else start(preset)]
     if optim.freeze_backbone_epochs > first_epoch:
-        lines.append(f"its pretrained layers do not change before epoch {optim.freeze_backbone_epochs + 1}")
+        is_whole = optim.freeze_backbone_epochs >= optim.epochs
+        until = "in this run" if is_whole else f"before epoch {optim.freeze_backbone_epochs + 1}"
+        lines.append(f"its pretrained layers do not change {until}")
     processes = f", {num_processes()} processes" if num_processes() > 1 else ""
     return "\n".join(
         [

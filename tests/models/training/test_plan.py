@@ -48,3 +48,8 @@ def test_a_drop_that_is_never_reached_is_named() -> None:
 def test_a_cosine_has_no_drops() -> None:
     optim = OptimConfig(epochs=50, warmup_epochs=0.5, schedule="cosine", lr=2e-3)
     assert rates(optim, 20) == "from 1e-06 to 0.002 in 10 steps (0.5 epochs), then along a cosine to 0"
+
+
+def test_layers_that_are_frozen_to_the_end_are_not_said_to_change_later() -> None:
+    preset = override(find_preset("passd-320-vgg16"), ["optim.freeze_backbone_epochs=4", "optim.epochs=3"])
+    assert plan(preset, 5, "cpu", 0).splitlines()[-1] == "its pretrained layers do not change in this run"
