@@ -48,7 +48,11 @@ def open_data_sets(
     if len(splits) not in (1, len(roots)):
         raise DataError(f"{len(roots)} data sets and {len(splits)} splits: give one split, or one for each data set")
     of_root = splits if len(splits) == len(roots) else [*splits] * len(roots)
-    parts = [_read(root, split, classes) for root, split in zip(roots, of_root, strict=True)]
+    pairs = list(zip(roots, of_root, strict=True))
+    for root, split in pairs:
+        if sum((other.resolve(), name) == (root.resolve(), split) for other, name in pairs) > 1:
+            raise DataError(f"{root}: split {split} is given twice, so each of its images would count twice")
+    parts = [_read(root, split, classes) for root, split in pairs]
     for root, part in zip(roots, parts, strict=True):
         if needs_annotations and not part.is_annotated:
             raise DataError(

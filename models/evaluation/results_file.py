@@ -19,7 +19,8 @@ def write_results(path: Path, data_set: DataSet, results: Sequence[ImageResult])
     ids are those of MS COCO's annotation file; for another layout they count the images of the split and the classes
     from 1, and difficult objects are crowds.
     """
-    truth, images = path.with_suffix(".truth.json"), path.with_suffix(".images.jsonl")
+    name = path.name.removesuffix(".json")
+    truth, images = path.with_name(f"{name}.truth.json"), path.with_name(f"{name}.images.jsonl")
     num_written = 0
     with replacing(path) as file:
         for num_written, line in enumerate(coco_results(data_set, results), 1):

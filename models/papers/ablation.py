@@ -10,6 +10,7 @@ from typing import Any
 from models.data.data_set import DataSet
 from models.evaluation.evaluate import evaluate
 from models.evaluation.report import IOU_THRESHOLDS
+from models.evaluation.results_file import replacing
 from models.evaluation.torch_engine import TorchEngine
 from models.passd.passd import PASSDConfig
 from models.presets.describe import build_on_meta, num_parameters
@@ -73,7 +74,8 @@ def ablate(
             own = variant(preset, changes, seed)
             results[name].append(run_row(own, train_set, test_set, out / name / str(seed), num_workers, device))
         text = table(preset, results, len(train_set.classes))
-        (out / "table.md").write_text(text)
+        with replacing(out / "table.md") as file:
+            file.write(text)
     return text.rstrip()
 
 
@@ -109,7 +111,8 @@ def run_row(preset: Preset, train_set: DataSet, test_set: DataSet, out: Path, nu
     by_iou = evaluation.by_iou()
     result = dict(zip(MEASURES, [by_iou[0], *evaluation.by_size(), *by_iou[1:]], strict=True))
     content = {"format": FORMAT, "preset": preset.to_json(), "data": data, "result": result}
-    path.write_text(json.dumps(content) + "\n")
+    with replacing(path) as file:
+        file.write(json.dumps(content) + "\n")
     return result
 
 

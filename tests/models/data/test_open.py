@@ -43,6 +43,13 @@ def test_each_data_set_may_have_its_own_split(tmp_path: Path) -> None:
         open_data_sets(roots, ["train", "test", "val"])
 
 
+def test_a_split_that_is_given_twice_is_refused_and_two_splits_of_a_data_set_are_joined(tmp_path: Path) -> None:
+    root = write_voc(tmp_path / "voc", {"train": 2, "val": 1})
+    assert len(open_data_sets([root, root], ["train", "val"]).samples) == 3
+    with pytest.raises(DataError, match="split train is given twice"):
+        open_data_sets([root, root / ".." / "voc"], ["train"])
+
+
 @pytest.mark.parametrize(("asked", "there"), [("val", "valid"), ("valid", "val"), ("validation", "val")])
 def test_the_validation_split_is_found_under_its_other_names(tmp_path: Path, asked: str, there: str) -> None:
     data_set = open_data_set(write_voc(tmp_path / "voc", {there: 2}), asked)
@@ -51,8 +58,8 @@ def test_the_validation_split_is_found_under_its_other_names(tmp_path: Path, ask
 
 
 def test_joined_sets_of_coco_say_what_is_measured(tmp_path: Path) -> None:
-    root = write_coco(tmp_path / "coco", annotation_file())
-    joined = open_data_sets([root, root], ["val2017"])
+    roots = [write_coco(tmp_path / name, annotation_file()) for name in ("first", "second")]
+    joined = open_data_sets(roots, ["val2017"])
     assert joined.coco is None
     assert joined.notes[-1].startswith("AP is of all parts together; objects are small or large by their boxes")
 

@@ -50,6 +50,14 @@ def test_pycocotools_computes_the_printed_ap_from_the_files(tmp_path: Path, coco
     assert 5 < 100 * evaluation.coco.means["AP50:95"] < 95
 
 
+def test_names_with_dots_have_companions_of_their_own(tmp_path: Path, coco: DataSet) -> None:
+    results = score(coco, iter(detections_for(coco, 1))).results
+    for name in ("run.v1", "run.v2"):
+        write_results(tmp_path / name, coco, results)
+        assert (tmp_path / f"{name}.truth.json").is_file()
+        assert (tmp_path / f"{name}.images.jsonl").is_file()
+
+
 def test_each_image_has_a_line_with_its_detections(tmp_path: Path, coco: DataSet) -> None:
     found = detections_for(coco, 1)
     write_results(tmp_path / "found.json", coco, score(coco, iter(found)).results)
