@@ -213,9 +213,8 @@ def save_batch(out: Path, batch: Batch) -> Path:
     path = out / f"bad_batch_{rank()}.pt"
     images, targets = batch
     out.mkdir(parents=True, exist_ok=True)
-    write_checkpoint(
-        path, {"images": images, "boxes": [t.boxes for t in targets], "labels": [t.labels for t in targets]}
-    )
+    fields = {name: [getattr(target, name) for target in targets] for name in ("boxes", "labels", "ignored")}
+    write_checkpoint(path, {"images": images, **fields})
     return path
 
 

@@ -195,7 +195,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_saves_the_batch(voc_tree: P
     assert sorted(p.name for p in (tmp_path / "run").iterdir()) == ["bad_batch_0.pt", "log.jsonl"]
     batch = read_checkpoint(tmp_path / "run" / "bad_batch_0.pt")
     assert (batch["images"].shape, batch["images"].dtype) == ((2, 64, 64, 3), torch.uint8)
-    assert len(batch["boxes"]) == len(batch["labels"]) == 2
+    assert len(batch["boxes"]) == len(batch["labels"]) == len(batch["ignored"]) == 2
 
 
 def test_float16_on_a_cpu_is_refused(voc_tree: Path, tmp_path: Path) -> None:
