@@ -14,9 +14,10 @@ from models.evaluation.average_precision import curve
 from models.evaluation.mistakes import IOU_THRESHOLD, Mistake, find_mistakes
 from models.evaluation.plots import draw_confusion, draw_f1, draw_precision_recall, shortened
 from models.evaluation.report import Evaluation
-from models.evaluation.results_file import replacing, write_results
+from models.evaluation.results_file import write_results
 from models.evaluation.sheet import draw_mistakes
 from models.evaluation.thresholds import THRESHOLDS, OperatingPoints, best_common, operating_points
+from models.replacing import replacing
 
 MAX_MISTAKES = 24  # of each kind, on the sheet
 MAX_TITLE = 80  # characters of a line

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from models.data.data_set import DataSet
 from models.evaluation.average_precision import ImageResult
 from models.evaluation.coco import category_ids, coco_results, coco_truth
+from models.replacing import replacing
 
 
 def write_results(path: Path, data_set: DataSet, results: Sequence[ImageResult]) -> list[str]:
@@ -59,15 +59,3 @@ def detections_by_image(data_set: DataSet, results: Sequence[ImageResult]) -> It
             for box, score, label in zip(boxes.tolist(), scores.tolist(), labels.tolist(), strict=True)
         ]
         yield {"image": str(sample.image_path), "detections": detections}
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[TextIO]:
-    """A text file that replaces `path` when it is complete; after an error `path` is as it was."""
-    staging = path.with_name(f".{path.name}.partial")
-    try:
-        with staging.open("w", encoding="utf-8") as file:
-            yield file
-        staging.replace(path)
-    finally:
-        staging.unlink(missing_ok=True)

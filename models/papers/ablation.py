@@ -10,12 +10,12 @@ from typing import Any
 from models.data.data_set import DataSet
 from models.evaluation.evaluate import evaluate
 from models.evaluation.report import IOU_THRESHOLDS
-from models.evaluation.results_file import replacing
 from models.evaluation.torch_engine import TorchEngine
 from models.passd.passd import PASSDConfig
 from models.presets.describe import build_on_meta, num_parameters
 from models.presets.overrides import override
 from models.presets.preset import Preset, PresetError
+from models.replacing import replacing
 from models.training.checkpoint import load_model, preset_of, read_checkpoint
 from models.training.origin import Description, data_difference, describe_data, preset_difference
 from models.training.run_state import TrainingError

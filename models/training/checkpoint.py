@@ -1,6 +1,5 @@
 """Checkpoints: files with tensors, numbers and strings only; a checkpoint is written completely or not at all."""
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import torch
 
 from models.detector import Detector
 from models.presets.preset import Preset, preset_from_json
+from models.replacing import replacing
 
 FORMAT = 1
 
@@ -20,18 +20,10 @@ class CheckpointError(Exception):
 
 
 def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
-    """Write a temporary file next to `path` and rename it, so that a killed run leaves the previous checkpoint intact.
-
-    The temporary file has a fixed name: if a killed run leaves one, the next write replaces it. Raises OSError if the
-    disk is full.
-    """
-    staging = path.with_name(f".{path.name}.partial")
+    """Write a checkpoint; a killed run leaves the previous one intact. Raises OSError if the disk is full."""
     try:
-        with staging.open("wb") as file:
+        with replacing(path, "wb") as file:
             torch.save({"format": FORMAT} | content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        staging.replace(path)
     except RuntimeError as error:  # of torch's zip writer, if a write failed
         reason: BaseException | None = error
         while reason and not isinstance(reason, OSError):
@@ -39,8 +31,6 @@ def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
         if not isinstance(reason, OSError):
             raise
         raise OSError(f"{path}: {reason.strerror}: it was not written, and the previous one is intact") from error
-    finally:
-        staging.unlink(missing_ok=True)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

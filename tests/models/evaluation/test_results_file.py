@@ -12,7 +12,7 @@ import pytest
 from models.data.coco import read_coco
 from models.data.data_set import DataSet
 from models.evaluation.evaluate import score
-from models.evaluation.results_file import replacing, write_results
+from models.evaluation.results_file import write_results
 from tests.models.data.coco_files import annotation_file, write_coco
 from tests.models.evaluation.test_coco import detections_for
 
@@ -89,18 +89,3 @@ def test_results_without_detections_are_an_empty_list(tmp_path: Path, coco: Data
     nothing = [replace(d, boxes=d.boxes[:0], scores=d.scores[:0], labels=d.labels[:0]) for d in detections_for(coco, 1)]
     write_results(tmp_path / "found.json", coco, score(coco, iter(nothing)).results)
     assert json.loads((tmp_path / "found.json").read_text()) == []
-
-
-def test_a_file_that_cannot_be_completed_leaves_the_old_one(tmp_path: Path) -> None:
-    path = tmp_path / "found.json"
-    path.write_text("old")
-
-    def fail() -> None:
-        with replacing(path) as file:
-            file.write("half")
-            raise KeyError
-
-    with pytest.raises(KeyError):
-        fail()
-    assert [p.name for p in tmp_path.iterdir()] == ["found.json"]
-    assert path.read_text() == "old"
