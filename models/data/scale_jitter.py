@@ -47,11 +47,16 @@ def jitter(
 
 def rescale(image: Image, scale: Scale) -> Image:
     """The image with the short side of `scale`, or a smaller one if the long side would exceed its maximum."""
-    short, longest = scale
     height, width = image.shape[:2]
-    ratio = min(short / min(height, width), longest / max(height, width))
+    ratio = ratio_of(height, width, scale)
     size = InputSpec(height=max(1, round(height * ratio)), width=max(1, round(width * ratio)), resize="stretch")
     return fit(image, size)
+
+
+def ratio_of(height: int, width: int, scale: Scale) -> float:
+    """The factor by which `rescale` enlarges an image."""
+    short, longest = scale
+    return min(short / min(height, width), longest / max(height, width))
 
 
 def pad(image: Image, height: int, width: int) -> Image:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data.data_set import Boxes, Image, Sample
+from models.data.flip import mirror
 from models.data.scale_jitter import Scale, ScaleJitterConfig, pad_to_top_level, rescale
 from models.presets.preset import Preset, PresetError
 from models.retinanet.retinanet import RetinaNetConfig
@@ -68,5 +69,5 @@ def view(
     ratio = np.array([width / resized.shape[1], height / resized.shape[0]] * 2, np.float32)
     boxes = found.boxes[0] * ratio
     if mirrored:
-        boxes = np.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], axis=1)
+        boxes = mirror(boxes, width)
     return boxes, found.scores[0], found.labels[0]

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from models.evaluation.average_precision import Curve
-from models.evaluation.thresholds import THRESHOLDS, OperatingPoints
+from models.evaluation.thresholds import THRESHOLDS, OperatingPoints, mean_f1
 
 MAX_LEGEND = 20  # classes with a colour and a line in the legend; further ones are drawn in grey
 MAX_CELLS_WITH_NUMBERS = 30
@@ -43,9 +43,8 @@ def draw_f1(points: Sequence[OperatingPoints], classes: Sequence[str], common: i
     best = [of_class.f1[of_class.best] for of_class in points]
     names = [f"{shortened(name)}: {_best_text(of_class)}" for name, of_class in zip(classes, points, strict=True)]
     _draw_classes(axes, [(THRESHOLDS, of_class.f1) for of_class in points], names, worst_first=np.argsort(best))
-    known = [of_class.f1 for of_class in points if not np.isnan(of_class.f1).any()]
-    if known:
-        mean = np.mean(known, axis=0)
+    mean = mean_f1(points)
+    if not np.isnan(mean).any():
         label = f"mean: best at {THRESHOLDS[common]:.2f}, F1 {mean[common]:.2f}"
         axes.plot(THRESHOLDS, mean, color="black", linewidth=2.5, label=label)
         axes.axvline(THRESHOLDS[common], color="black", linestyle=":")

@@ -50,5 +50,10 @@ def operating_points(curve: Curve) -> OperatingPoints:
 
 def best_common(points: Sequence[OperatingPoints]) -> int:
     """The position of the threshold with the best mean F1 over the classes with objects; 0 if no class has any."""
+    return int(np.nan_to_num(mean_f1(points)).argmax())
+
+
+def mean_f1(points: Sequence[OperatingPoints]) -> NDArray[np.float64]:
+    """The mean F1 over the classes with objects (S); nan if no class has any."""
     known = [of_class.f1 for of_class in points if not np.isnan(of_class.f1).any()]
-    return int(np.mean(known, axis=0).argmax()) if known else 0
+    return np.mean(known, axis=0) if known else np.full(len(THRESHOLDS), np.nan)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from models.boxes.coverage import best_overlaps, box_shapes, share_by_class
 from models.data.data_set import DataSet, Sample
-from models.data.scale_jitter import ScaleJitterConfig
+from models.data.scale_jitter import ScaleJitterConfig, ratio_of
 from models.passd.passd import PASSDConfig
 from models.presets.preset import Preset
 from models.retinanet.anchor_branch import ASPECT_RATIOS, BOX_SIZE, SCALES
@@ -111,6 +111,5 @@ def input_boxes(preset: Preset, sample: Sample) -> NDArray[np.float32]:
     """The boxes of a sample in pixels of the network's input."""
     if not isinstance(preset.augment, ScaleJitterConfig):
         return boxes_to_input(sample.boxes, preset.model.input_spec, sample.size)
-    short, longest = sorted(preset.augment.scales)[len(preset.augment.scales) // 2]
-    height, width = sample.size
-    return sample.boxes * np.float32(min(short / min(height, width), longest / max(height, width)))
+    scale = sorted(preset.augment.scales)[len(preset.augment.scales) // 2]
+    return sample.boxes * np.float32(ratio_of(*sample.size, scale))
