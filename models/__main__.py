@@ -6,7 +6,7 @@ from pathlib import Path
 
 from models.backbones.download import PretrainedError
 from models.command_line import Once, add_data, add_device, add_workers, count_from
-from models.data.announce import announce
+from models.data.announce import announce, announce_shared
 from models.data.data_set import DataError
 from models.data.loader import choose_num_workers
 from models.data.open import open_data_set, open_data_sets
@@ -153,6 +153,7 @@ def run_train(options: argparse.Namespace) -> None:
         train_set, val_set = announce(open_data_sets(options.data, options.split or ["trainval"])), None
         if options.val_split:
             val_set = announce(open_data_set(options.data[0], options.val_split, train_set.classes))
+            announce_shared(train_set, val_set)
         if is_first():
             for line in box_advice(preset, train_set):
                 print(line, file=sys.stderr if line.startswith("warning") else sys.stdout)

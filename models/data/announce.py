@@ -22,3 +22,15 @@ def announce(data_set: DataSet) -> DataSet:
     for note in data_set.notes:
         print(f"note: {name}: {note}", file=sys.stderr)
     return data_set
+
+
+def announce_shared(train_set: DataSet, other: DataSet) -> None:
+    """Say on stderr if images of `other`, on which AP is measured, are trained on."""
+    trained_on = {sample.image_path.resolve() for sample in train_set.samples}
+    num_shared = sum(sample.image_path.resolve() in trained_on for sample in other.samples)
+    if num_shared and is_first():
+        print(
+            f"warning: {num_shared} of the {len(other.samples)} images of {other.name}/{other.split} are trained on "
+            "too: the AP on them says nothing about new images",
+            file=sys.stderr,
+        )

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from models.command_line import Once, add_data, add_device, add_workers, comma_separated, count_from
-from models.data.announce import announce
+from models.data.announce import announce, announce_shared
 from models.data.data_set import MAX_PIXELS, DataError
 from models.data.loader import choose_num_workers
 from models.data.open import open_data_set, open_data_sets
@@ -89,6 +89,7 @@ def run_ablation(options: argparse.Namespace) -> None:
     preset = override(find_preset(options.preset), options.set)
     train_set = announce(open_data_sets(options.data, options.split or ["train"]))
     test_set = announce(open_data_set(options.data[0], options.test_split or "test", train_set.classes))
+    announce_shared(train_set, test_set)
     text = ablate(
         preset,
         train_set,
