@@ -1,12 +1,6 @@
 """All presets by name."""
 
-from models.presets.passd import (
-    PASSD_320_MOBILENET_BCCD,
-    PASSD_320_MOBILENET_FINETUNE,
-    PASSD_MODELS,
-    PASSD_VOC,
-    passd_coco,
-)
+from models.presets.passd import PASSD_320_MOBILENET_FINETUNE, PASSD_MODELS, PASSD_VOC, passd_coco
 from models.presets.preset import Preset, PresetError
 from models.presets.retinanet import MULTISCALE, RETINANETS
 
@@ -16,7 +10,6 @@ PRESETS = {
         *PASSD_VOC,
         *(passd_coco(name, model) for name, model in PASSD_MODELS.items()),
         PASSD_320_MOBILENET_FINETUNE,
-        PASSD_320_MOBILENET_BCCD,
         *RETINANETS,
         *MULTISCALE,
     )

@@ -68,14 +68,3 @@ PASSD_320_MOBILENET_FINETUNE = Preset(
     AugmentConfig(expand_probability=0.3, expand_max=2.0, crop_min=0.5),
     init="imagenet",
 )
-
-# The default model's; that one started from scratch. The smallest default box is 24 px, the size of platelets. The
-# augmentation changes sizes little, because cells have similar sizes, and flips vertically, because they have no up and
-# down. AP50 on the validation split is 0.43 with 200 candidates and 0.55 with 800.
-PASSD_320_MOBILENET_BCCD = Preset(
-    "passd-320-mobilenet-bccd",
-    PASSDConfig("mobilenet", 320, box_size=3.0, max_candidates=1000),
-    dataclasses.replace(PASSD_320_MOBILENET_FINETUNE.optim, lr=2e-3, epochs=50, warmup_epochs=0.5, warmup_steps=0),
-    AugmentConfig(expand_probability=0.3, expand_max=1.5, crop_min=0.5, vertical_flip=0.5),
-    init="imagenet",
-)

@@ -80,6 +80,8 @@ def train(
     if is_first():
         print(plan(preset, len(train_set.samples), device, run.epoch), *notes, sep="\n")
         keep_lines(log, run.epoch)
+    if run.epoch >= preset.optim.epochs:
+        return
     batches = batches_of_run(preset, train_set, run.epoch, num_workers, device)
     num_steps = steps_per_epoch(len(train_set.samples), preset.optim.batch_size)
     while run.epoch < preset.optim.epochs:
