@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.nn.parallel import DistributedDataParallel
 
+from models.data.data_set import DataSet
 from models.distributed import broadcast_tensors, is_first, num_processes
 from models.layers.batch_norm import synchronise_batch_norm
 from models.optim.mixed_precision import make_scaler
@@ -83,6 +84,15 @@ def check_batch(optim: OptimConfig, num_images: int) -> None:
         raise TrainingError(
             f"{num_images} images in batches of {optim.batch_size} cannot be shared by {num_processes()} processes in "
             f"{optim.accumulate} parts; lower optim.accumulate or start fewer processes"
+        )
+
+
+def check_validation(val_set: DataSet | None) -> None:
+    """Raise TrainingError if AP, which chooses the best checkpoint, cannot be measured on the validation split."""
+    if val_set and all(sample.is_uncounted.all() for sample in val_set.samples):
+        raise TrainingError(
+            f"{val_set.name}/{val_set.split}: all its objects are difficult or crowds, which AP does not count; "
+            "choose another --val-split, or train without one"
         )
 
 

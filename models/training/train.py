@@ -33,7 +33,16 @@ from models.training.origin import describe_data
 from models.training.plan import plan
 from models.training.plot import plot_run
 from models.training.resume import restore
-from models.training.run_state import Run, TrainingError, check_batch, check_norms, new_run, parallel, save
+from models.training.run_state import (
+    Run,
+    TrainingError,
+    check_batch,
+    check_norms,
+    check_validation,
+    new_run,
+    parallel,
+    save,
+)
 from service.detection.fit import fit
 
 
@@ -62,6 +71,7 @@ def train(
         if best.exists() and not resume:
             raise TrainingError(f"{best} exists, and this run would replace it: move it, or choose another --out")
     check_batch(preset.optim, len(train_set.samples))
+    check_validation(val_set)
     run = new_run(preset, train_set.classes, device, pretrained=not resume)
     check_norms(run.model, preset.optim, len(train_set.samples))
     spec = preset.model.input_spec
@@ -76,12 +86,19 @@ def train(
     notes = []
     if resume:
         notes = restore(run, broadcast(read_checkpoint(last) if is_first() else None), last, preset, origin)
-    forward = parallel(run.model)
+    is_done = run.epoch >= preset.optim.epochs
     if is_first():
-        print(plan(preset, len(train_set.samples), device, run.epoch), *notes, sep="\n")
         keep_lines(log, run.epoch)
-    if run.epoch >= preset.optim.epochs:
+        if is_done:
+            print(
+                f"nothing is left to train: {last} is of epoch {run.epoch}, and optim.epochs is {preset.optim.epochs}; "
+                "a larger --epochs continues that run"
+            )
+        else:
+            print(plan(preset, len(train_set.samples), device, run.epoch), *notes, sep="\n")
+    if is_done:
         return
+    forward = parallel(run.model)
     batches = batches_of_run(preset, train_set, run.epoch, num_workers, device)
     num_steps = steps_per_epoch(len(train_set.samples), preset.optim.batch_size)
     while run.epoch < preset.optim.epochs:
@@ -99,8 +116,8 @@ def train(
             line["measures"] = {name: round(value, 5) for name, value in evaluation.measures.items()}
             value = evaluation.measures[preset.best_by]
             tqdm.write(f"epoch {run.epoch}: {preset.best_by} on {val_set.split} {value:.4f} ({evaluation.summary})")
-            is_best = value > run.best_ap or not best.exists()
-            run.best_ap = max(run.best_ap, value)
+            is_best = value > run.best_ap or not best.exists()  # a lost one is not compared with
+            run.best_ap = value if is_best else run.best_ap
         else:
             is_best = val_set is None
         line["seconds"] = round(time.perf_counter() - started, 2)
