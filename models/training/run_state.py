@@ -1,5 +1,6 @@
 """The state of a training run: how it is created, saved and restored."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,4 +121,8 @@ def parallel(model: nn.Module) -> nn.Module:
 
     All processes compute the same buffers, because batch norm is synchronised.
     """
-    return DistributedDataParallel(model, broadcast_buffers=False) if num_processes() > 1 else model
+    if num_processes() == 1:
+        return model
+    with warnings.catch_warnings():  # torch 2.13 renames broadcast_buffers, and 2.9 does not have the new name
+        warnings.simplefilter("ignore", FutureWarning)
+        return DistributedDataParallel(model, broadcast_buffers=False)

@@ -273,6 +273,7 @@ def test_two_processes_of_torchrun_train_like_one_from_a_file_of_weights(voc_tre
         command, capture_output=True, text=True, timeout=600, env=os.environ | {"OMP_NUM_THREADS": "1"}
     )
     assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
     assert done.stdout.count("voc/train: 6 images") == 1  # only the first process prints
     [one], [two] = log_of(tmp_path / "one"), log_of(tmp_path / "two")
     assert two["losses"] == pytest.approx(one["losses"], abs=2e-5)
