@@ -146,10 +146,9 @@ def run_train(options: argparse.Namespace) -> None:
     init = "none" if options.init_from else options.init
     short = {"optim.epochs": options.epochs, "init": init, "init_from": options.init_from}
     settings = options.set + [f"{name}={value}" for name, value in short.items() if value is not None]
-    preset = override(find_preset(options.preset), settings)
+    new = None if options.resume else find_preset(options.preset)
     with process_group(options.device) as device:
-        if options.resume:
-            preset = override(saved_preset(options.out / "last.pt", preset.name), settings)
+        preset = override(new or saved_preset(options.out / "last.pt", options.preset), settings)
         train_set, val_set = announce(open_data_sets(options.data, options.split or ["trainval"])), None
         if options.val_split:
             val_set = announce(open_data_set(options.data[0], options.val_split, train_set.classes))

@@ -1,4 +1,4 @@
-"""The checkpoint with the best AP on the validation split, and runs that have nothing to choose by or to train."""
+"""The checkpoint with the best AP on the validation split, and runs that are resumed when they are complete."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.__main__ import main
 from models.data.open import open_data_set
 from models.presets.catalogue import find_preset
 from models.presets.overrides import override
@@ -51,3 +52,17 @@ def test_a_run_with_nothing_left_to_train_says_so(
             f"nothing is left to train: {tmp_path / 'last.pt'} is of epoch 2, and optim.epochs is {epochs}; "
             "a larger --epochs continues that run\n"
         )
+
+
+def test_a_run_of_a_preset_that_no_longer_exists_is_resumed(
+    voc_tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(replace(preset(1), name="gone"), open_data_set(voc_tree, "train"), None, tmp_path, num_workers=0)
+    capsys.readouterr()
+    options = ["--data", str(voc_tree), "--split", "train", "--out", str(tmp_path), "--device", "cpu"]
+    assert main(["train", "gone", *options, "--resume"]) == 0
+    assert "nothing is left to train" in capsys.readouterr().out
+    assert main(["train", "passd-320-mobilenet", *options, "--resume"]) == 1
+    assert "that run is of gone, not of passd-320-mobilenet; resume it as gone" in capsys.readouterr().err
+    assert main(["train", "gone", *options]) == 1
+    assert "no preset 'gone'" in capsys.readouterr().err
