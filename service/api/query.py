@@ -41,9 +41,9 @@ def options_of(query: DetectQuery, model: ServedModel) -> Options:
     elif query.nms is not None:
         changes["method"] = None if query.nms == "none" else query.nms
     if query.classes:
-        changes["labels"] = frozenset(label_of(name, model) for name in listed(query.classes)) or None
+        changes["labels"] = frozenset(label_of(name, model) for name in listed(query.classes, model.classes)) or None
     if query.class_thresholds:
-        pairs = (item.rpartition(":") for item in listed(query.class_thresholds))
+        pairs = (item.rpartition(":") for item in listed(query.class_thresholds, model.classes))
         changes["label_thresholds"] = {label_of(name, model): threshold_of(name, value) for name, _, value in pairs}
     return replace(options, **changes)
 
@@ -55,9 +55,11 @@ def label_of(name: str, model: ServedModel) -> int:
     return model.classes.index(name)
 
 
-def listed(items: Sequence[str]) -> list[str]:
-    """The single values of a repeated parameter, each with commas inside."""
-    return [part for item in items for part in item.split(",") if part]
+def listed(items: Sequence[str], classes: Sequence[str]) -> list[str]:
+    """The single values of a repeated parameter, each a list with commas, or one class whose name has commas."""
+    is_whole = [item in classes or item.rpartition(":")[0] in classes for item in items]
+    parts = [[item] if whole else item.split(",") for item, whole in zip(items, is_whole, strict=True)]
+    return [part for values in parts for part in values if part]
 
 
 def threshold_of(name: str, value: str) -> float:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from service.api.query import listed
 from service.api.schemas import DetectResponse
 from tests.asgi_client import AsgiClient
 from tests.service.served_app import GOLDEN, HALF_RED, labels, problem
@@ -39,6 +40,12 @@ def test_max_detections_keeps_the_best(client: AsgiClient) -> None:
 )
 def test_only_the_requested_classes_are_answered(client: AsgiClient, query: str, expected: list[str]) -> None:
     assert labels(client.post(f"/detect?{query}", content=GOLDEN)) == expected
+
+
+def test_a_class_with_a_comma_in_its_name_is_given_by_a_parameter_of_its_own() -> None:
+    classes = ("red", "green", "ace, of: hearts")
+    assert listed(["red,green", "ace, of: hearts"], classes) == ["red", "green", "ace, of: hearts"]
+    assert listed(["ace, of: hearts:0.5", "red:1,green:0"], classes) == ["ace, of: hearts:0.5", "red:1", "green:0"]
 
 
 def test_an_unknown_class_is_a_422_that_lists_the_known_ones(client: AsgiClient) -> None:
