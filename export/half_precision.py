@@ -13,7 +13,17 @@ from export.errors import ExportError
 from service.engines.tensorrt.plugin import OPERATOR
 
 GEOMETRY = 1  # the index of OffsetConv's input that stays fp32
-CARRIERS = {"Add", "Concat", "MaxPool", "Relu", "Reshape", "Resize", "Split", "Transpose"}  # fp16 if their inputs are
+CARRIERS = {
+    "Add",
+    "Clip",
+    "Concat",
+    "MaxPool",
+    "Relu",
+    "Reshape",
+    "Resize",
+    "Split",
+    "Transpose",
+}  # fp16 if their inputs are
 SHAPED = {"Reshape", "Resize", "Split"}  # only the first input of these is data
 
 

@@ -1,17 +1,22 @@
 """MobileNet v1 as a base network."""
 
+from typing import Literal
+
 from torch import Tensor, nn
 
 from models.layers.convolution import initialise_from_scratch
+
+Activation = Literal["relu", "relu6"]
 
 
 class MobileNet(nn.Module):
     """MobileNet v1 (Howard et al. 2017) with three or four levels.
 
-    The fourth level is an extra depthwise-separable block of 512 channels (PASSD §4).
+    The fourth level is an extra depthwise-separable block of 512 channels (PASSD §4). The paper says ReLU; the weights
+    that its authors published are of a network with ReLU6.
     """
 
-    def __init__(self, num_levels: int = 4) -> None:
+    def __init__(self, num_levels: int = 4, activation: Activation = "relu") -> None:
         super().__init__()
         self.strides = (8, 16, 32, 64)[:num_levels]
         self.channels = (256, 512, 1024, 512)[:num_levels]
@@ -31,6 +36,8 @@ class MobileNet(nn.Module):
             ]
         )
         self.extra = depthwise_separable(1024, 512, 2) if num_levels == 4 else None
+        if activation == "relu6":
+            limit_activations(self)
         initialise_from_scratch(self)
 
     def forward(self, images: Tensor) -> list[Tensor]:
@@ -52,3 +59,11 @@ def depthwise_separable(in_channels: int, out_channels: int, stride: int) -> nn.
         nn.BatchNorm2d(out_channels),
         nn.ReLU(inplace=True),
     )
+
+
+def limit_activations(network: nn.Module) -> None:
+    """Replace each ReLU by ReLU6."""
+    for block in list(network.modules()):
+        for name, layer in block.named_children():
+            if isinstance(layer, nn.ReLU):
+                setattr(block, name, nn.ReLU6(inplace=True))

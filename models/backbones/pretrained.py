@@ -35,6 +35,8 @@ def initialise(backbone: Backbone, name: BackboneName, source: str) -> None:
     if source == "none":
         check_trainable(backbone, name)
         return
+    if source == "imagenet":
+        check_activation(backbone)
     path = imagenet_weights(backbone, name) if source == "imagenet" else Path(source)
     content = read_weights(path)
     if name == "mobilenet" and source == "imagenet":
@@ -78,6 +80,15 @@ def check_trainable(backbone: Backbone, name: BackboneName) -> None:
         f"--init none: {name} has frozen layers, which would keep their random weights; add {' '.join(settings)}, "
         "or choose --init imagenet or --init FILE"
     )
+
+
+def check_activation(backbone: Backbone) -> None:
+    """Raise PretrainedError if MobileNet has plain ReLUs: its ImageNet weights were trained with ReLU6."""
+    if isinstance(backbone, MobileNet) and any(isinstance(layer, nn.ReLU) for layer in backbone.modules()):
+        raise PretrainedError(
+            "--init imagenet: MobileNet's weights were trained with ReLU6, and this network has ReLU; "
+            "add --set model.backbone_activation=relu6, or train from scratch with --init none"
+        )
 
 
 def imagenet_weights(backbone: Backbone, name: BackboneName) -> Path:

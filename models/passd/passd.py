@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from models.backbones.build import BackboneName, build_backbone
 from models.backbones.freeze import freeze_stages
+from models.backbones.mobilenet import Activation
 from models.boxes.anchors import box_strides, default_boxes
 from models.boxes.geometry import cxcywh_to_xyxy, decode, encode, xyxy_to_cxcywh
 from models.boxes.matching import match
@@ -36,6 +37,7 @@ class PASSDConfig:
     input_size: int
     box_size: float = 4.0  # side of a default box divided by its level's stride, PASSD §5
     box_scales: tuple[float, ...] = (1.0, 2 ** (1 / 3), 2 ** (2 / 3))  # PASSD §5; MS COCO: 2^-1/3, 1, 2^1/3
+    backbone_activation: Activation = "relu"  # MobileNet's ImageNet weights need relu6
     num_frozen_stages: int = 0  # of a pretrained base network; the paper trains all
     num_levels: int = 4  # feature maps from stride 8 on; 5 for an input of 768 pixels, PASSD footnote 1
     new_conv_norm: Norm = "bn"
@@ -109,7 +111,9 @@ class PASSD(nn.Module):
         super().__init__()
         self.config = config
         self.classes = classes
-        self.backbone = build_backbone(config.backbone, config.num_levels, config.new_conv_norm)
+        self.backbone = build_backbone(
+            config.backbone, config.num_levels, config.new_conv_norm, config.backbone_activation
+        )
         freeze_stages(self.backbone, config.num_frozen_stages)
         self.strides: tuple[int, ...] = self.backbone.strides
         if config.input_size % self.strides[-1]:

@@ -13,7 +13,7 @@ PASSD_MODELS = {  # PASSD, Tables 4 to 7
     "passd-320-resnet101": PASSDConfig("resnet101", 320),
     "passd-512-resnet101": PASSDConfig("resnet101", 512),
     "passd-768-resnet101": PASSDConfig("resnet101", 768, num_levels=5),
-    "passd-320-mobilenet": PASSDConfig("mobilenet", 320),
+    "passd-320-mobilenet": PASSDConfig("mobilenet", 320, backbone_activation="relu6"),
     "passd-320-vgg16bn": PASSDConfig("vgg16bn", 320),
 }
 
@@ -52,7 +52,9 @@ PASSD_VOC = [passd_voc(name, model) for name, model in PASSD_MODELS.items()]
 # objects.
 PASSD_320_MOBILENET_FINETUNE = Preset(
     "passd-320-mobilenet-finetune",
-    PASSDConfig("mobilenet", 320, num_frozen_stages=1, min_negatives=16, max_candidates=1000),
+    dataclasses.replace(
+        PASSD_MODELS["passd-320-mobilenet"], num_frozen_stages=1, min_negatives=16, max_candidates=1000
+    ),
     OptimConfig(
         optimizer="adamw",
         lr=1e-3,

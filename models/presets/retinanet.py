@@ -74,7 +74,13 @@ def retinanet_mobilenet(name: str, branches: Branches) -> Preset:
     All its stages are trained. The towers have no norms: half the learning rate and a longer warm-up prevent their
     first steps from overshooting.
     """
-    model = RetinaNetConfig("mobilenet", 320, branches, backbone_norm="batch", channels=128, num_frozen_stages=0)
+    model = RetinaNetConfig(
+        *("mobilenet", 320, branches),
+        backbone_norm="batch",
+        backbone_activation="relu6",
+        channels=128,
+        num_frozen_stages=0,
+    )
     recipe = PASSD_320_MOBILENET_FINETUNE
     optim = dataclasses.replace(recipe.optim, lr=5e-4, warmup_epochs=2.0)
     return dataclasses.replace(recipe, name=name, model=model, optim=optim, nms="hard", nms_iou=0.5)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from models.backbones.build import BackboneName, build_backbone
 from models.backbones.freeze import freeze_stages
+from models.backbones.mobilenet import Activation
 from models.candidates import best_candidates, best_of_levels
 from models.detector import Targets
 from models.layers.batch_norm import freeze_batch_norm
@@ -38,6 +39,7 @@ class RetinaNetConfig:
     anchor_free_weight: float = 0.5  # FSAF §3.4, lambda
     force_best_match: bool = True  # as in Detectron; each object that overlaps an anchor has one of its own
     backbone_norm: Literal["frozen", "batch"] = "frozen"  # as in Detectron; "batch" if there is no pretraining
+    backbone_activation: Activation = "relu"  # MobileNet's ImageNet weights need relu6
     channels: int = 256  # of the pyramid and the towers, RetinaNet §4
     tower_depth: int = 4  # RetinaNet §4
     max_candidates: int = 1000  # of all levels
@@ -79,7 +81,7 @@ class RetinaNet(nn.Module):
             raise ValueError(
                 f"input_size is {config.input_size}; it must be a multiple of {TOP_DOWN_STRIDE}, the stride of C5"
             )
-        self.backbone = build_backbone(config.backbone, num_levels=3, new_conv_norm="none")
+        self.backbone = build_backbone(config.backbone, 3, "none", config.backbone_activation)
         if config.backbone_norm == "frozen":
             freeze_batch_norm(self.backbone)
         freeze_stages(self.backbone, config.num_frozen_stages)

@@ -48,12 +48,12 @@ def tf_slim_layer(constants: dict[str, np.ndarray], x: Tensor, name: str, paddin
     else:
         x = F.conv2d(x, own["weights"].permute(3, 2, 0, 1), padding=padding)
     mean, variance = own["moving_mean"], own["moving_variance"]
-    return F.relu(F.batch_norm(x, mean, variance, own["gamma"], own["beta"], eps=1e-3))
+    return F.relu6(F.batch_norm(x, mean, variance, own["gamma"], own["beta"], eps=1e-3))
 
 
 def test_converted_layers_compute_what_those_of_tf_slim_compute(constants: dict[str, np.ndarray]) -> None:
     torch.manual_seed(0)
-    backbone = build_backbone("mobilenet", 3, "bn").eval()
+    backbone = build_backbone("mobilenet", 3, "bn", "relu6").eval()
     backbone.load_state_dict(convert(constants))
     first = backbone.get_submodule("stages.0")
     stem, block = first.get_submodule("0"), first.get_submodule("1")
@@ -151,7 +151,7 @@ def test_imagenet_starts_from_the_published_weights_and_from_no_others(
     path = tmp_path / "hub" / "checkpoints" / GRAPH
     path.parent.mkdir(parents=True)
     path.write_bytes(graph(constants))
-    backbone = build_backbone("mobilenet", 4, "bn")
+    backbone = build_backbone("mobilenet", 4, "bn", "relu6")
     converted = convert(constants)
     expected = f"{re.escape(str(path))}: the SHA-256 .* is {hash_of(converted)[:8]}…, expected {SHA256[:8]}…; delete"
     with pytest.raises(PretrainedError, match=expected):
@@ -161,6 +161,12 @@ def test_imagenet_starts_from_the_published_weights_and_from_no_others(
     initialise(backbone, "mobilenet", "imagenet")
     for name, tensor in backbone.state_dict().items():
         assert torch.equal(tensor, (converted | extra)[name]), name
+
+
+def test_plain_relus_are_refused_with_the_published_weights() -> None:
+    backbone = build_backbone("mobilenet", 4, "bn")
+    with pytest.raises(PretrainedError, match=r"trained with ReLU6, .*; add --set model\.backbone_activation=relu6"):
+        initialise(backbone, "mobilenet", "imagenet")
 
 
 @pytest.mark.skipif(not PUBLISHED.is_file(), reason="no published graph; set MOBILENET_GRAPH to its .pb or .tgz")
