@@ -13,17 +13,8 @@ from export.errors import ExportError
 from service.engines.tensorrt.plugin import OPERATOR
 
 GEOMETRY = 1  # the index of OffsetConv's input that stays fp32
-CARRIERS = {
-    "Add",
-    "Clip",
-    "Concat",
-    "MaxPool",
-    "Relu",
-    "Reshape",
-    "Resize",
-    "Split",
-    "Transpose",
-}  # fp16 if their inputs are
+# fp16 if their inputs are; of Clip, which ReLU6 is, the bounds are constants
+CARRIERS = {"Add", "Clip", "Concat", "MaxPool", "Relu", "Reshape", "Resize", "Split", "Transpose"}
 SHAPED = {"Reshape", "Resize", "Split"}  # only the first input of these is data
 
 
@@ -73,12 +64,16 @@ class _Rewriting:
         if node.op_type in ("Conv", OPERATOR):
             data = [i for i, name in enumerate(node.input) if name and not (node.op_type == OPERATOR and i == GEOMETRY)]
         elif node.op_type in CARRIERS:
-            data = [0] if node.op_type in SHAPED else list(range(len(node.input)))
-            data = data if all(node.input[i] in self.computed_in_half for i in data) else []
+            data = [0] if node.op_type in SHAPED else [i for i, name in enumerate(node.input) if name]
+            deciding = data[:1] if node.op_type == "Clip" else data
+            data = data if all(node.input[i] in self.computed_in_half for i in deciding) else []
         else:
             data = []
             if node.op_type == "Cast" and _stored_as_half(node, self.constants):
                 self.halves[node.output[0]] = node.input[0]
+            elif node.op_type == "Cast" and node.input[0] in self.constants:  # a bound of Clip
+                self.constants[node.output[0]] = _cast_constant(self.constants[node.input[0]], node)
+                return
         for i, name in enumerate(node.input):
             if i in data:
                 new.input[i] = self.in_half(name)
@@ -121,6 +116,13 @@ def _half_constant(tensor: TensorProto, name: str) -> TensorProto:
     if not largest <= float(np.finfo(np.float16).max):
         raise ExportError(f"{tensor.name}: a value of {largest:g} does not fit fp16; build with --precision fp32")
     return numpy_helper.from_array(values.astype(np.float16), name)
+
+
+def _cast_constant(tensor: TensorProto, cast: NodeProto) -> TensorProto:
+    (to,) = [attribute.i for attribute in cast.attribute if attribute.name == "to"]
+    return numpy_helper.from_array(
+        numpy_helper.to_array(tensor).astype(helper.tensor_dtype_to_np_dtype(to)), cast.output[0]
+    )
 
 
 def _used(nodes: list[NodeProto], wanted: set[str]) -> list[NodeProto]:

@@ -7,13 +7,16 @@ IN_FULL = ("Div", "Exp", "Mul", "Sigmoid", "Softmax", "Tanh", "TopK")
 
 
 def assert_only_convolutions_are_half(model: onnx.ModelProto) -> None:
-    """Convolutions are fp16, and everything that computes boxes and scores is fp32."""
+    """Convolutions and the ReLUs after them are fp16, and everything that computes boxes and scores is fp32."""
     types = element_types(model)
+    convolved = {node.output[0] for node in model.graph.node if node.op_type == "Conv"}
     for node in model.graph.node:
         if node.op_type == "Conv":
             assert {types[name] for name in node.input if name} == {TensorProto.FLOAT16}
         elif node.op_type == "OffsetConv":
             assert [types[name] for name in node.input] == [TensorProto.FLOAT16, TensorProto.FLOAT, TensorProto.FLOAT16]
+        elif node.op_type in ("Relu", "Clip") and node.input[0] in convolved:
+            assert {types[name] for name in node.input} == {TensorProto.FLOAT16}
         elif node.op_type in IN_FULL:
             assert TensorProto.FLOAT16 not in {types[name] for name in node.input}, node.op_type
     outputs = [types[output.name] for output in model.graph.output]

@@ -40,6 +40,14 @@ def test_a_number_of_levels_that_a_network_does_not_have_is_refused(name: Backbo
         build_backbone(name, num_levels, "bn")
 
 
+def test_mobilenet_has_one_activation_everywhere_and_the_others_have_relu() -> None:
+    with torch.device("meta"):
+        layers = [type(layer) for layer in build_backbone("mobilenet", 4, "bn", "relu6").modules()]
+        assert (layers.count(nn.ReLU6), layers.count(nn.ReLU)) == (29, 0)
+        with pytest.raises(ValueError, match="backbone_activation is relu6; resnet50 has relu"):
+            build_backbone("resnet50", 4, "bn", "relu6")
+
+
 def norm_keys(prefix: str) -> set[str]:
     return {f"{prefix}.{key}" for key in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")}
 

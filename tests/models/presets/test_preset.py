@@ -23,13 +23,15 @@ def test_a_preset_is_read_back_from_its_json(name: str) -> None:
 def test_all_networks_but_vgg16_with_batch_norm_start_from_imagenet() -> None:
     from_scratch = {preset.model.backbone for preset in PRESETS.values() if preset.init == "none"}
     assert from_scratch == {"vgg16bn"}  # PASSD §6.1, §7.3.2
-    assert {preset.init for preset in PRESETS.values() if preset.model.backbone == "mobilenet"} == {"imagenet"}
+    mobilenets = [preset for preset in PRESETS.values() if preset.model.backbone == "mobilenet"]
+    assert {(preset.init, preset.model.backbone_activation) for preset in mobilenets} == {("imagenet", "relu6")}
 
 
 def test_json_without_newer_fields_gets_their_defaults() -> None:
     text = '{"name": "old", "model": {"backbone": "mobilenet", "input_size": 320}, "optim": {"lr": 0.1}, "augment": {}}'
     preset = preset_from_json(text)
     assert isinstance(preset.model, PASSDConfig)
+    assert preset.model.backbone_activation == "relu"  # that of all networks then
     assert (preset.model.box_size, preset.optim.lr, preset.optim.epochs) == (4.0, 0.1, OptimConfig().epochs)
 
 
