@@ -91,7 +91,7 @@ def test_changed_hyperparameters_apply_and_are_named(optimizer: str, tmp_path: P
         ("optim.batch_size=4", "optim.batch_size was 8 and is 4 from here on"),
         ("optim.epochs=60", "optim.epochs was 30 and is 60 from here on"),
         ("optim.ema=0.99", "optim.ema was 0.9 and is 0.99 from here on"),
-        ("augment.vertical_flip=0.0", "augment.vertical_flip was 0.5 and is 0.0 from here on"),
+        ("augment.vertical_flip=0.5", "augment.vertical_flip was 0.0 and is 0.5 from here on"),
     ],
 )
 def test_what_may_change_is_named(setting: str, note: str, run: Run, interrupted: Path) -> None:
