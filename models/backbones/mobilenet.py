@@ -1,5 +1,6 @@
 """MobileNet v1 as a base network."""
 
+from functools import partial
 from typing import Literal
 
 from torch import Tensor, nn
@@ -7,6 +8,7 @@ from torch import Tensor, nn
 from models.layers.convolution import initialise_from_scratch
 
 Activation = Literal["relu", "relu6"]
+LAYERS: dict[Activation, type[nn.ReLU | nn.ReLU6]] = {"relu": nn.ReLU, "relu6": nn.ReLU6}
 
 
 class MobileNet(nn.Module):
@@ -20,24 +22,25 @@ class MobileNet(nn.Module):
         super().__init__()
         self.strides = (8, 16, 32, 64)[:num_levels]
         self.channels = (256, 512, 1024, 512)[:num_levels]
-        stem = nn.Sequential(nn.Conv2d(3, 32, 3, 2, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU(inplace=True))
+        block = partial(depthwise_separable, activation=activation)
+        stem = nn.Sequential(
+            nn.Conv2d(3, 32, 3, 2, 1, bias=False), nn.BatchNorm2d(32), LAYERS[activation](inplace=True)
+        )
         self.stages = nn.ModuleList(
             [
                 nn.Sequential(
                     stem,
-                    depthwise_separable(32, 64, 1),
-                    depthwise_separable(64, 128, 2),
-                    depthwise_separable(128, 128, 1),
-                    depthwise_separable(128, 256, 2),
-                    depthwise_separable(256, 256, 1),
+                    block(32, 64, 1),
+                    block(64, 128, 2),
+                    block(128, 128, 1),
+                    block(128, 256, 2),
+                    block(256, 256, 1),
                 ),
-                nn.Sequential(depthwise_separable(256, 512, 2), *(depthwise_separable(512, 512, 1) for _ in range(5))),
-                nn.Sequential(depthwise_separable(512, 1024, 2), depthwise_separable(1024, 1024, 1)),
+                nn.Sequential(block(256, 512, 2), *(block(512, 512, 1) for _ in range(5))),
+                nn.Sequential(block(512, 1024, 2), block(1024, 1024, 1)),
             ]
         )
-        self.extra = depthwise_separable(1024, 512, 2) if num_levels == 4 else None
-        if activation == "relu6":
-            limit_activations(self)
+        self.extra = block(1024, 512, 2) if num_levels == 4 else None
         initialise_from_scratch(self)
 
     def forward(self, images: Tensor) -> list[Tensor]:
@@ -49,21 +52,13 @@ class MobileNet(nn.Module):
         return maps
 
 
-def depthwise_separable(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
-    """MobileNet's block: depthwise 3x3, then pointwise 1x1, each with batch norm and ReLU."""
+def depthwise_separable(in_channels: int, out_channels: int, stride: int, activation: Activation) -> nn.Sequential:
+    """MobileNet's block: depthwise 3x3, then pointwise 1x1, each with batch norm and the activation."""
     return nn.Sequential(
         nn.Conv2d(in_channels, in_channels, 3, stride, 1, groups=in_channels, bias=False),
         nn.BatchNorm2d(in_channels),
-        nn.ReLU(inplace=True),
+        LAYERS[activation](inplace=True),
         nn.Conv2d(in_channels, out_channels, 1, bias=False),
         nn.BatchNorm2d(out_channels),
-        nn.ReLU(inplace=True),
+        LAYERS[activation](inplace=True),
     )
-
-
-def limit_activations(network: nn.Module) -> None:
-    """Replace each ReLU by ReLU6."""
-    for block in list(network.modules()):
-        for name, layer in block.named_children():
-            if isinstance(layer, nn.ReLU):
-                setattr(block, name, nn.ReLU6(inplace=True))

@@ -57,9 +57,11 @@ def label_of(name: str, model: ServedModel) -> int:
 
 def listed(items: Sequence[str], classes: Sequence[str]) -> list[str]:
     """The single values of a repeated parameter, each a list with commas, or one class whose name has commas."""
-    is_whole = [item in classes or item.rpartition(":")[0] in classes for item in items]
-    parts = [[item] if whole else item.split(",") for item, whole in zip(items, is_whole, strict=True)]
-    return [part for values in parts for part in values if part]
+    values: list[str] = []
+    for item in items:
+        is_whole = item in classes or item.rpartition(":")[0] in classes
+        values += [item] if is_whole else item.split(",")
+    return [value for value in values if value]
 
 
 def threshold_of(name: str, value: str) -> float:
