@@ -7,7 +7,7 @@ import numpy as np
 from service.bundle import InputSpec
 from service.engines.protocol import Candidates
 
-COMPARED_SCORE = 0.05  # candidates with a lower score are noise
+COMPARED_SCORE = 0.05  # candidates with a lower score are noise, unless the best one scores hardly more
 # If a box scores at most this much more than the last candidate, rounding decides whether another engine keeps the box.
 CUT_OFF_MARGIN = 2e-4
 ROUNDED_CUT_OFF_MARGIN = 0.02  # the same for an engine in lower precision
@@ -35,6 +35,7 @@ def difference(
 ) -> Difference:
     """Pair each candidate of `reference` above COMPARED_SCORE with the nearest box of the same label in `other`.
 
+    If the best candidate of all images scores less than twice that, those above half of its score are compared.
     If `other` is cut off at a higher score, only candidates at least `margin` above that score are compared. Candidates
     are paired by position and not by rank, because two engines may order equal scores differently. With `inside`, the
     boxes of a pair are clipped to that input before they are compared, as a server clips its answers: a model at the
@@ -44,13 +45,14 @@ def difference(
     low = np.float32(0 if inside else -np.inf)
     boxes = scores = 0.0
     num_missing = 0
+    lowest = min(COMPARED_SCORE, reference.scores.max(initial=0) / 2)
     for image in range(len(reference.scores)):
         cut_off = other.scores[image].min(initial=1)
-        compared = max(COMPARED_SCORE, cut_off + margin if cut_off > 0 else 0)  # 0 is padding: nothing was cut off
+        compared = max(lowest, cut_off + margin if cut_off > 0 else 0)  # 0 is padding: nothing was cut off
         for box, score, label in zip(
             reference.boxes[image], reference.scores[image], reference.labels[image], strict=True
         ):
-            if score < compared:
+            if score <= 0 or score < compared:
                 continue
             is_peer = (other.labels[image] == label) & (other.scores[image] > 0)
             if not is_peer.any():

@@ -53,6 +53,13 @@ def test_candidates_with_the_score_of_noise_are_not_compared() -> None:
     assert difference(candidates((0, 0.9, 0), (50, 0.01, 1)), candidates((0, 0.9, 0))) == Difference(0, 0, 0)
 
 
+def test_the_best_candidates_of_a_weak_model_are_compared() -> None:
+    weak = candidates((0, 0.02, 0), (50, 0.005, 1))
+    assert difference(weak, candidates((3, 0.02, 0))) == Difference(3, 0, 0)
+    assert difference(weak, candidates((0, 0.02, 1))).num_missing == 1
+    assert difference(candidates(), candidates()) == Difference(0, 0, 0)
+
+
 def test_the_part_of_a_box_outside_the_input_does_not_count() -> None:
     spec = InputSpec(height=64, width=64, resize="stretch")
     some = candidates((-5, 0.9, 0), (60, 0.8, 0))
