@@ -44,7 +44,9 @@ def test_a_weight_too_large_for_half_precision_is_refused(built: Built) -> None:
 
 
 def test_a_trained_model_s_candidates_hardly_change(tmp_path: Path) -> None:
-    """The largest differences on images that the model was not trained on were 0.042 px and a score of 0.0013."""
+    """On 72 images that the model was not trained on, the largest differences were 0.38 px and a score of 0.019, and in
+    half of these images less than 0.19 px and 0.0075.
+    """
     bundle = read_bundle(DEFAULT_BUNDLES / "bccd-passd-320")
     golden = bundle.golden_path.read_bytes()
     half = half_bundle(bundle, tmp_path / "half")

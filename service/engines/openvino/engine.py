@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from service.bundle import Bundle
 from service.cores import has_amx, num_cores
+from service.engines.openvino.first_layers import keep_first_layers_in_fp32
 from service.engines.openvino.model import CORE, OpenvinoModel
 from service.engines.openvino.offset_conv import OffsetConv, offset_conv_extension, release
 from service.engines.protocol import Candidates, EngineError, Precision
@@ -20,9 +21,9 @@ NUMPY_TYPES = {"u8": "uint8", "i32": "int32", "f32": "float32"}
 class OpenvinoEngine:
     """Runs model.onnx of a bundle with OpenVINO, in fp32 or bf16.
 
-    In bf16 the inputs and outputs of the convolutions are bf16. On the path to an output, all layers after the last
-    convolution stay in fp32: OpenVINO does not change the precision of this tail. In our graphs the tail computes all
-    coordinates, from the proposals to top-k.
+    In bf16 the inputs and outputs of the convolutions are bf16, except in MobileNet's first layers. On the path to an
+    output, all layers after the last convolution stay in fp32: OpenVINO does not change the precision of this tail. In
+    our graphs the tail computes all coordinates, from the proposals to top-k.
     Each of the `num_streams` streams has its own `num_threads` threads and serves one call at a time.
     """
 
@@ -97,4 +98,7 @@ def read_model(model: Path | bytes, precision: Precision, operators: list[Offset
     """
     core = openvino.Core()
     core.add_extension(offset_conv_extension(precision, operators))
-    return core.read_model(model if isinstance(model, bytes) else str(model))
+    read = core.read_model(model if isinstance(model, bytes) else str(model))
+    if precision == "bf16":
+        keep_first_layers_in_fp32(read)
+    return read

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from export.parity import difference
 from service.bundle import read_bundle
-from service.cores import has_amx
 from service.detection.golden import check_golden
 from service.engines.open import open_engine
 from service.engines.protocol import Candidates, EngineError, Precision, describe
 from tests.service.engines.golden_images import DEFAULT, golden_images
+from tests.service.engines.openvino.bf16 import in_bf16
 
 pytestmark = pytest.mark.skipif(
     find_spec("openvino") is None, reason="OpenVINO is an optional engine: pip install .[cpu]"
@@ -30,19 +30,22 @@ def test_openvino_in_fp32_agrees_with_onnx_runtime(batch: int) -> None:
     assert not found.exceeds(boxes=1e-3, scores=1e-4), found
 
 
-@pytest.mark.skipif(not has_amx(), reason="without AMX OpenVINO emulates bf16 or computes it more slowly than fp32")
+@in_bf16
 @pytest.mark.parametrize("batch", [1, 5])
-def test_bf16_moves_boxes_by_less_than_a_pixel(batch: int) -> None:
+def test_bf16_moves_boxes_by_less_than_a_pixel(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    from service.engines.openvino import engine as openvino_engine
+
     bundle = read_bundle(DEFAULT)
     images = golden_images(batch)
     exact = open_engine(bundle, "openvino", precision="fp32", num_threads=1)(images)
+    monkeypatch.setattr(openvino_engine, "choose_precision", lambda *_, **__: "bf16")  # also where it is slow
     engine = open_engine(bundle, "openvino", num_threads=1)
     assert describe(engine) == "cpu, bf16"
     check_golden(bundle, engine)
     moved, changed = moves(exact, engine(images), score=0.5)
     assert 0 < np.median(moved) < 0.3
-    assert np.quantile(moved, 0.95) < 1
-    assert np.quantile(changed, 0.95) < 0.02
+    assert np.quantile(moved, 0.95) < 0.7
+    assert np.quantile(changed, 0.95) < 0.05
 
 
 def moves(exact: Candidates, other: Candidates, *, score: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

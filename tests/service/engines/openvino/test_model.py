@@ -9,29 +9,31 @@ import numpy as np
 import pytest
 
 from service.bundle import read_bundle
-from service.cores import has_amx
 from service.engines.open import open_engine
 from tests.service.engines.golden_images import DEFAULT
+from tests.service.engines.openvino.bf16 import in_bf16
 
 pytestmark = pytest.mark.skipif(
     find_spec("openvino") is None, reason="OpenVINO is an optional engine: pip install .[cpu]"
 )
 
 
-@pytest.mark.skipif(not has_amx(), reason="without AMX OpenVINO emulates bf16 or computes it more slowly than fp32")
+@in_bf16
 @pytest.mark.parametrize("size", [None, 1, 4])
-def test_all_that_follows_the_convolutions_stays_in_fp32_under_bf16(size: int | None) -> None:
+def test_what_is_computed_in_fp32_and_in_bf16(size: int | None) -> None:
     from service.engines.openvino.engine import read_model
     from service.engines.openvino.model import compile_model
 
     compiled = compile_model(read_model(DEFAULT / "model.onnx", "bf16", []), "bf16", 1, size=size)
-    precisions: dict[str, set[str]] = {}
-    for node in compiled.get_runtime_model().get_ops():
+    precisions: dict[str, list[str]] = {}
+    for node in compiled.get_runtime_model().get_ordered_ops():
         info = node.get_rt_info()
-        precisions.setdefault(info["layerType"].astype(str), set()).add(info["outputPrecisions"].astype(str))
-    assert precisions["Convolution"] == {"bf16"}
+        precisions.setdefault(info["layerType"].astype(str), []).append(info["outputPrecisions"].astype(str))
+    stem, depthwise, *others = precisions["Convolution"]
+    assert stem == depthwise == "f32"
+    assert set(others) == {"bf16"}
     for kind in ("Reference", "Softmax", "GatherElements"):
-        assert precisions[kind] == {"f32"}
+        assert set(precisions[kind]) == {"f32"}
     for name in ("node_tanh", "node_exp", "node_exp_1"):
         (node,) = (n for n in compiled.get_runtime_model().get_ops() if name in names(n))
         assert node.get_rt_info()["outputPrecisions"].astype(str) == "f32"
