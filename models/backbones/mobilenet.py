@@ -20,6 +20,7 @@ class MobileNet(nn.Module):
 
     def __init__(self, num_levels: int = 4, activation: Activation = "relu") -> None:
         super().__init__()
+        self.activation = activation
         self.strides = (8, 16, 32, 64)[:num_levels]
         self.channels = (256, 512, 1024, 512)[:num_levels]
         block = partial(depthwise_separable, activation=activation)

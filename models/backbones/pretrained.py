@@ -1,6 +1,7 @@
 """Initial weights of a base network: those of ImageNet, or those of a given file."""
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,15 @@ from torch import Tensor, nn
 
 from models.backbones.build import Backbone, BackboneName
 from models.backbones.download import DownloadError, PretrainedError, download, torch_cache
-from models.backbones.mobilenet import MobileNet
-from models.backbones.mobilenet_weights import GRAPH_SUFFIXES, check_published, imagenet_graph, read_graph
+from models.backbones.mobilenet import Activation, MobileNet
+from models.backbones.mobilenet_weights import (
+    GRAPH_SUFFIXES,
+    SHA256,
+    check_published,
+    hash_of,
+    imagenet_graph,
+    read_graph,
+)
 from models.backbones.resnet import ResNet
 from models.backbones.vgg import VGG16
 
@@ -36,9 +44,10 @@ def initialise(backbone: Backbone, name: BackboneName, source: str) -> None:
         check_trainable(backbone, name)
         return
     if source == "imagenet":
-        check_activation(backbone)
+        check_activation(backbone, "relu6", source)
     path = imagenet_weights(backbone, name) if source == "imagenet" else Path(source)
     content = read_weights(path)
+    check_activation(backbone, trained_activation(content, path), source)
     if name == "mobilenet" and source == "imagenet":
         check_published(content, path)
     if "format" in content:
@@ -82,13 +91,28 @@ def check_trainable(backbone: Backbone, name: BackboneName) -> None:
     )
 
 
-def check_activation(backbone: Backbone) -> None:
-    """Raise PretrainedError if MobileNet has plain ReLUs: its ImageNet weights were trained with ReLU6."""
-    if isinstance(backbone, MobileNet) and any(isinstance(layer, nn.ReLU) for layer in backbone.modules()):
+def check_activation(backbone: Backbone, trained: Activation | None, source: str) -> None:
+    """Raise PretrainedError if MobileNet does not have the activation that the weights of `source` were trained with.
+
+    They would load, but mean something else. None means that it is not known.
+    """
+    if isinstance(backbone, MobileNet) and trained not in (None, backbone.activation):
+        scratch = ", or train from scratch with --init none" if source == "imagenet" else ""
         raise PretrainedError(
-            "--init imagenet: MobileNet's weights were trained with ReLU6, and this network has ReLU; "
-            "add --set model.backbone_activation=relu6, or train from scratch with --init none"
+            f"--init {source}: these weights of MobileNet were trained with {trained}, and this network has "
+            f"{backbone.activation}; add --set model.backbone_activation={trained}{scratch}"
         )
+
+
+def trained_activation(content: dict[str, Any], path: Path) -> Activation | None:
+    """The activation of the network whose weights are the content of `path`; None if the content does not tell.
+
+    A checkpoint tells it; Google's graphs, and what is converted from the published one, have ReLU6.
+    """
+    if "format" in content:
+        activation: Activation = json.loads(content["preset"])["model"].get("backbone_activation", "relu")
+        return activation
+    return "relu6" if path.name.endswith(GRAPH_SUFFIXES) or hash_of(content) == SHA256 else None
 
 
 def imagenet_weights(backbone: Backbone, name: BackboneName) -> Path:

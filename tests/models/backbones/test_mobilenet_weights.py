@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models.backbones import mobilenet_weights
+from models.backbones import mobilenet_weights, pretrained
 from models.backbones.build import build_backbone
 from models.backbones.download import DownloadError, PretrainedError
 from models.backbones.mobilenet_weights import ARCHIVE, GRAPH, SHA256, convert, hash_of, imagenet_graph, read_graph
@@ -163,10 +163,18 @@ def test_imagenet_starts_from_the_published_weights_and_from_no_others(
         assert torch.equal(tensor, (converted | extra)[name]), name
 
 
-def test_plain_relus_are_refused_with_the_published_weights() -> None:
-    backbone = build_backbone("mobilenet", 4, "bn")
-    with pytest.raises(PretrainedError, match=r"trained with ReLU6, .*; add --set model\.backbone_activation=relu6"):
-        initialise(backbone, "mobilenet", "imagenet")
+def test_plain_relus_are_refused_with_the_published_weights(
+    constants: dict[str, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "graph.pb").write_bytes(graph(constants))
+    torch.save(convert(constants), tmp_path / "converted.pt")
+    monkeypatch.setattr(pretrained, "SHA256", hash_of(convert(constants)))
+    for source in ("imagenet", str(tmp_path / "graph.pb"), str(tmp_path / "converted.pt")):
+        with pytest.raises(
+            PretrainedError,
+            match=rf"--init {source}: .* trained with relu6, .*; add --set model\.backbone_activation=relu6",
+        ):
+            initialise(build_backbone("mobilenet", 4, "bn"), "mobilenet", source)
 
 
 @pytest.mark.skipif(not PUBLISHED.is_file(), reason="no published graph; set MOBILENET_GRAPH to its .pb or .tgz")

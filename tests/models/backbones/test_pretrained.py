@@ -185,14 +185,33 @@ def test_none_changes_nothing() -> None:
     assert all(torch.equal(before[key], tensor) for key, tensor in backbone.state_dict().items())
 
 
-def test_a_checkpoint_of_this_package_sets_the_whole_base_network(tmp_path: Path) -> None:
-    model = find_preset("passd-320-mobilenet").build(("a",))
+def write_filled(path: Path, *settings: str) -> Path:
+    """A checkpoint of PASSD with MobileNet whose parameters are all 7."""
+    preset = override(find_preset("passd-320-mobilenet"), list(settings))
+    model = preset.build(("a",))
     for parameter in model.parameters():
         nn.init.constant_(parameter, 7)
-    write_checkpoint(tmp_path / "best.pt", {"model": model.state_dict()})
-    backbone = build_backbone("mobilenet", 4, "bn")
-    initialise(backbone, "mobilenet", str(tmp_path / "best.pt"))
+    write_checkpoint(path, {"preset": preset.to_json(), "model": model.state_dict()})
+    return path
+
+
+def test_a_checkpoint_of_this_package_sets_the_whole_base_network(tmp_path: Path) -> None:
+    backbone = build_backbone("mobilenet", 4, "bn", "relu6")
+    initialise(backbone, "mobilenet", str(write_filled(tmp_path / "best.pt")))
     assert all((parameter == 7).all() for parameter in backbone.parameters())
+
+
+def test_a_checkpoint_with_another_activation_is_refused(tmp_path: Path) -> None:
+    path = write_filled(tmp_path / "best.pt", "model.backbone_activation=relu")
+    message = r"best\.pt: .* trained with relu, and .* has relu6; add --set model\.backbone_activation=relu$"
+    with pytest.raises(PretrainedError, match=message):
+        initialise(build_backbone("mobilenet", 4, "bn", "relu6"), "mobilenet", str(path))
+    content = torch.load(path, weights_only=True)
+    content["preset"] = content["preset"].replace('"backbone_activation": "relu", ', "")  # as older versions wrote it
+    torch.save(content, path)
+    with pytest.raises(PretrainedError, match=message):
+        initialise(build_backbone("mobilenet", 4, "bn", "relu6"), "mobilenet", str(path))
+    initialise(build_backbone("mobilenet", 4, "bn", "relu"), "mobilenet", str(path))
 
 
 def test_the_error_names_a_missing_file(tmp_path: Path) -> None:
