@@ -49,7 +49,9 @@ class Evaluation:
 
     @property
     def summary(self) -> str:
-        return ", ".join(f"{name} {r.all_points:.3f}" for name, r in zip(self.classes, self.per_class, strict=True))
+        """Pascal VOC's AP50 of each class, in a line that also stands beside other measures."""
+        values = [f"{name} {r.all_points:.3f}" for name, r in zip(self.classes, self.per_class, strict=True)]
+        return f"AP50 by class: {', '.join(values)}"
 
     def table(self) -> str:
         """AP in per cent by class, threshold and size, as a table."""

@@ -153,3 +153,9 @@ def test_a_crop_lies_inside_the_image(box: list[float]) -> None:
     x1, y1, x2, y2 = crop_of(mistake, image)
     assert 0 <= x1 < x2 <= 128
     assert 0 <= y1 < y2 <= 96
+
+
+def test_the_summary_names_its_measure(evaluation: Evaluation) -> None:
+    values = [result.all_points for result in evaluation.per_class]
+    names = zip(evaluation.classes, values, strict=True)
+    assert evaluation.summary == "AP50 by class: " + ", ".join(f"{name} {value:.3f}" for name, value in names)
