@@ -1,6 +1,7 @@
 """Options that several commands have."""
 
 import argparse
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,17 @@ def count_from(lowest: int) -> Callable[[str], int]:
         return int(text)
 
     return count
+
+
+def share(text: str) -> float:
+    """The type of an option that takes a number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+    return value
 
 
 def comma_separated(text: str) -> list[str]:

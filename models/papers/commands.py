@@ -4,7 +4,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from models.command_line import Once, add_data, add_device, add_workers, comma_separated, count_from
+from matplotlib.backend_bases import FigureCanvasBase
+
+from models.command_line import Once, add_data, add_device, add_workers, comma_separated, count_from, share
 from models.data.announce import announce, announce_shared
 from models.data.data_set import MAX_PIXELS, DataError
 from models.data.loader import choose_num_workers
@@ -17,6 +19,7 @@ from models.papers.sampling import draw_sampling
 from models.passd.passd import PASSD
 from models.presets.catalogue import find_preset
 from models.presets.overrides import override
+from models.retinanet.retinanet import RetinaNet
 from models.training.checkpoint import TrainedModel, load_model
 from service.detection.decode import decode_image
 from service.errors import ImageError
@@ -43,7 +46,7 @@ def add_verbs(verbs: Any) -> None:
     add_data(kind, "test")
     kind.add_argument("--out", type=Path, required=True, help="folder for the images")
     kind.add_argument("--count", type=count_from(1), default=20, help="number of images, from the first (default: 20)")
-    kind.add_argument("--score-threshold", type=float, default=0.3, help="default: 0.3")
+    kind.add_argument("--score-threshold", type=share, default=0.3, help="default: 0.3")
     kind.set_defaults(run=run_levels)
 
     kind = kinds.add_parser(
@@ -80,7 +83,7 @@ def add_verbs(verbs: Any) -> None:
 
 
 def run_levels(options: argparse.Namespace) -> None:
-    trained = load_model(options.checkpoint)
+    trained = load_anchor_free(options.checkpoint)
     data_set = announce(open_data_sets(options.data, options.split or ["test"], trained.classes))
     print(write_figures(trained.model, data_set.samples[: options.count], options.out, options.score_threshold))
 
@@ -104,6 +107,7 @@ def run_ablation(options: argparse.Namespace) -> None:
 
 
 def run_matching(options: argparse.Namespace) -> None:
+    prepare(options.out)
     trained = load_passd(options.checkpoint)
     data_set = announce(open_data_sets(options.data, options.split or ["test"], trained.classes))
     matches = draw_matching(trained.model, data_set, options.out)
@@ -114,6 +118,7 @@ def run_matching(options: argparse.Namespace) -> None:
 
 
 def run_sampling(options: argparse.Namespace) -> None:
+    prepare(options.out)
     trained = load_passd(options.checkpoint)
     try:
         image = decode_image(options.picture.read_bytes(), max_pixels=MAX_PIXELS).pixels
@@ -121,6 +126,25 @@ def run_sampling(options: argparse.Namespace) -> None:
         raise DataError(f"{options.picture}: {error}") from error
     boxes = draw_sampling(trained.model, image, options.out, options.boxes)
     print(f"{options.out}: {', '.join(f'{trained.classes[box.label]} {box.score:.2f}' for box in boxes)}")
+
+
+def prepare(figure: Path) -> None:
+    """Make the folder of a figure; raise FigureError before the work if the figure cannot be written to that name."""
+    formats = FigureCanvasBase.get_supported_filetypes()
+    if figure.suffix.removeprefix(".").lower() not in formats or figure.is_dir():
+        raise FigureError(f"--out {figure}: give the name of a PNG, e.g. figure.png")
+    figure.parent.mkdir(parents=True, exist_ok=True)
+
+
+def load_anchor_free(path: Path) -> TrainedModel:
+    """The model of a checkpoint, which must be a RetinaNet with the anchor-free branch: the figure shows its levels."""
+    trained = load_model(path)
+    if not isinstance(trained.model, RetinaNet) or trained.model.anchor_free is None:
+        raise FigureError(
+            f"{path}: the figure shows the levels of the anchor-free branch, but {trained.preset.name} has none; "
+            "give a checkpoint of an fsaf or retinanet-fsaf preset"
+        )
+    return trained
 
 
 def load_passd(path: Path) -> TrainedModel:

@@ -58,7 +58,9 @@ def write_figures(model: RetinaNet, samples: Iterable[Sample], out: Path, score_
         drawn = cv2.cvtColor(draw(image, found, model.classes), cv2.COLOR_RGB2BGR)
         stem = sample.image_path.stem
         names[stem] += 1  # of several data sets, some may have images of the same name
-        cv2.imwrite(str(out / (f"{stem}.png" if names[stem] == 1 else f"{stem}-{names[stem]}.png")), drawn)
+        path = out / (f"{stem}.png" if names[stem] == 1 else f"{stem}-{names[stem]}.png")
+        if not cv2.imwrite(str(path), drawn):
+            raise FigureError(f"{path}: the image cannot be written; choose another --out")
         levels += found.levels.tolist()
         agrees += found.agrees.tolist()
     lines = ["level  detections  on the anchors' level"]

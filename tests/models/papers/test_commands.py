@@ -50,9 +50,29 @@ def test_all_rows_of_an_ablation_are_taken() -> None:
     assert options.rows == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize(
+    ("preset", "settings"), [("retinanet-320-mobilenet", SMALL), ("passd-320-mobilenet", ["model.input_size=64"])]
+)
 def test_levels_of_a_model_without_anchor_free_branch_are_refused(
-    voc_tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    preset: str, settings: list[str], voc_tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = write_untrained(tmp_path / "best.pt", "retinanet-320-mobilenet", SMALL)
+    path = write_untrained(tmp_path / "best.pt", preset, settings)
     assert main(["analyse", "levels", str(path), "--data", str(voc_tree), "--out", str(tmp_path / "levels")]) == 1
-    assert "no anchor-free branch" in capsys.readouterr().err
+    assert f"the anchor-free branch, but {preset} has none" in capsys.readouterr().err
+    assert not (tmp_path / "levels").exists()
+
+
+def test_an_image_that_cannot_be_written_is_an_error(
+    checkpoint: Path, voc_tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for i in range(9):
+        (tmp_path / "levels" / f"{i:06}.png").mkdir(parents=True)
+    assert main(["analyse", "levels", str(checkpoint), f"--data={voc_tree}", f"--out={tmp_path / 'levels'}"]) == 1
+    assert ".png: the image cannot be written; choose another --out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["30", "-0.1", "nan", "x"])
+def test_a_score_threshold_that_is_no_share_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parser().parse_args(["analyse", "levels", "c", "--data=D", "--out=O", f"--score-threshold={text}"])
+    assert f"--score-threshold: '{text}' is not a number from 0 to 1" in capsys.readouterr().err

@@ -89,13 +89,13 @@ def test_chosen_boxes_have_the_best_scores_and_overlap_little(passd: PASSD) -> N
 def test_both_figures_are_drawn(
     checkpoint: Path, voc_tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    data = ["--data", str(voc_tree), "--split", "test", "--out", str(tmp_path / "matching.png")]
+    data = ["--data", str(voc_tree), "--split", "test", "--out", str(tmp_path / "new" / "matching.png")]
     assert main(["analyse", "matching", str(checkpoint), *data]) == 0
     assert "6 objects are matched by" in capsys.readouterr().out
-    image, out = str(voc_tree / "JPEGImages" / "000000.png"), str(tmp_path / "sampling.png")
+    image, out = str(voc_tree / "JPEGImages" / "000000.png"), str(tmp_path / "new" / "sampling.png")
     assert main(["analyse", "sampling", str(checkpoint), image, "--boxes", "2", "--out", out]) == 0
     for name in ("matching.png", "sampling.png"):
-        with Image.open(tmp_path / name) as drawn:
+        with Image.open(tmp_path / "new" / name) as drawn:
             assert np.asarray(drawn.convert("RGB")).std() > 10
 
 
@@ -106,3 +106,12 @@ def test_the_error_names_a_file_that_is_not_an_image(
     image.write_text("not an image")
     assert main(["analyse", "sampling", str(checkpoint), str(image), "--out", str(tmp_path / "x.png")]) == 1
     assert "x.jpg: not an image" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["figure", "figure.xyz", "."])
+def test_a_name_that_no_figure_can_have_is_refused_before_the_work(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments in (["matching", "nope.pt", "--data=D"], ["sampling", "nope.pt", "x.jpg"]):
+        assert main(["analyse", *arguments, f"--out={tmp_path / name}"]) == 1
+        assert f"--out {tmp_path / name}: give the name of a PNG, e.g. figure.png" in capsys.readouterr().err
