@@ -15,9 +15,9 @@ import openvino
 def keep_first_layers_in_fp32(model: openvino.Model) -> None:
     """Keep the first convolution and the next in fp32, with what is between them, if the next is depthwise.
 
-    Other models are not changed.
+    Other models are not changed. Raises RuntimeError if there is no place for temporary files.
     """
-    (image,) = model.inputs
+    image = model.inputs[0]
     last = first_depthwise(image)
     if last is None:
         return
@@ -48,16 +48,17 @@ def marked(model: openvino.Model) -> openvino.Model:
 
     The Python interface cannot set this attribute, but OpenVINO's file format has it, under the name `precise`.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "model.xml")
-        openvino.serialize(model, path)
-        tree = ElementTree.parse(path)
-        for layer in tree.iterfind("layers/layer"):
-            if layer.get("type") not in ("Parameter", "Result", "Const"):
-                # after <data>, which a layer without attributes lacks
-                place = 0 if layer.find("data") is None else 1
-                info = ElementTree.Element("rt_info")
-                ElementTree.SubElement(info, "attribute", name="precise", version="0")
-                layer.insert(place, info)
-        tree.write(path)
-        return openvino.Core().read_model(path)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            network = Path(folder, "model.xml")
+            openvino.serialize(model, network)
+            text, weights = network.read_bytes(), network.with_suffix(".bin").read_bytes()
+    except OSError as error:
+        raise RuntimeError(f"the first layers are rewritten in a temporary file: {error}") from error
+    tree = ElementTree.fromstring(text)
+    for layer in tree.iterfind("layers/layer"):
+        if layer.get("type") not in ("Parameter", "Result", "Const"):
+            info = ElementTree.Element("rt_info")
+            ElementTree.SubElement(info, "attribute", name="precise", version="0")
+            layer.insert(0 if layer.find("data") is None else 1, info)  # after <data>, which some layers lack
+    return openvino.Core().read_model(ElementTree.tostring(tree), weights)

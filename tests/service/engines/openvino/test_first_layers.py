@@ -53,3 +53,22 @@ def test_a_model_without_depthwise_convolutions_is_not_changed() -> None:
     model = network(depthwise=False)
     keep_first_layers_in_fp32(model)
     assert exact_layers(model) == set()
+
+
+def test_a_model_without_any_layer_is_not_changed() -> None:
+    from openvino import opset13
+
+    from service.engines.openvino.first_layers import keep_first_layers_in_fp32
+
+    images, second = (opset13.parameter([1, 3], np.float32, name=name) for name in ("images", "second"))
+    model = openvino.Model([images, second], [images, second])
+    keep_first_layers_in_fp32(model)
+    assert exact_layers(model) == set()
+
+
+def test_a_machine_without_a_temporary_folder_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    from service.engines.openvino.first_layers import keep_first_layers_in_fp32
+
+    monkeypatch.setattr("tempfile.tempdir", "/no/such/folder")
+    with pytest.raises(RuntimeError, match=r"temporary file: .*/no/such/folder"):
+        keep_first_layers_in_fp32(network(depthwise=True))
