@@ -47,7 +47,8 @@ def initialise(backbone: Backbone, name: BackboneName, source: str) -> None:
         check_activation(backbone, "relu6", source)
     path = imagenet_weights(backbone, name) if source == "imagenet" else Path(source)
     content = read_weights(path)
-    check_activation(backbone, trained_activation(content, path), source)
+    if isinstance(backbone, MobileNet):
+        check_activation(backbone, trained_activation(content, path), source)
     if name == "mobilenet" and source == "imagenet":
         check_published(content, path)
     if "format" in content:
@@ -109,10 +110,11 @@ def trained_activation(content: dict[str, Any], path: Path) -> Activation | None
 
     A checkpoint tells it; Google's graphs, and what is converted from the published one, have ReLU6.
     """
-    if "format" in content:
+    if isinstance(content.get("preset"), str):
         activation: Activation = json.loads(content["preset"])["model"].get("backbone_activation", "relu")
         return activation
-    return "relu6" if path.name.endswith(GRAPH_SUFFIXES) or hash_of(content) == SHA256 else None
+    is_converted = all(isinstance(value, Tensor) for value in content.values()) and hash_of(content) == SHA256
+    return "relu6" if path.name.endswith(GRAPH_SUFFIXES) or is_converted else None
 
 
 def imagenet_weights(backbone: Backbone, name: BackboneName) -> Path:

@@ -214,6 +214,20 @@ def test_a_checkpoint_with_another_activation_is_refused(tmp_path: Path) -> None
     initialise(build_backbone("mobilenet", 4, "bn", "relu"), "mobilenet", str(path))
 
 
+@pytest.mark.parametrize("frame", [{"format": 1}, {"epoch": 3}])
+def test_a_file_that_does_not_tell_its_activation_is_read_by_its_weights(tmp_path: Path, frame: dict[str, int]) -> None:
+    path = tmp_path / "weights.pt"
+    network = build_backbone("mobilenet", 4, "bn", "relu6")
+    weights = {f"backbone.{key}": tensor + 1 for key, tensor in network.state_dict().items()}
+    torch.save(frame | {"model": weights}, path)
+    if "format" in frame:
+        initialise(network, "mobilenet", str(path))
+        assert all(torch.equal(network.state_dict()[key], weights[f"backbone.{key}"]) for key in network.state_dict())
+    else:
+        with pytest.raises(PretrainedError, match=r"weights\.pt: "):
+            initialise(network, "mobilenet", str(path))
+
+
 def test_the_error_names_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(
         PretrainedError, match=r"nope\.pth: no such file; --init takes imagenet, none or the path of a file"
