@@ -48,9 +48,10 @@ def initialise(backbone: Backbone, name: BackboneName, source: str) -> None:
     path = imagenet_weights(backbone, name) if source == "imagenet" else Path(source)
     content = read_weights(path)
     if isinstance(backbone, MobileNet):
-        check_activation(backbone, trained_activation(content, path), source)
-    if name == "mobilenet" and source == "imagenet":
-        check_published(content, path)
+        if source == "imagenet":
+            check_published(content, path)
+        else:
+            check_activation(backbone, trained_activation(content, path), source)
     if "format" in content:
         weights = {
             key.removeprefix("backbone."): tensor
