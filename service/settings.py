@@ -66,7 +66,8 @@ class Settings(BaseSettings):
         "is a GPU, else OpenVINO, else ONNX Runtime on the CPU",
     )
     precision: Precision = Field(
-        "auto", description="of the network; auto is fp16 on a GPU, bf16 with OpenVINO on CPUs with AMX, else fp32"
+        "auto",
+        description="of the network; auto is fp16 on a GPU, bf16 with OpenVINO if this CPU is faster in it, else fp32",
     )
     engine_build: bool = Field(
         True,

@@ -1,6 +1,6 @@
 """The fast engine on a CPU: OpenVINO, an optional dependency (`pip install .[cpu]`)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +8,15 @@ import openvino
 from numpy.typing import NDArray
 
 from service.bundle import Bundle
-from service.cores import has_amx, num_cores
+from service.cores import num_cores
+from service.engines.openvino.bf16_speed import bf16_speedup
 from service.engines.openvino.first_layers import keep_first_layers_in_fp32
 from service.engines.openvino.model import CORE, OpenvinoModel
 from service.engines.openvino.offset_conv import OffsetConv, offset_conv_extension, release
 from service.engines.protocol import Candidates, EngineError, Precision
 from service.engines.tensor_contract import OUTPUTS, OfferedTensor, check_tensors
 
+WORTHWHILE_SPEEDUP = 1.2  # of bf16: it costs a little accuracy
 NUMPY_TYPES = {"u8": "uint8", "i32": "int32", "f32": "float32"}
 
 
@@ -34,7 +36,7 @@ class OpenvinoEngine:
     def __init__(
         self, bundle: Bundle, *, precision: Precision = "auto", num_threads: int | None = None, num_streams: int = 1
     ) -> None:
-        precision = choose_precision(precision, CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES"), is_amx=has_amx())
+        precision = choose_precision(precision, CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
         self.precision: str = precision
         self.num_streams = num_streams
         self.num_threads = num_threads or num_cores()
@@ -78,16 +80,17 @@ def offered(port: openvino.Output) -> OfferedTensor:
     return OfferedTensor(port.any_name, NUMPY_TYPES.get(kind, kind), lengths)
 
 
-def choose_precision(wanted: Precision, capabilities: Sequence[str], *, is_amx: bool) -> Precision:
-    """fp32 or bf16, for a CPU with these OpenVINO capabilities, with AMX or without; raises EngineError.
+def choose_precision(
+    wanted: Precision, capabilities: Sequence[str], speedup: Callable[[], float] = bf16_speedup
+) -> Precision:
+    """fp32 or bf16, for a CPU with these OpenVINO capabilities; raises EngineError.
 
-    auto is bf16 if the CPU has AMX, which makes bf16 three times as fast as fp32. Without AMX, bf16 is slower than
-    fp32, even on a CPU with the bf16 instructions of AVX-512. On a CPU without these, OpenVINO emulates them.
+    auto is bf16 if the CPU can compute in it and `speedup`, which measures it against fp32, finds it worthwhile.
     """
     if wanted == "bf16" and "BF16" not in capabilities:
         raise EngineError("OpenVINO cannot compute in bf16 on this CPU, which lacks AVX-512; choose `--precision fp32`")
     if wanted == "auto":
-        return "bf16" if is_amx and "BF16" in capabilities else "fp32"
+        return "bf16" if "BF16" in capabilities and speedup() >= WORTHWHILE_SPEEDUP else "fp32"
     return wanted
 
 

@@ -62,28 +62,34 @@ def moves(exact: Candidates, other: Candidates, *, score: float) -> tuple[NDArra
 
 
 @pytest.mark.parametrize(
-    ("wanted", "capabilities", "is_amx", "expected"),
+    ("wanted", "capabilities", "speedup", "expected"),
     [
-        ("auto", ["BF16", "FP32"], True, "bf16"),
-        ("auto", ["BF16", "FP32"], False, "fp32"),
-        ("auto", ["FP32"], False, "fp32"),
-        ("fp32", ["BF16", "FP32"], True, "fp32"),
-        ("bf16", ["BF16", "FP32"], False, "bf16"),
+        ("auto", ["BF16", "FP32"], 1.8, "bf16"),
+        ("auto", ["BF16", "FP32"], 1.1, "fp32"),
+        ("auto", ["FP32"], 1.8, "fp32"),
+        ("fp32", ["BF16", "FP32"], 1.8, "fp32"),
+        ("bf16", ["BF16", "FP32"], 0.5, "bf16"),
     ],
 )
-def test_auto_is_bf16_only_if_amx_makes_it_fast(
-    wanted: Precision, capabilities: list[str], is_amx: bool, expected: str
+def test_auto_is_bf16_only_if_it_is_measured_to_be_faster(
+    wanted: Precision, capabilities: list[str], speedup: float, expected: str
 ) -> None:
     from service.engines.openvino.engine import choose_precision
 
-    assert choose_precision(wanted, capabilities, is_amx=is_amx) == expected
+    assert choose_precision(wanted, capabilities, lambda: speedup) == expected
 
 
 def test_bf16_on_a_cpu_without_it_is_refused_with_a_remedy() -> None:
     from service.engines.openvino.engine import choose_precision
 
     with pytest.raises(EngineError, match=r"cannot compute in bf16 on this CPU.*`--precision fp32`"):
-        choose_precision("bf16", ["FP32", "INT8"], is_amx=False)
+        choose_precision("bf16", ["FP32", "INT8"])
+
+
+def test_the_speed_of_bf16_is_measured_with_a_network_that_openvino_runs() -> None:
+    from service.engines.openvino.bf16_speed import bf16_speedup
+
+    assert 0 < bf16_speedup() < np.inf
 
 
 def test_streams_serve_calls_at_once() -> None:
