@@ -79,6 +79,8 @@ class Access:
 
         With keys, a client is the name that belongs to its key; without keys, it is an address.
         """
+        if self._names is None and self._rate is None:
+            return
         client = f"address {request.client.host if request.client else ''}"
         if self._names is not None:
             client = self._names.get(_digest(_presented_key(request)), "")

@@ -1,7 +1,6 @@
 """The budget of memory for the bodies of all requests together."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Self
 
 
 class BodyBudgetExceededError(Exception):
@@ -18,14 +17,9 @@ class BodyBudget:
         self._max_bytes = max_bytes
         self.num_bytes = 0
 
-    @contextmanager
-    def share(self) -> Iterator["BodyShare"]:
-        """The share of one request; its bytes are freed at the end."""
-        share = BodyShare(self)
-        try:
-            yield share
-        finally:
-            self.num_bytes -= share.num_bytes
+    def share(self) -> "BodyShare":
+        """The share of one request; its bytes are freed at the end of its block."""
+        return BodyShare(self)
 
     def reserve(self, num_bytes: int, others: int) -> None:
         """Count `num_bytes` more; raises BodyBudgetExceededError.
@@ -40,11 +34,17 @@ class BodyBudget:
 
 
 class BodyShare:
-    """The bytes of one request's body that have arrived."""
+    """The bytes of one request's body that have arrived; a context manager that frees them."""
 
     def __init__(self, budget: BodyBudget) -> None:
         self._budget = budget
         self.num_bytes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._budget.num_bytes -= self.num_bytes
 
     def add(self, num_bytes: int) -> None:
         """Count a part that has arrived; raises BodyBudgetExceededError."""

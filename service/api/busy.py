@@ -4,9 +4,6 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
-from functools import cached_property
-
-from prometheus_client import Histogram
 
 from service.api.deadline import seconds_of
 from service.api.problems import Problem, raw_answer, retry_after
@@ -77,17 +74,13 @@ class BusyRefusals:
         own_id = id_of(firsts.get(b"x-request-id", b"").decode("latin-1"))
         problem = Problem(503, f"the server is busy: {error}", retry_after(error.retry_after_seconds))
         seconds = self._lag.predict() + time.monotonic() - start
-        self._durations[route].observe(seconds)
+        self._metrics.observe_request(route, 503, seconds)
         if logger.isEnabledFor(logging.INFO):
             token = request_id.set(own_id)
             line = {"method": "POST", "path": path.decode("latin-1"), "status": 503, "ms": round(1000 * seconds, 2)}
             logger.info("request", extra={**line, "client": client})
             request_id.reset(token)
         return raw_answer(problem, own_id, closes=closes, path=route)
-
-    @cached_property
-    def _durations(self) -> dict[str, Histogram]:
-        return {route: self._metrics.request_duration.labels(route, 503) for route in (DETECT, INFER, VERSION_INFER)}
 
     def _refusal(self, route: str, query: bytes, timeout: bytes | None) -> RejectedError | None:
         lag = self._lag.predict()

@@ -8,13 +8,14 @@ from pydantic_core import to_json
 from starlette.responses import Response
 
 from service.api.deadline import read_timeout
+from service.api.disconnect import disconnect_of
 from service.api.openapi import QUERY_PARAMETERS, TIMEOUT_PARAMETER
 from service.api.problems import PROBLEMS, RequestError
 from service.api.query import options_of, read_query
 from service.api.responses import answer_of, server_timing, stages_of
 from service.api.schemas import DetectResponse
 from service.api.state import ServerState
-from service.api.uploads import cancelled_on_disconnect, read_uploads
+from service.api.uploads import read_uploads
 from service.detection.annotate import MAX_SIDE
 from service.detection.image_header import read_header
 from service.errors import ImageError
@@ -57,14 +58,14 @@ def add_detect(app: FastAPI, server: ServerState) -> Callable[[Request], Awaitab
         options = options_of(query, model)
         # before the body is read: reading it is most of the cost of a refusal
         model.check_early(server.limits(model, timeout, start=start, received=start))
-        async with server.admitted(model) as share:
+        with server.admitted(model) as share:
             uploads = await read_uploads(request, server.settings, share)
             received = time.monotonic()
-            server.metrics.stage_duration.labels("receive").observe(received - start)
+            server.metrics.stages["receive"].observe(received - start)
             limits = server.limits(model, timeout, start=start, received=received, num_images=len(uploads))
             if query.format == "image":
                 check_drawable([upload.body for upload in uploads])
-            async with cancelled_on_disconnect(request):
+            with disconnect_of(request.scope):
                 outcomes = await detect_group(model, [upload.body for upload in uploads], options, limits)
                 if len(outcomes) == 1 and isinstance(outcomes[0], ImageError):
                     raise outcomes[0]
@@ -77,7 +78,7 @@ def add_detect(app: FastAPI, server: ServerState) -> Callable[[Request], Awaitab
                 else:
                     response = Response(to_json(answer_of(model, uploads, outcomes)), media_type="application/json")
         response.headers["Server-Timing"] = server_timing(outcomes)
-        server.metrics.stage_duration.labels("respond").observe(time.monotonic() - responding)
+        server.metrics.stages["respond"].observe(time.monotonic() - responding)
         return response
 
     return detect

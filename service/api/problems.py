@@ -20,7 +20,8 @@ from starlette.types import Scope
 from service.errors import ImageError, validation_problems
 from service.repository.repository import LoadRefusedError, ModelNotFoundError
 from service.scheduling.admission import RejectedError
-from service.scheduling.batch_run import BatchFailedError, ExpiredError
+from service.scheduling.batch_run import BatchFailedError
+from service.scheduling.ticket import ExpiredError
 
 
 class RequestError(Exception):

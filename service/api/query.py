@@ -33,6 +33,8 @@ def read_query(parameters: QueryParams) -> DetectQuery:
 def options_of(query: DetectQuery, model: ServedModel) -> Options:
     """The model's default options with the query's changes; raises RequestError 422 if the model has no such class."""
     options = model.options
+    if query is DEFAULT_QUERY:
+        return options
     changes = query.model_dump(
         include={"score_threshold", "max_detections", "sigma", "iou_threshold"}, exclude_none=True
     )

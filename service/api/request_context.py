@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.problems import RequestError, problem_response
@@ -44,8 +44,8 @@ class RequestContext:
             await self._app(scope, receive, send)
             return
         start = time.monotonic()
-        sent_id = Headers(scope=scope).get("x-request-id", "")
-        own_id = id_of(sent_id)
+        sent_ids = [value for name, value in scope["headers"] if name == b"x-request-id"]
+        own_id = id_of(sent_ids[0].decode("latin-1") if sent_ids else "")
         scope.setdefault("state", {})["request_id"] = own_id
         token = request_id.set(own_id)
         code = 0
@@ -54,10 +54,10 @@ class RequestContext:
             nonlocal code
             if message["type"] == "http.response.start":
                 code = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = own_id
+                headers = [*message["headers"], (b"x-request-id", own_id.encode("ascii"))]
                 if self._is_draining():
-                    headers["Connection"] = "close"
+                    headers.append((b"connection", b"close"))
+                message["headers"] = headers
             await send(message)
 
         try:
@@ -76,7 +76,7 @@ class RequestContext:
         """Record the request in metrics, log and trace. A request that failed with 500 is in the log already."""
         seconds = time.monotonic() - start
         route = getattr(scope.get("route"), "path", "none")
-        self._metrics.request_duration.labels(route, code).observe(seconds)
+        self._metrics.observe_request(route, code, seconds)
         if code != 500 and logger.isEnabledFor(logging.INFO):
             client = scope.get("client")
             fields = {"method": scope["method"], "path": scope["path"], "status": code, "ms": round(1000 * seconds, 2)}

@@ -139,8 +139,8 @@ class ServerState:
             now = time.monotonic()
             model.check(self.limits(model, timeout, start=now, received=now))
 
-    @asynccontextmanager
-    async def admitted(self, model: ServedModel) -> AsyncIterator[BodyShare]:
+    @contextmanager
+    def admitted(self, model: ServedModel) -> Iterator[BodyShare]:
         """Count a request in and out -> its share of the budget for bodies.
 
         Raises RejectedError if there are too many requests, before the body is read, or too many bytes of bodies.
@@ -150,21 +150,28 @@ class ServerState:
             detail = f"{self.num_requests} requests are being answered"
             raise RejectedError("requests", detail, model.finish_seconds())
         self.num_requests += 1
+        model.begin_use()
         try:
-            with model.in_use(), self.body_share(model.finish_seconds) as share:
+            with self.bodies.share() as share:
                 yield share
+        except BodyBudgetExceededError as error:
+            raise self._out_of_memory(error, model.finish_seconds()) from error
         finally:
+            model.end_use()
             self.num_requests -= 1
 
     @contextmanager
-    def body_share(self, retry_seconds: Callable[[], float]) -> Iterator[BodyShare]:
+    def body_share(self, retry_seconds: float) -> Iterator[BodyShare]:
         """The share of one request of the budget for bodies; raises RejectedError if the budget is exceeded."""
         try:
             with self.bodies.share() as share:
                 yield share
         except BodyBudgetExceededError as error:
-            self.metrics.rejected.labels("memory").inc()
-            raise RejectedError("memory", str(error), retry_seconds()) from error
+            raise self._out_of_memory(error, retry_seconds) from error
+
+    def _out_of_memory(self, error: BodyBudgetExceededError, retry_seconds: float) -> RejectedError:
+        self.metrics.rejected.labels("memory").inc()
+        return RejectedError("memory", str(error), retry_seconds)
 
     async def _watch(self) -> None:
         await self.watchdog.look()

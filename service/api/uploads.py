@@ -1,8 +1,6 @@
-"""Reads the body of a request within limits, finds the images in it, and notices when its client disconnects."""
+"""Reads the body of a request within limits, and finds the images in it."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
@@ -39,7 +37,8 @@ async def read_body(request: Request, settings: Settings, share: BodyShare) -> b
         raise _too_large(settings)
     body = bytearray()  # a list of chunks would take forty times the memory of a body that comes byte by byte
     try:
-        async with asyncio.timeout(settings.receive_seconds):
+        has_arrived = request.scope["state"].get("has_body", False)  # nearly always: then a timer is a waste
+        async with asyncio.timeout(None if has_arrived else settings.receive_seconds):
             async for chunk in request.stream():
                 share.add(len(chunk))
                 if share.num_bytes > settings.max_body_bytes:
@@ -54,28 +53,3 @@ async def read_body(request: Request, settings: Settings, share: BodyShare) -> b
 
 def _too_large(settings: Settings) -> RequestError:
     return RequestError(413, f"the body is larger than {settings.max_body_bytes} bytes")
-
-
-@asynccontextmanager
-async def cancelled_on_disconnect(request: Request) -> AsyncIterator[None]:
-    """Cancel the block when the client closes the connection; the body must have been read. Raises RequestError 499."""
-    task = asyncio.current_task()
-    assert task is not None
-    has_disconnected = False
-
-    async def watch() -> None:
-        nonlocal has_disconnected
-        while (await request.receive())["type"] != "http.disconnect":
-            pass
-        has_disconnected = True
-        task.cancel()
-
-    watcher = asyncio.create_task(watch())
-    try:
-        yield
-    except asyncio.CancelledError:
-        if has_disconnected and task.uncancel() == 0:
-            raise RequestError(CLIENT_DISCONNECTED, "the client disconnected before the answer") from None
-        raise
-    finally:
-        watcher.cancel()

@@ -46,7 +46,10 @@ def boxes_to_image(boxes: NDArray[np.float32], spec: InputSpec, size: tuple[int,
     """boxes (N, 4) xyxy in input pixels -> (N, 4) in pixels of the image of `size` (height, width), clipped to it."""
     height, width = size
     scaled = scale_to_image(boxes, spec, size)
-    clipped: NDArray[np.float32] = np.clip(scaled, np.float32(0), np.array([width, height] * 2, np.float32))
+    largest = np.array([width, height, width, height], np.float32)
+    clipped: NDArray[np.float32] = np.minimum(
+        np.maximum(scaled, np.float32(0)), largest
+    )  # np.clip takes thrice as long
     return clipped
 
 

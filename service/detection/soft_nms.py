@@ -37,7 +37,7 @@ def soft_nms(
         METHOD_CODES[method],
         sigma,
         iou_threshold,
-        np.array(np.broadcast_to(score_threshold, len(scores)), np.float64),
+        np.full(len(scores), score_threshold, np.float64),
         max_detections,
     )
     return kept, kept_scores

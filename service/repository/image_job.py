@@ -101,10 +101,10 @@ class ImageJob:
             "postprocess": time.monotonic() - start,
         }
         for stage, duration in seconds.items():
-            self._metrics.stage_duration.labels(stage).observe(duration)
+            self._metrics.stages[stage].observe(duration)
         if self._options.method is not None:  # without NMS these are candidates, not detections
             manifest = self._pipeline.bundle.manifest
-            self._metrics.observe_detections(manifest.name, manifest.classes, detections.labels, detections.scores)
+            self._metrics.detections.observe(manifest.name, manifest.classes, detections.labels, detections.scores)
         return Outcome(detections, *self._size, self._started, seconds)
 
     def _prepare(self) -> tuple[NDArray[np.uint8], tuple[int, int]]:

@@ -3,8 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,14 +20,15 @@ from service.engines.protocol import Engine, describe
 from service.errors import ImageError
 from service.memory import release_freed_memory
 from service.repository.image_job import ImageJob, Outcome
+from service.repository.refusals import CountedRefusals
 from service.scheduling.admission import RejectedError, TimeLimits
-from service.scheduling.batch_run import BatchFailedError, ExpiredError
+from service.scheduling.batch_run import BatchFailedError
 from service.scheduling.batcher import Batcher
 from service.scheduling.cost_model import measure_costs
 from service.scheduling.decode_pool import DecodePool
 from service.scheduling.drawing_thread import DrawingThread
-from service.scheduling.pixel_budget import BudgetExceededError, PixelBudget
-from service.scheduling.ticket import Ticket
+from service.scheduling.pixel_budget import PixelBudget
+from service.scheduling.ticket import ExpiredError, Ticket
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 
@@ -77,6 +77,7 @@ class ServedModel:
             batch_sizes=engine.batch_sizes,
             on_batch=metrics.observe_batch(self.name),
         )
+        self._refusals = CountedRefusals(metrics, self.finish_seconds)
         self._num_users = 0
         self._is_unused = asyncio.Event()
 
@@ -169,16 +170,15 @@ class ServedModel:
         """Stop reporting the model as served; `close` follows."""
         self._metrics.model_info.remove(*self._info_labels)
 
-    @contextmanager
-    def in_use(self) -> Iterator[None]:
-        """Mark a request as using this model; `close` waits until the request is answered."""
+    def begin_use(self) -> None:
+        """A request uses this model from now on; `close` waits until it ends its use."""
         self._num_users += 1
-        try:
-            yield
-        finally:
-            self._num_users -= 1
-            if not self._num_users:
-                self._is_unused.set()
+
+    def end_use(self) -> None:
+        """A request is answered."""
+        self._num_users -= 1
+        if not self._num_users:
+            self._is_unused.set()
 
     async def close(self) -> None:
         """Wait until no request uses the model, or for the drain limit, and free the engine.
@@ -228,7 +228,7 @@ class ServedModel:
             budget=self._budget,
             metrics=self._metrics,
         )
-        with self._counting_refusals():
+        with self._refusals:
             if self._decodes_in_stream(job):
                 with self._batcher.reserve(job, limits, is_checked=is_checked) as ticket:
                     self._batcher.submit(ticket)
@@ -247,10 +247,10 @@ class ServedModel:
         Raises ImageError, RejectedError, and ExpiredError at the deadline (time.monotonic()).
         """
         start = time.monotonic()
-        with self._counting_refusals():
+        with self._refusals:
             picture = await self._drawings.run(lambda check: self._draw(body, outcome.detections, check), deadline)
         outcome.seconds["draw"] = time.monotonic() - start
-        self._metrics.stage_duration.labels("draw").observe(outcome.seconds["draw"])
+        self._metrics.stages["draw"].observe(outcome.seconds["draw"])
         return picture
 
     def _free(self) -> None:
@@ -288,18 +288,3 @@ class ServedModel:
             image = decode_image(body, header=header, max_pixels=self._settings.max_pixels)
             check()
             return annotate(image.pixels, detections, self.classes, check)
-
-    @contextmanager
-    def _counting_refusals(self) -> Iterator[None]:
-        """Count each refusal under its reason, and give an exceeded pixel budget a time to retry."""
-        try:
-            yield
-        except BudgetExceededError as error:
-            self._metrics.rejected.labels("pixels").inc()
-            raise RejectedError("pixels", str(error), self.finish_seconds()) from error
-        except RejectedError as error:
-            self._metrics.rejected.labels(error.reason).inc()
-            raise
-        except ExpiredError:
-            self._metrics.rejected.labels("expired").inc()
-            raise

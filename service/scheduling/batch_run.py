@@ -13,10 +13,6 @@ from service.scheduling.ticket import Ticket
 logger = logging.getLogger("singleshot")
 
 
-class ExpiredError(Exception):
-    """The deadline passed before there was an answer."""
-
-
 class BatchFailedError(Exception):
     """The batch could not be assembled, or the engine raised an error on it. Other batches are not affected."""
 

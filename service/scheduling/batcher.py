@@ -24,8 +24,9 @@ from service.scheduling.admission import Admission, Load, RejectedError, TimeLim
 from service.scheduling.backlog import Backlog
 from service.scheduling.batch_buffer import BatchBuffer
 from service.scheduling.cost_model import CostModel
+from service.scheduling.expiry import Expiry, expired
 from service.scheduling.streams import Streams
-from service.scheduling.ticket import Job, Ticket
+from service.scheduling.ticket import ExpiredError, Job, Ticket
 from service.telemetry.logs import request_id
 
 REFUSING_SECONDS = 1.0
@@ -65,7 +66,8 @@ class Batcher:
         self._max_queue = max_queue
         self._on_batch = on_batch
         self._numbers = itertools.count()
-        self._admission = Admission(cost, max_queue)  # used on the event loop only
+        self._admission = Admission(cost, max_queue)  # used on the event loop only, as the next one
+        self._expiry = Expiry()
         self._lock = threading.Lock()  # guards all below; public attributes and _limit may be read without it
         self._assembler_wakes = threading.Condition(self._lock)  # the assembler waits here
         self._assembler_wanted = threading.Condition(self._lock)  # idle threads wait here to become the assembler
@@ -159,6 +161,7 @@ class Batcher:
             due, number, result = now + ready_seconds, next(self._numbers), self._loop.create_future()
             ticket = Ticket(job, objective, limits.deadline, number, due, predicted, result, request_id.get())
             self._backlog.expected.add(ticket)
+        self._expiry.add(ticket, now)
         flow = None if is_large else self._admission.flow
         if flow:
             flow.enter()
@@ -166,7 +169,8 @@ class Batcher:
             yield ticket
         finally:
             if flow:
-                flow.leave(time.monotonic(), is_answered=ticket.result.done() and not ticket.result.cancelled())
+                flow.leave(time.monotonic(), is_answered=ticket.is_answered)
+            self._expiry.remove(ticket)
             if not ticket.result.cancel() and not ticket.result.cancelled():
                 ticket.result.exception()  # an error that no request awaits any more must not be logged as unhandled
             with self._lock:
@@ -195,17 +199,16 @@ class Batcher:
         Raises ExpiredError at the deadline, BatchFailedError if the engine raised an error, and the errors of `decode`,
         `finish` and `fail`.
         """
-        seconds = ticket.deadline - time.monotonic()
-        result = None
+        asked = time.monotonic()
         try:
-            async with asyncio.timeout(seconds):
-                result = await ticket.result
-            is_late = time.monotonic() > ticket.deadline  # the event loop may have been late itself
-        except TimeoutError:
-            is_late = True
-        self._admission.learn(ticket.predicted, self._limit, time.monotonic())
-        if is_late:
-            raise results.ExpiredError(f"no answer within {max(0.0, seconds):.3g} s")
+            result = await ticket.result
+        except ExpiredError:
+            self._admission.learn(ticket.predicted, self._limit, time.monotonic())
+            raise
+        now = time.monotonic()
+        self._admission.learn(ticket.predicted, self._limit, now)
+        if now > ticket.deadline:  # the event loop was late itself
+            raise expired(ticket.deadline - asked)
         return result
 
     def _load(self, objective: float, now: float) -> Load:

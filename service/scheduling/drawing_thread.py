@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from service.scheduling.admission import RejectedError
-from service.scheduling.batch_run import ExpiredError
+from service.scheduling.ticket import ExpiredError
 
 T = TypeVar("T")
 MAX_DRAWINGS = 16  # being drawn or waiting: a drawing of the largest image takes about a second

@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 from service.engines.protocol import ImageCandidates
 
 
+class ExpiredError(Exception):
+    """The deadline passed before there was an answer."""
+
+
 class Job(Protocol):
     """The work on one image, with the methods that a batcher calls."""
 
@@ -53,6 +57,12 @@ class Ticket:
     def is_settled(self) -> bool:
         """Whether no request waits for the answer any more."""
         return self.result.done()
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the image got an answer or an error, other than that of its deadline."""
+        result = self.result
+        return result.done() and not result.cancelled() and not isinstance(result.exception(), ExpiredError)
 
     def __lt__(self, other: "Ticket") -> bool:
         return self.urgency < other.urgency

@@ -8,6 +8,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service.api.busy import BusyRefusals
+from service.api.disconnect import Disconnect, disconnect_of
 from service.api.problems import Problem, raw_answer
 from service.api.request_context import id_of
 from service.transport.joined_writes import JoinedWrites
@@ -68,7 +69,10 @@ class Connection(HttpToolsProtocol):
         """The client has disconnected."""
         for timer in (self._timer, self._reader_timer, self._linger_timer):
             timer.cancel()
+        is_answering = self._is_answering
         super().connection_lost(exc)
+        if is_answering:
+            disconnect_of(self.cycle.scope).notify()
 
     def data_received(self, data: bytes) -> None:
         """A part of a request, or of several."""
@@ -101,6 +105,7 @@ class Connection(HttpToolsProtocol):
             return  # the parser stops here, and `_parse` goes on
         self._previous = self.cycle
         if self._is_accepted or not self._refuse_if_busy():
+            self.scope["state"]["disconnect"] = Disconnect()
             super().on_headers_complete()
         self._is_in_head = self._is_accepted = False
         self._is_in_body = True
@@ -120,6 +125,7 @@ class Connection(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return
         super().on_message_complete()
+        self.scope["state"]["has_body"] = True
         self._end_body()
         if self.expect_100_continue and not self.cycle.response_started:
             self.cycle.keep_alive = self._keeps_alive

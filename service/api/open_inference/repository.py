@@ -70,7 +70,7 @@ def add_repository_protocol(app: FastAPI, server: ServerState) -> None:
         return Response()
 
     async def read(request: Request, schema: type[Schema]) -> Schema:
-        with server.body_share(lambda: RETRY_SECONDS) as share:
+        with server.body_share(RETRY_SECONDS) as share:
             body = await read_body(request, server.settings, share)
             return parse_json(schema, body) if body.strip() else schema()
 

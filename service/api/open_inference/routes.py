@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from service import __version__
 from service.api.deadline import read_timeout
+from service.api.disconnect import disconnect_of
 from service.api.open_inference.request import images_of, outputs_of, query_of, timeout_of
 from service.api.open_inference.response import OUTPUTS, tensors_of, whole
 from service.api.open_inference.tensors import format_response, parse_request
@@ -23,7 +24,7 @@ from service.api.problems import RequestError
 from service.api.query import options_of
 from service.api.responses import stages_of
 from service.api.state import ServerState
-from service.api.uploads import cancelled_on_disconnect, read_body
+from service.api.uploads import read_body
 from service.repository.image_group import detect_group
 
 INPUTS = [
@@ -117,7 +118,7 @@ def add_inference(app: FastAPI, server: ServerState) -> None:
         header_length = request.headers.get("inference-header-content-length")
         model = server.repository.choose(name, version)
         model.check_early(server.limits(model, timeout, start=start, received=start))  # before the body is read
-        async with server.admitted(model) as share:
+        with server.admitted(model) as share:
             body = await read_body(request, server.settings, share)
             received = time.monotonic()
             wanted, values = await server.decoders.run(0, lambda: parse_request(body, header_length))
@@ -126,7 +127,7 @@ def add_inference(app: FastAPI, server: ServerState) -> None:
             outputs_wanted = outputs_of(wanted)
             timeout = timeout_of(wanted) or timeout
             limits = server.limits(model, timeout, start=start, received=received, num_images=len(images))
-            async with cancelled_on_disconnect(request):
+            with disconnect_of(request.scope):
                 outcomes = await detect_group(model, images, options, limits)
         request.state.stages = stages_of(outcomes)
         head = {"model_name": model.name, "model_version": model.version}

@@ -55,7 +55,7 @@ def segments(body: bytes) -> Iterator[tuple[int, int, int]]:
     ImageError 422 if the segments or the stray bytes are too many.
     """
     at, num_stray = 2, 0
-    frame: Frame | None = None
+    frame_at: int | None = None
     for _ in range(MAX_SEGMENTS):
         found = MARKER.search(body, at, at + MAX_STRAY_BYTES - num_stray)
         if found is None:
@@ -74,10 +74,10 @@ def segments(body: bytes) -> Iterator[tuple[int, int, int]]:
             raise ImageError(422, f"the JPEG file has a segment of length {length} at byte {at - 2}")
         yield marker, at, at + length
         if marker in FRAMES:
-            frame = read_frame(body, at)
+            frame_at = at
         at += length
-        if marker == SOS and frame is not None:
-            at = scan_end(body, at, frame)
+        if marker == SOS and frame_at is not None:
+            at = scan_end(body, at, read_frame(body, frame_at))
     raise ImageError(422, f"the JPEG file has more than {MAX_SEGMENTS} segments; save it again without metadata")
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 from starlette.requests import ClientDisconnect
 
 from service.api.app import create_app
+from service.api.disconnect import Disconnect
 from service.api.schemas import DetectResponse
 from service.bundle import Bundle
 from tests.asgi_client import AsgiClient
@@ -206,7 +207,8 @@ def test_a_client_that_disconnects_is_a_499_and_no_line_in_the_log(
         app = create_app(settings(tiny_bundle.path))
         messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         messages.put_nowait({"type": "http.request", "body": GOLDEN, "more_body": False})
-        messages.put_nowait({"type": "http.disconnect"})
+        disconnect = Disconnect()
+        disconnect.notify()
         sent: list[dict[str, Any]] = []
 
         async def send(message: Any) -> None:
@@ -222,6 +224,7 @@ def test_a_client_that_disconnects_is_a_499_and_no_line_in_the_log(
             "raw_path": b"/detect",
             "query_string": b"",
             "headers": [],
+            "state": {"disconnect": disconnect},
         }
         async with app.state.server.running(app):
             await app(scope, messages.get, send)

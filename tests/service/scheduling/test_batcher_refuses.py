@@ -8,8 +8,8 @@ import pytest
 
 from service.scheduling import batcher as batcher_module
 from service.scheduling.admission import RejectedError
-from service.scheduling.batch_run import ExpiredError
 from service.scheduling.batcher import Batcher
+from service.scheduling.ticket import ExpiredError
 from tests.service.scheduling.gated_engine import FAR, GatedEngine, NumberJob, limits, started, submit, with_batcher
 from tests.service.wait import wait_until
 

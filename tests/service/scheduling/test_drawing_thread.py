@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from service.scheduling.admission import RejectedError
-from service.scheduling.batch_run import ExpiredError
 from service.scheduling.drawing_thread import MAX_DRAWINGS, DrawingThread
+from service.scheduling.ticket import ExpiredError
 
 FAR = time.monotonic() + 3600
 

@@ -8,17 +8,21 @@ from http.client import HTTPConnection
 from typing import NoReturn
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from starlette.responses import Response
 
+from service.api.disconnect import disconnect_of
+from service.api.problems import RequestError
 from service.transport import connection
 from service.transport.size_limits import MAX_HEAD_BYTES
 from tests.service.live_server import live_server
 from tests.service.transport.wire import Wire
 from tests.service.transport.wire import connect as open_connection
+from tests.service.wait import wait_until
 
 REQUEST = b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n"
 app = FastAPI(openapi_url=None)
+states: list[str] = []  # of the requests for /endless
 
 
 @app.get("/healthz")
@@ -29,6 +33,17 @@ async def healthz() -> str:
 @app.get("/large")
 async def large() -> Response:
     return Response(bytes(20_000_000))
+
+
+@app.post("/endless")
+async def endless(request: Request) -> None:
+    """Like /detect while the engine runs."""
+    try:
+        with disconnect_of(request.scope):
+            states.append("begun")
+            await asyncio.Event().wait()
+    except RequestError as error:
+        states.append(error.detail)
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +138,13 @@ def test_a_client_that_reads_nothing_is_disconnected() -> None:
         client.sendall(b"GET /large HTTP/1.1\r\n\r\n")
         with pytest.raises(ConnectionError):
             send_line_breaks(client)  # they are no request
+
+
+def test_a_request_ends_when_its_client_disconnects(impatient: str) -> None:
+    with connect(impatient) as client:
+        client.sendall(b"POST /endless HTTP/1.1\r\nHost: here\r\nContent-Length: 0\r\n\r\n")
+        wait_until(lambda: states == ["begun"])
+    wait_until(lambda: "disconnected" in states[-1])
 
 
 def test_line_breaks_between_requests_do_not_hold_a_connection(client: socket.socket) -> None:
