@@ -9,7 +9,6 @@ import sys
 import time
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,7 +18,7 @@ from service.detection.pipeline import Pipeline
 from service.engines.open import open_engine
 from service.engines.protocol import Candidates, EngineName
 from service.settings import Settings
-from service.transport.process import listen, run
+from service.transport.process import listen, run, set_up_threads
 
 BATCH_SECONDS = 0.005
 IMAGE_SECONDS = 0.001
@@ -59,7 +58,7 @@ class SleepingEngine:
 
 
 if __name__ == "__main__":
-    cv2.setNumThreads(1)
+    set_up_threads()
     batch_seconds, image_seconds = [float(text) / 1000 for text in sys.argv[2:]] or (BATCH_SECONDS, IMAGE_SECONDS)
 
     def open_sleeping(bundle: Bundle, name: EngineName, **options: Any) -> SleepingEngine:  # noqa: ARG001

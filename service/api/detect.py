@@ -11,7 +11,7 @@ from service.api.deadline import read_timeout
 from service.api.disconnect import disconnect_of
 from service.api.openapi import QUERY_PARAMETERS, TIMEOUT_PARAMETER
 from service.api.problems import PROBLEMS, RequestError
-from service.api.query import options_of, read_query
+from service.api.query import DEFAULT_QUERY, options_of, read_query
 from service.api.responses import answer_of, server_timing, stages_of
 from service.api.schemas import DetectResponse
 from service.api.state import ServerState
@@ -52,12 +52,12 @@ def add_detect(app: FastAPI, server: ServerState) -> Callable[[Request], Awaitab
         """Find objects in the image that is the body, or in each file of a multipart body."""
         start = time.monotonic()
         server.access.check(request)
-        query = read_query(request.query_params)
+        query = read_query(request.query_params) if request.scope["query_string"] else DEFAULT_QUERY
         timeout = read_timeout(request.headers)
         model = server.repository.choose(query.model, query.version)
         options = options_of(query, model)
         # before the body is read: reading it is most of the cost of a refusal
-        model.check_early(server.limits(model, timeout, start=start, received=start))
+        server.check_early(model, timeout, start)
         with server.admitted(model) as share:
             uploads = await read_uploads(request, server.settings, share)
             received = time.monotonic()
@@ -69,15 +69,17 @@ def add_detect(app: FastAPI, server: ServerState) -> Callable[[Request], Awaitab
                 outcomes = await detect_group(model, [upload.body for upload in uploads], options, limits)
                 if len(outcomes) == 1 and isinstance(outcomes[0], ImageError):
                     raise outcomes[0]
-                request.state.stages = stages_of(outcomes)
+                request.scope["state"]["stages"] = stages_of(outcomes)
+                headers = {"Server-Timing": server_timing(outcomes)}
                 responding = time.monotonic()
                 if query.format == "image" and isinstance(outcomes[0], Outcome):
                     picture = await model.draw(uploads[0].body, outcomes[0], limits.deadline)
                     responding = time.monotonic()
-                    response = Response(picture, media_type="image/jpeg")
+                    headers["Server-Timing"] = server_timing(outcomes)  # drawing is a stage too
+                    response = Response(picture, media_type="image/jpeg", headers=headers)
                 else:
-                    response = Response(to_json(answer_of(model, uploads, outcomes)), media_type="application/json")
-        response.headers["Server-Timing"] = server_timing(outcomes)
+                    answer = to_json(answer_of(model, uploads, outcomes))
+                    response = Response(answer, media_type="application/json", headers=headers)
         server.metrics.stages["respond"].observe(time.monotonic() - responding)
         return response
 

@@ -20,6 +20,8 @@ def whole_number(text: str) -> int | None:
 
 def check_codings(headers: Headers) -> None:
     """Raise RequestError 415 if the body is compressed (RFC 9110, section 15.5.16)."""
+    if not any(name.endswith(b"-encoding") for name, _ in headers.raw):  # nor accept-encoding: this is the usual case
+        return
     codings = [coding.strip().lower() for coding in ",".join(headers.getlist("content-encoding")).split(",")]
     if any(coding not in ("", "identity") for coding in codings):
         detail = "the body has a Content-Encoding, and this server takes none; send it as it is"

@@ -139,6 +139,14 @@ class ServerState:
             now = time.monotonic()
             model.check(self.limits(model, timeout, start=now, received=now))
 
+    def check_early(self, model: ServedModel, timeout: float | None, start: float) -> None:
+        """Raise RejectedError before the body is read if the model would refuse the request that begins at `start`.
+
+        While nothing is refused, this costs nothing: the first refusal reads a body.
+        """
+        if model.is_refusing:
+            model.check(self.limits(model, timeout, start=start, received=start))
+
     @contextmanager
     def admitted(self, model: ServedModel) -> Iterator[BodyShare]:
         """Count a request in and out -> its share of the budget for bodies.

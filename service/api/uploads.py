@@ -35,20 +35,34 @@ async def read_body(request: Request, settings: Settings, share: BodyShare) -> b
     declared = whole_number(request.headers.get("content-length", "0"))
     if declared is None or declared > settings.max_body_bytes:
         raise _too_large(settings)
+    if request.scope["state"].get("has_body"):  # as nearly always: it is in one message, and no timer is needed
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise _disconnected()
+        whole: bytes = message["body"]
+        _count(whole, settings, share)
+        return whole
     body = bytearray()  # a list of chunks would take forty times the memory of a body that comes byte by byte
     try:
-        has_arrived = request.scope["state"].get("has_body", False)  # nearly always: then a timer is a waste
-        async with asyncio.timeout(None if has_arrived else settings.receive_seconds):
+        async with asyncio.timeout(settings.receive_seconds):
             async for chunk in request.stream():
-                share.add(len(chunk))
-                if share.num_bytes > settings.max_body_bytes:
-                    raise _too_large(settings)
+                _count(chunk, settings, share)
                 body += chunk
     except TimeoutError:
         raise RequestError(408, f"the body did not arrive within {settings.receive_seconds:g} s") from None
     except ClientDisconnect:
-        raise RequestError(CLIENT_DISCONNECTED, "the client disconnected before the end of its body") from None
+        raise _disconnected() from None
     return bytes(body)
+
+
+def _count(chunk: bytes, settings: Settings, share: BodyShare) -> None:
+    share.add(len(chunk))
+    if share.num_bytes > settings.max_body_bytes:
+        raise _too_large(settings)
+
+
+def _disconnected() -> RequestError:
+    return RequestError(CLIENT_DISCONNECTED, "the client disconnected before the end of its body")
 
 
 def _too_large(settings: Settings) -> RequestError:

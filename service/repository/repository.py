@@ -73,6 +73,8 @@ class Repository:
 
     def choose(self, name: str | None, version: str | None = None) -> ServedModel:
         """The model that detects in the next images; two versions of a model share them. Raises ModelNotFoundError."""
+        if name is None and len(self.slots) == 1 and version is None and self.slots[0].model is not None:
+            return self.slots[0].model
         model = self.find(name, version)
         slots = [slot for slot in self.slots if slot.name == model.name and slot.model is not None]
         canary = slots[-1]

@@ -200,11 +200,6 @@ class ServedModel:
         """Whether `check` pays before a body is read."""
         return self._batcher.is_refusing
 
-    def check_early(self, limits: TimeLimits) -> None:
-        """`check` before a body is read, at no cost while nothing is refused: the first refusal reads a body."""
-        if self.is_refusing:
-            self.check(limits)
-
     def check(self, limits: TimeLimits, num_images: int = 1) -> None:
         """Raise RejectedError if a request that arrived now with so many images should be refused."""
         try:

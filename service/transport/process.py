@@ -16,7 +16,7 @@ from service.transport.connection import connections_of
 from service.transport.draining import DrainingServer
 
 NUM_ACCEPTS = 16  # connections that are accepted in one turn of the event loop
-SWITCH_SECONDS = 1e-4  # how long a Python thread keeps the interpreter from a decoding thread; Python's default is 5 ms
+SWITCH_SECONDS = 1e-3  # how long a Python thread keeps the interpreter while another waits; Python's default is 5 ms
 
 
 def set_up_threads() -> None:

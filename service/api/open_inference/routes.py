@@ -117,7 +117,7 @@ def add_inference(app: FastAPI, server: ServerState) -> None:
         timeout = read_timeout(request.headers)
         header_length = request.headers.get("inference-header-content-length")
         model = server.repository.choose(name, version)
-        model.check_early(server.limits(model, timeout, start=start, received=start))  # before the body is read
+        server.check_early(model, timeout, start)  # before the body is read
         with server.admitted(model) as share:
             body = await read_body(request, server.settings, share)
             received = time.monotonic()
