@@ -35,6 +35,7 @@ class SleepingEngine:
     num_streams = 1
     num_threads = 1
     batch_sizes: tuple[int, ...] | None = None
+    late_sizes: tuple[int, ...] = ()
 
     def __init__(self, bundle: Bundle, batch_seconds: float, image_seconds: float) -> None:
         self._batch_seconds = batch_seconds

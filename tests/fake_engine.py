@@ -15,6 +15,7 @@ class FakeEngine:
     num_streams = 1
     num_threads = 1
     batch_sizes: tuple[int, ...] | None = None
+    late_sizes: tuple[int, ...] = ()
 
     def __call__(self, images: NDArray[np.uint8]) -> Candidates:
         size = len(images)

@@ -19,6 +19,7 @@ class TorchEngine:
     precision = "fp32"
     num_streams = 1
     batch_sizes: tuple[int, ...] | None = None
+    late_sizes: tuple[int, ...] = ()
 
     def __init__(self, model: nn.Module) -> None:
         self.num_threads = torch.get_num_threads()

@@ -43,6 +43,7 @@ class OnnxCudaEngine:
     device = "cuda"
     num_streams = 1
     num_threads = 1
+    late_sizes: tuple[int, ...] = ()
 
     def __init__(self, bundle: Bundle, *, precision: Precision = "auto", max_batch: int = 8) -> None:
         chosen = choose_precision(bundle, precision)

@@ -23,6 +23,7 @@ class OnnxEngine:
     name = "onnx"
     device = "cpu"
     batch_sizes: tuple[int, ...] | None = None
+    late_sizes: tuple[int, ...] = ()
 
     def __init__(
         self,

@@ -51,6 +51,8 @@ class Engine(Protocol):
     `num_threads` threads of the CPU; for an engine on a GPU that is 1, the caller's own thread, which waits.
     `batch_sizes` are the sizes that it computes, in rising order: it takes any number of images, and pads them to the
     next size or splits them. None means that it computes exactly what it gets.
+    `late_sizes` are the larger batches that may pay and whose first run takes long: a server measures them when it is
+    ready. Without any, it measures all sizes at its start.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Engine(Protocol):
     num_streams: int
     num_threads: int
     batch_sizes: tuple[int, ...] | None
+    late_sizes: tuple[int, ...]
 
     def __call__(self, images: NDArray[np.uint8]) -> Candidates:
         """Run images uint8 (B, H, W, 3) RGB; raises DeviceLostError if no later call can succeed."""

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +18,7 @@ from service.detection.golden import check_golden
 from service.detection.image_header import read_header
 from service.detection.pipeline import Pipeline
 from service.detection.postprocess import Detections, Options
-from service.engines.protocol import Engine, describe
+from service.engines.protocol import Engine, batch_sizes_up_to, describe
 from service.errors import ImageError
 from service.memory import release_freed_memory
 from service.repository.image_job import ImageJob, Outcome
@@ -24,7 +26,7 @@ from service.repository.refusals import CountedRefusals
 from service.scheduling.admission import RejectedError, TimeLimits
 from service.scheduling.batch_run import BatchFailedError
 from service.scheduling.batcher import Batcher
-from service.scheduling.cost_model import measure_costs
+from service.scheduling.cost_model import measure_costs, measure_ratio
 from service.scheduling.decode_pool import DecodePool
 from service.scheduling.drawing_thread import DrawingThread
 from service.scheduling.pixel_budget import PixelBudget
@@ -32,6 +34,11 @@ from service.scheduling.ticket import ExpiredError, Ticket
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 
+logger = logging.getLogger("singleshot")
+PATIENCE_SECONDS = (
+    5.0  # until a server that is never idle measures larger batches: without them it serves a little less
+)
+CPU_BATCH = 4  # images for each thread: larger batches gain nothing on a CPU
 DEAD_SECONDS = 1.0  # for the threads of an engine that answers no more: those that do not wait for it end at once
 MIN_OBJECTIVE_SECONDS = 0.25
 OBJECTIVE_IMAGES = 10  # the default objective is the time of so many images, one after the other
@@ -65,7 +72,8 @@ class ServedModel:
         self._budget = budget
         self._metrics = metrics
         self._takes_all_cores = engine.device == "cpu" and engine.num_streams * engine.num_threads >= num_cores()
-        cost = measure_costs(engine, self.manifest.input, settings.max_batch, num_streams=engine.num_streams)
+        sizes = (1,) if engine.late_sizes else batch_sizes_up_to(settings.max_batch)
+        cost = measure_costs(engine, self.manifest.input, sizes, num_streams=engine.num_streams)
         self._alone_seconds = cost.seconds(1)  # measured before there was any load
         self._batcher = Batcher(
             engine,
@@ -164,6 +172,7 @@ class ServedModel:
     def start(self) -> None:
         """Start the engine's threads, on the event loop that will serve."""
         self._batcher.start()
+        self._measuring = asyncio.create_task(asyncio.to_thread(self._measure_late_sizes))
         self._metrics.model_info.labels(*self._info_labels).set(1)
 
     def withdraw(self) -> None:
@@ -193,6 +202,7 @@ class ServedModel:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._is_unused.wait(), self._settings.drain_limit_seconds)
         await self._batcher.close(self._settings.drain_limit_seconds)
+        await self._measuring
         await asyncio.to_thread(self._free)  # it takes OpenVINO some tenths of a second
 
     @property
@@ -247,6 +257,14 @@ class ServedModel:
         outcome.seconds["draw"] = time.monotonic() - start
         self._metrics.stages["draw"].observe(outcome.seconds["draw"])
         return picture
+
+    def _measure_late_sizes(self) -> None:
+        """Measure larger batches, which a server needs only under load, without delaying images if it can."""
+        for size in sorted({min(size, self._settings.max_batch) for size in self.engine.late_sizes} - {1}):
+            try:
+                self._batcher.measure_when_idle(size, partial(measure_ratio, self.engine, self.manifest.input))
+            except Exception:  # any error of the engine: the requests will show it too
+                logger.exception("%s: batches of %d could not be measured and will not be run", self.name, size)
 
     def _free(self) -> None:
         self.engine.close()

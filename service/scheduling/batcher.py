@@ -30,6 +30,8 @@ from service.scheduling.ticket import ExpiredError, Job, Ticket
 from service.telemetry.logs import request_id
 
 REFUSING_SECONDS = 1.0
+PATIENCE_SECONDS = 5.0  # until a server that is never idle measures larger batches all the same
+POLL_SECONDS = 0.02  # between two looks for a stream that no image needs
 
 
 class Batcher:
@@ -71,6 +73,7 @@ class Batcher:
         self._lock = threading.Lock()  # guards all below; public attributes and _limit may be read without it
         self._assembler_wakes = threading.Condition(self._lock)  # the assembler waits here
         self._assembler_wanted = threading.Condition(self._lock)  # idle threads wait here to become the assembler
+        self._stream_freed = threading.Condition(self._lock)
         self._has_assembler = False
         self._backlog = Backlog()
         self._streams = Streams(num_streams)
@@ -211,6 +214,40 @@ class Batcher:
             raise expired(ticket.deadline - asked)
         return result
 
+    def measure_when_idle(
+        self, size: int, measure: Callable[[int], float], *, patience_seconds: float = PATIENCE_SECONDS
+    ) -> None:
+        """Learn what `measure` says of a `size` of batches: in which time of how many single images such a batch runs.
+
+        It runs on a stream that no image needs, or, after the patience, on the next free one; not if the batcher is
+        closed before. Called from any thread.
+        """
+        give_up_at = time.monotonic() + patience_seconds
+        with self._lock:
+            while not self._streams.num_free or (self._backlog.num_waiting and time.monotonic() < give_up_at):
+                if self._is_closing:
+                    return
+                self._stream_freed.wait(POLL_SECONDS)
+            self._streams.occupy(time.monotonic(), self._cost.seconds(size))
+        num_images = None
+        try:
+            num_images = measure(size)
+        finally:
+            with self._lock:
+                if num_images is not None:
+                    self._cost.add(size, num_images)
+                    self._limit = self._cost.best_size(self._max_batch)
+                self._release_stream()
+
+    def _release_stream(self) -> None:
+        """The calling thread has used its stream; wake a thread that waits for one."""
+        self._streams.release()
+        self._stream_freed.notify()
+        if self._has_assembler:
+            self._assembler_wakes.notify()
+        elif self._backlog.queue:
+            self._assembler_wanted.notify()
+
     def _load(self, objective: float, now: float) -> Load:
         """The load that a new image with this objective finds."""
         num_ahead = self._backlog.num_ahead(objective)
@@ -317,11 +354,7 @@ class Batcher:
                 self.failures_in_a_row = 0
                 self._cost.observe(size, batch.infer_seconds, batch.decode_seconds)
                 self._limit = self._cost.best_size(self._max_batch)
-            self._streams.release()
-            if self._has_assembler:
-                self._assembler_wakes.notify()
-            elif self._backlog.queue:
-                self._assembler_wanted.notify()
+            self._release_stream()
         if size:
             self._on_batch(size, batch.infer_seconds)
         self._loop.call_soon_threadsafe(results.deliver, batch.finish())

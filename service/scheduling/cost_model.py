@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.bundle import InputSpec
-from service.engines.protocol import Engine, batch_sizes_up_to
+from service.engines.protocol import Engine
 
 NEW_SHARE = 0.2  # weight of a new measurement in the running mean: a change of speed is learnt within a dozen batches
 NEW_SHARE_OF_OTHERS = 0.18  # the same weight for the other sizes: other work on the machine slows all of them
 WORTHLESS_GAIN = 0.02  # relative gain in images a second that does not justify a larger batch
 NUM_ROUNDS = 8  # rounds of measurement at most
-MEASURE_SECONDS = 2.0  # no further round starts after this time
+NUM_TURNS = 3  # of two sizes, in `measure_ratio`
+MEASURE_SECONDS = 0.5  # no further round starts after this time
 MAX_SURPRISE = 3.0  # a batch counts as at most this many times its prediction: one slow batch is no change of speed
 
 
@@ -30,24 +31,29 @@ class CostModel:
     def __init__(self, seconds_by_size: Mapping[int, float], batch_sizes: Sequence[int] | None = None) -> None:
         self._seconds = dict(sorted(seconds_by_size.items()))
         self._batch_sizes = sorted(batch_sizes or ())
-        self.measured_sizes = tuple(self._seconds)  # at warm-up
+        self.measured_sizes = tuple(self._seconds)
         self._decode_seconds = 0.0  # of one image
         self._asked: dict[int, float] = {}  # the predictions since the last batch: each request asks for several
 
     def seconds(self, size: int) -> float:
-        """The predicted time of a batch of `size` images, interpolated linearly between the sizes seen so far."""
+        """The predicted time of a batch of `size` images, interpolated linearly between the sizes seen so far.
+
+        Beyond the largest of them, each image costs as much as in the largest.
+        """
         asked = self._asked
         seconds = asked.get(size)
         if seconds is None:
             computed = self._computed_size(size)
             known = self._seconds.get(computed)
             if known is None:
+                largest = max(self._seconds)
                 known = float(np.interp(computed, list(self._seconds), list(self._seconds.values())))
+                known *= max(1.0, computed / largest)
             seconds = asked[size] = known + size * self._decode_seconds
         return seconds
 
     def best_size(self, max_batch: int) -> int:
-        """The smallest of the sizes measured at warm-up whose throughput is nearly the best.
+        """The smallest of the measured sizes whose throughput is nearly the best.
 
         On a GPU this is a large size. With one thread of a CPU it is small, because the time is almost linear in the
         size.
@@ -55,6 +61,12 @@ class CostModel:
         each = {size: self.seconds(size) / size for size in self.measured_sizes if size <= max_batch}
         enough = (1 + WORTHLESS_GAIN) * min(each.values(), default=0.0)
         return next((size for size, seconds in each.items() if seconds <= enough), max_batch)
+
+    def add(self, size: int, images: float) -> None:
+        """Learn a measured size: a batch of it takes as long as `images` batches of one image."""
+        self._seconds = dict(sorted({**self._seconds, size: images * self._seconds[1]}.items()))
+        self.measured_sizes = tuple(sorted({*self.measured_sizes, size}))
+        self._asked = {}
 
     def observe(self, size: int, seconds: float, decode_seconds: float = 0.0) -> None:
         """Learn from a batch: the engine took `seconds`, after the stream had decoded its images in `decode_seconds`.
@@ -94,13 +106,12 @@ class CostModel:
         return finishes
 
 
-def measure_costs(engine: Engine, spec: InputSpec, max_batch: int, *, num_streams: int = 1) -> CostModel:
-    """Warm the engine up at batch sizes 1, 2, 4 … max_batch, on all streams at once, then measure each size.
+def measure_costs(engine: Engine, spec: InputSpec, sizes: Sequence[int], *, num_streams: int = 1) -> CostModel:
+    """Warm the engine up at each of the batch `sizes`, on all streams at once, then measure them.
 
     The sizes take turns in several rounds, and the fastest run of each counts. A single run on a busy machine measures
     the other work more than the batch, and a wrong ratio between two sizes would never be corrected.
     """
-    sizes = batch_sizes_up_to(max_batch)
     batches = {size: np.zeros((size, spec.height, spec.width, 3), np.uint8) for size in sizes}
     with ThreadPoolExecutor(num_streams) as threads:
 
@@ -115,6 +126,15 @@ def measure_costs(engine: Engine, spec: InputSpec, max_batch: int, *, num_stream
             if time.perf_counter() < give_up_at:
                 seconds = {size: min(known, run(size)) for size, known in seconds.items()}
     return CostModel(seconds, engine.batch_sizes)
+
+
+def measure_ratio(engine: Engine, spec: InputSpec, size: int) -> float:
+    """How often a batch of one image runs in the time of a batch of `size`, on one stream; the fastest runs count."""
+    one, several = (np.zeros((number, spec.height, spec.width, 3), np.uint8) for number in (1, size))
+    engine(several)  # it may compile a model first
+    turns = [(_seconds_of_run(engine, one), _seconds_of_run(engine, several)) for _ in range(NUM_TURNS)]
+    one_seconds, several_seconds = np.min(turns, axis=0)
+    return float(several_seconds / one_seconds)
 
 
 def _seconds_of_run(engine: Engine, images: NDArray[np.uint8]) -> float:

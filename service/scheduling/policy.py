@@ -86,7 +86,7 @@ def fair_size(num_waiting: int, limit: int, others_free_in: Sequence[float], cos
 
 
 def saving_sizes(largest: int, cost: CostModel) -> list[int]:
-    """1, and the sizes measured at warm-up at which an image costs enough less than at the size before."""
+    """1, and the measured sizes at which an image costs enough less than at the size before."""
     sizes = [1]
     for size in cost.measured_sizes:
         seconds_each, before = cost.seconds(size) / size, cost.seconds(sizes[-1]) / sizes[-1]

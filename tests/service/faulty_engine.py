@@ -22,6 +22,7 @@ class FaultyEngine:
         self.num_streams = engine.num_streams
         self.num_threads = engine.num_threads
         self.batch_sizes = engine.batch_sizes
+        self.late_sizes = engine.late_sizes
         self.error: Exception | None = None
         self.has_begun = threading.Event()
         self.may_run = threading.Event()

@@ -11,7 +11,7 @@ from service.bundle import Bundle
 from service.cores import num_cores
 from service.engines.openvino.bf16_speed import bf16_speedup
 from service.engines.openvino.first_layers import keep_first_layers_in_fp32
-from service.engines.openvino.model import CORE, OpenvinoModel
+from service.engines.openvino.model import CORE, PART_SIZES, OpenvinoModel
 from service.engines.openvino.offset_conv import OffsetConv, offset_conv_extension, release
 from service.engines.protocol import Candidates, EngineError, Precision
 from service.engines.tensor_contract import OUTPUTS, OfferedTensor, check_tensors
@@ -40,6 +40,7 @@ class OpenvinoEngine:
         self.precision: str = precision
         self.num_streams = num_streams
         self.num_threads = num_threads or num_cores()
+        self.late_sizes = tuple(size * self.num_threads for size in sorted(PART_SIZES))  # each thread runs whole images
         self._operators: list[OffsetConv] = []
         try:
             model = read_model(bundle.model_path, precision, self._operators)

@@ -34,6 +34,7 @@ class TensorrtEngine:
 
     name = "tensorrt"
     num_threads = 1
+    late_sizes: tuple[int, ...] = ()
 
     def __init__(self, bundle: Bundle, name: str, file: EngineFile, *, num_streams: int | None = 1) -> None:
         path = bundle.path / name

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from service.bundle import Bundle
-from service.engines.protocol import Candidates, Engine
+from service.engines.protocol import Candidates, Engine, batch_sizes_up_to
 from service.scheduling.cost_model import CostModel, measure_costs
 from tests.fake_engine import FakeEngine
 
@@ -74,7 +74,7 @@ def test_an_image_finishes_after_the_batches_ahead_of_it_on_the_first_free_strea
 
 
 def test_every_power_of_two_is_measured(tiny_bundle: Bundle, tiny_engine: Engine) -> None:
-    cost = measure_costs(tiny_engine, tiny_bundle.manifest.input, max_batch=6)
+    cost = measure_costs(tiny_engine, tiny_bundle.manifest.input, batch_sizes_up_to(6))
     assert all(cost.seconds(size) > 0 for size in range(1, 7))
 
 
@@ -88,7 +88,7 @@ def test_all_streams_are_measured_at_the_same_time(tiny_bundle: Bundle) -> None:
             are_running.wait()
             return super().__call__(images)
 
-    measure_costs(TwoStreams(), tiny_bundle.manifest.input, max_batch=4, num_streams=2)
+    measure_costs(TwoStreams(), tiny_bundle.manifest.input, (1, 2, 4), num_streams=2)
 
 
 def test_one_slow_run_does_not_raise_the_measured_cost(tiny_bundle: Bundle) -> None:
@@ -105,7 +105,7 @@ def test_one_slow_run_does_not_raise_the_measured_cost(tiny_bundle: Bundle) -> N
                 may_go_on.wait(0.5)
             return super().__call__(images)
 
-    cost = measure_costs(SlowOnce(), tiny_bundle.manifest.input, max_batch=2)
+    cost = measure_costs(SlowOnce(), tiny_bundle.manifest.input, (1, 2))
     assert cost.seconds(1) < 0.5
 
 
