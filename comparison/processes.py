@@ -1,4 +1,4 @@
-"""A server as the operating system sees it: all its processes, and their CPU time and memory."""
+"""A server as the operating system sees it: all its processes, their CPU time and memory; it can be paused."""
 
 import os
 import subprocess
@@ -18,33 +18,45 @@ from comparison.peers import PeerError
 ROOT = Path(__file__).parents[1]
 MARK = "COMPARISON_OF_SERVERS"  # no name of a setting
 START_SECONDS = 180
+PAUSE_SECONDS = 5
 STOP_SECONDS = 15
 MAX_TRIES = 3
 NUM_LAST_LINES = 3
 
 
 class ServerProcesses:
-    """The processes of a server, identified by a mark in their environment because some detach from their parent."""
+    """The processes of a server: those with its mark in their environment, because some detach from their parent.
+
+    The children of marked processes belong to it too, because some overwrite their environment with a title.
+    """
 
     def __init__(self, mark: str) -> None:
         self._mark = mark
+        self._log: Path | None = None
 
     def launch(self, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> "subprocess.Popen[bytes]":
         """Start the first process. It logs to `log` in `folder`, which is also its home: some servers write there."""
         variables = {**os.environ, **environment, "PYTHONPATH": python_path(), "HOME": str(folder), MARK: self._mark}
-        with (folder / "log").open("w") as log:
-            return subprocess.Popen(command, env=variables, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
+        self._log = folder / "log"
+        with self._log.open("w") as log:  # a session of its own: Ctrl-C ends this program, and this program the server
+            return subprocess.Popen(
+                command, env=variables, stdout=log, stderr=subprocess.STDOUT, cwd=folder, start_new_session=True
+            )
+
+    def last_lines(self) -> str:
+        """The last lines of its log; "none" without any."""
+        text = self._log.read_text(errors="replace") if self._log else ""
+        lines = [line for line in text.splitlines() if line.strip()]
+        return " / ".join(lines[-NUM_LAST_LINES:])[-500:] or "none"
 
     def all(self) -> list[psutil.Process]:
-        """The processes that are alive now."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get(MARK) == self._mark:
-                    found.append(process)
-            except psutil.Error:
-                continue
-        return found
+        """The processes that are alive now, the oldest first unless their numbers wrapped around."""
+        found: dict[int, psutil.Process] = {}
+        for process in psutil.process_iter():  # in the order of their numbers: parents before their children
+            with suppress(psutil.Error):
+                if process.environ().get(MARK) == self._mark or process.ppid() in found:
+                    found[process.pid] = process
+        return list(found.values())
 
     def cpu_seconds(self) -> float:
         """CPU time of all processes, user and system, since they started."""
@@ -62,8 +74,32 @@ class ServerProcesses:
                 total += figure(process)
         return total
 
+    def pause(self) -> None:
+        """Stop all processes where they are, with SIGSTOP, until `resume`; raises PeerError.
+
+        The oldest first, because a supervisor whose workers are paused may take them for dead; `resume` goes backwards.
+        """
+        give_up_at = time.monotonic() + PAUSE_SECONDS
+        while not_paused := [process for process in self.all() if not is_paused(process)]:
+            if time.monotonic() > give_up_at:
+                raise PeerError(f"not paused: {not_paused[0]} still runs")
+            for process in not_paused:
+                with suppress(psutil.Error):
+                    process.suspend()
+            time.sleep(0.01)
+
+    def resume(self) -> None:
+        """Let all processes go on, the youngest first."""
+        for process in reversed(self.all()):
+            with suppress(psutil.Error):
+                process.resume()
+
     def stop(self) -> None:
-        """Send SIGTERM to all processes, and SIGKILL to those that do not end within STOP_SECONDS."""
+        """Send SIGTERM to all processes, and SIGKILL to those that do not end within STOP_SECONDS.
+
+        A paused process goes on before: it cannot end while it is paused.
+        """
+        self.resume()
         processes = self.all()
         for process in processes:
             try:
@@ -76,6 +112,14 @@ class ServerProcesses:
                 process.kill()
             except psutil.Error:
                 continue
+
+
+def is_paused(process: psutil.Process) -> bool:
+    """Whether a process is stopped by a signal, or has ended."""
+    try:
+        return process.status() in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return True
 
 
 def python_path() -> str:
@@ -97,7 +141,7 @@ def started(
             process = processes.launch(command, environment, Path(folder))
             try:
                 try:
-                    wait_until_ready(process, probe, Path(folder) / "log")
+                    wait_until_ready(processes, process, probe)
                 except PeerError:
                     if number == MAX_TRIES:
                         raise
@@ -109,11 +153,13 @@ def started(
                 process.wait()
 
 
-def wait_until_ready(process: "subprocess.Popen[bytes]", probe: urllib.request.Request, log: Path) -> None:
-    """Wait until the server answers the probe with 200; raises PeerError."""
+def wait_until_ready(
+    processes: ServerProcesses, first: "subprocess.Popen[bytes]", probe: urllib.request.Request
+) -> None:
+    """Wait until the server answers the probe with 200; raises PeerError, also if its first process ends."""
     give_up_at = time.monotonic() + START_SECONDS
     reason = "no attempt"
-    while process.poll() is None and time.monotonic() < give_up_at:
+    while first.poll() is None and time.monotonic() < give_up_at:
         try:
             with urllib.request.urlopen(probe, timeout=START_SECONDS / 3):
                 return
@@ -122,7 +168,5 @@ def wait_until_ready(process: "subprocess.Popen[bytes]", probe: urllib.request.R
         except OSError as error:
             reason = str(error)
         time.sleep(0.5)
-    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    last = " / ".join(lines[-NUM_LAST_LINES:])[-500:] if lines else "none"
-    how = f"ended with status {process.poll()}" if process.poll() is not None else f"no answer in time ({reason})"
-    raise PeerError(f"not started: {how}; last lines of its log: {last}")
+    how = f"ended with status {first.poll()}" if first.poll() is not None else f"no answer in time ({reason})"
+    raise PeerError(f"not started: {how}; last lines of its log: {processes.last_lines()}")

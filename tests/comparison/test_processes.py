@@ -1,11 +1,15 @@
-"""Starting a server, and finding its processes."""
+"""Starting a server, finding its processes, and pausing them."""
 
 import os
 import subprocess
 import sys
+import threading
+import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from comparison.peers import PeerError
@@ -53,6 +57,18 @@ def test_processes_are_found_by_their_mark_even_without_their_parent() -> None:
     parent.stdout.close()
 
 
+def test_a_child_that_hides_its_environment_is_found_by_its_parent() -> None:
+    code = "import subprocess; subprocess.run(['env', '-i', 'sleep', '60'])"
+    parent = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, MARK: "hides"})
+    processes = ServerProcesses("hides")
+    try:
+        wait_until(lambda: "sleep" in [process.name() for process in processes.all()])
+    finally:
+        processes.stop()
+        parent.wait()
+    assert not processes.all()
+
+
 def test_a_server_sees_this_tree_and_the_packages_on_the_path_of_the_caller(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -61,3 +77,48 @@ def test_a_server_sees_this_tree_and_the_packages_on_the_path_of_the_caller(
     process = ServerProcesses("mark").launch(show, {}, tmp_path)
     assert process.wait() == 0
     assert (tmp_path / "log").read_text().strip().split(os.pathsep) == [str(ROOT), "/packages"]
+
+
+def test_a_paused_server_uses_no_cpu_time_and_ends_as_if_it_ran(tmp_path: Path) -> None:
+    code = """
+import pathlib, signal, sys
+def end(*_):
+    pathlib.Path("ended").touch()
+    sys.exit()
+signal.signal(signal.SIGTERM, end)
+pathlib.Path("started").touch()
+while True:
+    pass
+"""
+    processes = ServerProcesses("paused")
+    first = processes.launch([sys.executable, "-c", code], {}, tmp_path)
+    try:
+        wait_until((tmp_path / "started").exists)
+        processes.pause()
+        (process,) = processes.all()
+        assert process.status() == psutil.STATUS_STOPPED
+        before = processes.cpu_seconds()
+        threading.Event().wait(0.2)
+        assert processes.cpu_seconds() == before
+        processes.resume()
+        wait_until(lambda: processes.cpu_seconds() > before)
+        processes.pause()
+    finally:
+        processes.stop()
+        first.wait()
+    assert (tmp_path / "ended").exists()
+
+
+def wait_until(is_done: Callable[[], bool]) -> None:
+    """Wait 30 s at most."""
+    give_up_at = time.monotonic() + 30
+    while not is_done():
+        assert time.monotonic() < give_up_at
+        time.sleep(0.01)
+
+
+def test_the_last_lines_of_a_log_are_none_without_any(tmp_path: Path) -> None:
+    processes = ServerProcesses("log")
+    assert processes.last_lines() == "none"
+    processes.launch([sys.executable, "-c", "print('1\\n\\n2\\n3\\n4')"], {}, tmp_path).wait()
+    assert processes.last_lines() == "2 / 3 / 4"
