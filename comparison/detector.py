@@ -1,5 +1,6 @@
 """The detector that each compared server runs: same bundle, same engine on one thread, same steps around the engine."""
 
+import os
 from collections.abc import Sequence
 
 import cv2
@@ -16,9 +17,10 @@ from service.settings import DEFAULT_BUNDLES
 
 BUNDLE = DEFAULT_BUNDLES / "bccd-passd-320"
 NUM_WORKERS = num_cores()  # one process for each core, each with an engine of one thread
-# With one thread an engine gains little from a batch, and each image waits for the whole batch. So batches are small,
-# and servers wait only shortly to fill them.
-MAX_BATCH = 4
+# The settings of a server that peers.py varies. With one thread an engine gains little from a batch, and each image
+# waits for the whole batch. So batches are small, and servers wait only shortly to fill them.
+MAX_BATCH = int(os.environ.get("COMPARISON_MAX_BATCH", "4"))
+USES_THREADS = os.environ.get("COMPARISON_USES_THREADS") == "1"
 WINDOW_MS = 1
 
 
@@ -29,6 +31,7 @@ class Detector:
         cv2.setNumThreads(1)
         bundle = read_bundle(BUNDLE)
         self._pipeline = Pipeline(bundle, open_engine(bundle, num_threads=num_threads))
+        self.engine = f"{self._pipeline.engine.name} in {self._pipeline.engine.precision}"
         for size in range(1, MAX_BATCH + 1):
             self([bundle.golden_path.read_bytes()] * size)
 

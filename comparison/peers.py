@@ -5,8 +5,8 @@ import site
 import subprocess
 import sys
 import venv
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from service.benchmark.http_load import Target
@@ -20,14 +20,43 @@ class PeerError(Exception):
 
 
 @dataclass(frozen=True)
+class Setting:
+    """One way to configure a server: variables that `comparison/detector.py` reads for the scripts in `servers`."""
+
+    name: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+AS_IT_IS = Setting("as it is")
+BATCHES = (
+    Setting("batches of at most 4", {"COMPARISON_MAX_BATCH": "4"}),
+    Setting("no batches", {"COMPARISON_MAX_BATCH": "1"}),
+    Setting("batches of at most 8", {"COMPARISON_MAX_BATCH": "8"}),
+)
+BY_HAND = (
+    Setting("a process for each core, whose event loop computes"),
+    Setting("one process, a thread for each core computes", {"COMPARISON_USES_THREADS": "1"}),
+)
+
+
+@dataclass(frozen=True)
 class Peer:
-    """A server. `package` is its distribution in requirements.txt; None if the project's own environment is enough."""
+    """A server. `package` is its distribution in requirements.txt; None if the project's own environment is enough.
+
+    `distributions` are the packages whose versions matter. The first of its settings is used if none is searched for.
+    """
 
     name: str
     package: str | None
     path: str
     request: Callable[[Target, bytes, Mapping[str, str]], bytes]
+    distributions: Sequence[str]
+    settings: Sequence[Setting] = (AS_IT_IS,)
     environment: Mapping[str, str] = field(default_factory=dict)
+
+    def configured(self, setting: Setting) -> "Peer":
+        """This server in one of its settings."""
+        return replace(self, settings=(setting,), environment={**self.environment, **setting.environment})
 
     def command(self, python: Path, port: int) -> list[str]:
         """The command that starts the server on `port`."""
@@ -59,14 +88,30 @@ def multipart(target: Target, image: bytes, headers: Mapping[str, str]) -> bytes
 
 
 PEERS = (
-    Peer(OURS, None, "/detect", plain),
-    Peer("fastapi", None, "/detect", plain),
-    Peer("mosec", "mosec", "/inference", plain),
-    Peer("litserve", "litserve", "/detect", plain),
-    Peer("bentoml", "bentoml", "/detect", multipart, {"BENTOML_DO_NOT_TRACK": "True"}),
-    # without its shared-memory store, which must start within a second; images of some kilobytes do not need it
-    Peer("pytriton", "nvidia-pytriton", "/v2/models/detect/infer", triton, {"PYTRITON_NO_TENSORSTORE": "1"}),
-    Peer("ray", "ray", "/detect", plain, {"RAY_USAGE_STATS_ENABLED": "0", "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"}),
+    Peer(OURS, None, "/detect", plain, ["singleshot", "uvicorn"]),
+    Peer("fastapi", None, "/detect", plain, ["fastapi", "uvicorn"], BY_HAND),
+    Peer("mosec", "mosec", "/inference", plain, ["mosec"], BATCHES),
+    Peer("litserve", "litserve", "/detect", plain, ["litserve", "uvicorn"], BATCHES),
+    Peer("bentoml", "bentoml", "/detect", multipart, ["bentoml", "uvicorn"], BATCHES, {"BENTOML_DO_NOT_TRACK": "True"}),
+    Peer(
+        "pytriton",
+        "nvidia-pytriton",
+        "/v2/models/detect/infer",
+        triton,
+        ["nvidia-pytriton"],
+        BATCHES,
+        # without its shared-memory store, which must start within a second; images of some kilobytes do not need it
+        {"PYTRITON_NO_TENSORSTORE": "1"},
+    ),
+    Peer(
+        "ray",
+        "ray",
+        "/detect",
+        plain,
+        ["ray", "uvicorn"],
+        BATCHES,
+        {"RAY_USAGE_STATS_ENABLED": "0", "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"},
+    ),
 )
 
 

@@ -25,7 +25,9 @@ class Detection(litserve.LitAPI):
     def batch(self, inputs: list[bytes]) -> list[bytes]:
         return inputs
 
-    def predict(self, batch: list[bytes]) -> list[bytes]:
+    def predict(self, batch: list[bytes] | bytes) -> list[bytes] | bytes:
+        if isinstance(batch, bytes):  # without batches
+            return self.detector([batch])[0]
         return self.detector(batch)
 
     def unbatch(self, output: list[bytes]) -> list[bytes]:

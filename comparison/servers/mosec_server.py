@@ -22,7 +22,9 @@ class Detection(Worker):
     def deserialize(self, data: bytearray) -> bytes:
         return bytes(data)
 
-    def forward(self, data: list[bytes]) -> list[bytes]:
+    def forward(self, data: list[bytes] | bytes) -> list[bytes] | bytes:
+        if isinstance(data, bytes):  # without batches
+            return self.detector([data])[0]
         return self.detector(data)
 
     def serialize(self, data: bytes) -> bytes:

@@ -36,11 +36,13 @@ class Detection:
         return self.detector(files)
 
     async def __call__(self, request: Request) -> Response:
-        return Response(await self.detect(await request.body()), media_type="application/json")
+        body = await request.body()
+        answer = await self.detect(body) if MAX_BATCH > 1 else self.detector([body])[0]
+        return Response(answer, media_type="application/json")
 
 
 if __name__ == "__main__":
-    ray.init(num_cpus=NUM_WORKERS, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=NUM_WORKERS, include_dashboard=False, log_to_driver=False)
     serve.start(
         http_options=HTTPOptions(host="127.0.0.1", port=int(sys.argv[1])), logging_config={"enable_access_log": False}
     )

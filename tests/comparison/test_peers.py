@@ -26,3 +26,12 @@ def test_a_request_s_content_length_is_that_of_its_body(name: str) -> None:
     assert f"Content-Length: {len(body)}".encode() in head
     assert b"X: 1" in head
     assert b"image" in body
+
+
+def test_the_settings_of_a_server_have_different_names_and_reach_its_environment() -> None:
+    for peer in PEERS:
+        assert len({setting.name for setting in peer.settings}) == len(peer.settings) > 0
+    (ray,) = choose("ray")
+    configured = ray.configured(ray.settings[1])
+    assert configured.settings == ray.settings[1:2]
+    assert configured.environment == {**ray.environment, "COMPARISON_MAX_BATCH": "1"}
