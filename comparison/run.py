@@ -1,32 +1,44 @@
 """`python -m comparison --images DIR`: compares this server with those that a user might choose instead."""
 
 import argparse
+import subprocess
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from comparison.loads import DEADLINE, OBJECTIVE_SECONDS, capacity_of, open_loop
-from comparison.peers import Peer, PeerError, choose
+from comparison.detector import Detector
+from comparison.loads import OBJECTIVE_SECONDS
+from comparison.peers import Peer, PeerError, choose, python_of
 from comparison.pipeline_loop import cpu_ms_an_image
-from comparison.report import Comparison, Row, Standing, draw, row_of, to_json, to_markdown
-from comparison.running import running
+from comparison.report.files import write_files
+from comparison.report.machine import machine_of, versions_of
+from comparison.report.markdown import to_markdown
+from comparison.report.results import Comparison, best_capacity
+from comparison.turns.probe import Probe
+from comparison.turns.progress import Progress
+from comparison.turns.residents import Residents
+from comparison.turns.rounds import Load
+from comparison.turns.schedule import Schedule
+from comparison.turns.trials import in_best_setting, trials_of
 from service.benchmark.__main__ import read_images
-from service.benchmark.arrivals import arrival_times
 
-LOADS = (0.2, 0.6, 0.9, 1.2)  # of the best capacity among the servers
-IDLE_SECONDS = 5.0
+SHARES = (0.2, 0.6, 0.9, 1.2, 1.5)  # of the best capacity among the servers
+OVERHEAD_SECONDS = 3.5  # of a turn, beside its load: a guess for the first lines of the progress
 EXAMPLE = """\
-The servers run on this machine, one after another. Each runs the same pipeline on the same bundle with the same engine:
-for each core an engine with one thread. First the capacity of each server is measured. Then each server gets the same
-Poisson loads, at 20, 60, 90 and 120 % of the best capacity. Latency counts from the time at which a request should be
-sent. All servers get the header X-Request-Timeout-Ms: 250 with each request.
+Each server runs the same pipeline on the same bundle with the same engine: for each core an engine with one thread. All
+servers are started, and all but one are paused at any time. First the capacity of each server is measured. Then all
+servers get the same Poisson loads, at 20, 60, 90, 120 and 150 % of the best capacity. Latency counts from the time at
+which a request should be sent. All servers get the header X-Request-Timeout-Ms: 250 with each request.
+
+A load has several rounds. In each round every server has one turn, with the same arrival times. Between two turns the
+time of a fixed piece of work is taken. A round in which it varied by more than a quarter is redone, at most --rounds
+times for each load. The report has the medians of the rounds with their ranges, and the ratios to this server in the
+same round. It is written after each load, and also after Ctrl-C.
 
 example:
-  python -m comparison --images BCCD/JPEGImages --seconds 12 --out compared
-  python -m comparison --images BCCD/JPEGImages --servers singleshot,fastapi,mosec
+  python -m comparison --images BCCD/JPEGImages --tune --out compared     # all servers, each in its best setting
+  python -m comparison --images BCCD/JPEGImages --servers singleshot,fastapi,mosec --rounds 1     # a quick look
 """
 
 
@@ -37,6 +49,8 @@ class Plan:
     images: Sequence[bytes]
     venvs: Path
     seconds: float
+    num_rounds: int
+    has_trials: bool
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,20 +58,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         peers = choose(options.servers)
-        plan = Plan(read_images(options.images), options.venvs.resolve(), options.seconds)
+        images = read_images(options.images)
+        plan = Plan(images, options.venvs.resolve(), options.seconds, options.rounds, options.tune)
+        if plan.num_rounds < 1 or plan.seconds <= 0:
+            raise ValueError("--rounds should be at least 1, and --seconds above 0")
     except (ValueError, OSError) as error:
         print(f"comparison: {error}", file=sys.stderr)
         return 1
-    options.out.mkdir(parents=True, exist_ok=True)
-    comparison = compare(plan, peers)
-    (options.out / "comparison.json").write_text(to_json(comparison))
-    (options.out / "comparison.md").write_text(to_markdown(comparison))
-    draw(comparison, options.out / "comparison.png")
+    comparison = started_comparison(plan)
+    is_complete = True
+    try:
+        compare(plan, peers, comparison, lambda: write_files(comparison, options.out))
+    except KeyboardInterrupt:
+        is_complete = False
+        print("interrupted: the report has the rounds that were complete", file=sys.stderr)
+    write_files(comparison, options.out)
     print(to_markdown(comparison))
-    return 0
+    return 0 if is_complete else 130
 
 
 def parser() -> argparse.ArgumentParser:
+    """The command line."""
     parser = argparse.ArgumentParser(
         prog="python -m comparison",
         description="Compare this server with those that a user might choose instead.",
@@ -66,7 +87,13 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="JPEG files to send, in turn")
     parser.add_argument("--servers", metavar="A,B", help="only these (default: all)")
-    parser.add_argument("--seconds", type=float, default=20.0, help="length of each load (default: 20)")
+    parser.add_argument("--rounds", type=int, default=5, help="in which the servers take turns (default: 5)")
+    parser.add_argument("--seconds", type=float, default=4.0, help="length of each turn (default: 4)")
+    parser.add_argument(
+        "--tune",
+        action="store_true",
+        help="first measure the capacity of each server in several settings, such as sizes of batches; use the best",
+    )
     parser.add_argument(
         "--out", type=Path, default=Path("compared"), metavar="DIR", help="for the report (default: compared)"
     )
@@ -80,65 +107,67 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def compare(plan: Plan, peers: Sequence[Peer]) -> Comparison:
-    """Measure the capacities, then the loads. A server that fails is left out from then on; the report says why."""
-    failures: dict[str, str] = {}
-    standings: list[Standing] = []
-    rows: list[Row] = []
+def started_comparison(plan: Plan) -> Comparison:
+    """A comparison without any server yet."""
     loop_cpu_ms = cpu_ms_an_image(plan.images, seconds=3.0)
-    print(f"plain loop: {loop_cpu_ms}", flush=True)
+    machine = machine_of(Detector().engine)
+    return Comparison(machine, 1000 * OBJECTIVE_SECONDS, plan.seconds, plan.num_rounds, loop_cpu_ms, probe_images=0)
+
+
+def compare(plan: Plan, peers: Sequence[Peer], comparison: Comparison, save: Callable[[], None]) -> None:
+    """Install all servers, choose their settings, measure the capacities, then the loads; save after each of them.
+
+    A server that fails is left out from then on.
+    """
+    probe = Probe.open(plan.images)
+    comparison.probe_images = probe.num_images
+    progress = Progress(plan.seconds + OVERHEAD_SECONDS)
+    peers = installed(plan, peers, comparison)
+    num_turns = (1 + len(SHARES)) * plan.num_rounds
+    if plan.has_trials:
+        for number, peer in enumerate(peers):
+            num_settings = sum(len(later.settings) for later in peers[number + 1 :] if len(later.settings) > 1)
+            progress.later = num_settings * plan.num_rounds + num_turns * len(peers)
+            try_settings(plan, peer, comparison, probe, progress)
+            save()
+    with Residents(plan.images, plan.venvs, comparison.failures) as residents:
+        for peer in peers:
+            print(f"starting {peer.name}", file=sys.stderr, flush=True)
+            residents.start(peer.name, in_best_setting(peer, comparison.trials))
+        comparison.standings += [resident.standing for resident in residents.all]
+        schedule = Schedule(residents, probe, progress, plan.num_rounds, plan.seconds)
+        for number, share in enumerate((None, *SHARES)):
+            load = Load(share, rate=None if share is None else share * best_capacity(comparison))
+            if load.rate == 0:
+                break
+            comparison.loads.append(load)
+            progress.later = (len(SHARES) - number) * plan.num_rounds * len(residents.all)
+            schedule.run(load, load.name)
+            save()
+    probe.close()
+
+
+def installed(plan: Plan, peers: Sequence[Peer], comparison: Comparison) -> list[Peer]:
+    """The servers that could be installed. The comparison gets their versions, and the failures of the others."""
+    found = []
     for peer in peers:
-        with reported(peer, failures):
-            standings.append(standing_of(plan, peer))
-            print(standings[-1], flush=True)
-    best = max((standing.capacity for standing in standings), default=0.0)
-    for peer in peers:
-        if peer.name not in failures and best > 0:
-            with reported(peer, failures):
-                rows += loaded(plan, peer, best)
-    return Comparison(1000 * OBJECTIVE_SECONDS, plan.seconds, loop_cpu_ms, standings, rows, failures)
+        try:
+            comparison.versions[peer.name] = versions_of(peer, python_of(peer, plan.venvs))
+            found.append(peer)
+        except (PeerError, OSError, subprocess.CalledProcessError) as error:
+            comparison.failures[peer.name] = f"{error}"
+    return found
 
 
-@contextmanager
-def reported(peer: Peer, failures: dict[str, str]) -> Iterator[None]:
-    """Record why a server cannot be measured, so that the next one still is."""
-    try:
-        yield
-    except (PeerError, OSError) as error:
-        failures[peer.name] = f"{error}"
-        print(f"{peer.name}: {error}", flush=True)
-
-
-def standing_of(plan: Plan, peer: Peer) -> Standing:
-    """Measure one server's capacity, and its CPU and memory when it is idle."""
-    with running(peer, plan.images, plan.venvs) as (processes, target):
-        capacity = capacity_of(target, [peer.request(target, image, {}) for image in plan.images])
-        time.sleep(1.0)
-        before = processes.cpu_seconds()
-        time.sleep(IDLE_SECONDS)
-        idle = 100 * (processes.cpu_seconds() - before) / IDLE_SECONDS
-        return Standing(peer.name, capacity, idle, processes.memory_bytes() / 1e6)
-
-
-def loaded(plan: Plan, peer: Peer, best: float) -> list[Row]:
-    """Measure one server under each load; `best` is the best capacity."""
-    rows = []
-    with running(peer, plan.images, plan.venvs) as (processes, target):
-        requests = [peer.request(target, image, DEADLINE) for image in plan.images]
-        for load in LOADS:
-            times = arrival_times("poisson", load * best, plan.seconds, burst=1, seed=round(100 * load))
-            before = processes.cpu_seconds()
-            samples = open_loop(target, requests, times)
-            row = row_of(
-                peer.name,
-                load,
-                load * best,
-                samples,
-                seconds=plan.seconds,
-                objective_seconds=OBJECTIVE_SECONDS,
-                cpu_seconds=processes.cpu_seconds() - before,
-            )
-            print(row, flush=True)
-            rows.append(row)
-            time.sleep(1.0)
-    return rows
+def try_settings(plan: Plan, peer: Peer, comparison: Comparison, probe: Probe, progress: Progress) -> None:
+    """Measure the capacity of a server in each of its settings, if it has several."""
+    if len(peer.settings) == 1:
+        return
+    failures: dict[str, str] = {}
+    load = Load(share=None, rate=None)
+    with Residents(plan.images, plan.venvs, failures) as residents:
+        for setting in peer.settings:
+            residents.start(setting.name, peer.configured(setting))
+        Schedule(residents, probe, progress, plan.num_rounds, plan.seconds).run(load, f"settings of {peer.name}")
+    comparison.trials += trials_of(peer, load)
+    comparison.failures.update({f"{peer.name}, {name}": reason for name, reason in failures.items()})

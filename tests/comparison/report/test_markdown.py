@@ -1,52 +1,51 @@
-"""The figures of a run, and the report of the comparison."""
+"""The comparison as Markdown."""
 
-import json
-from pathlib import Path
-
-import pytest
-
-from comparison.report import Comparison, Row, Standing, draw, overhead_of, row_of, to_json, to_markdown
-from tests.comparison.samples import samples
+from comparison.report.markdown import calmness, to_markdown
+from comparison.turns.rounds import Load, Round
+from tests.comparison.report.comparisons import capacity, comparison, figures, two_rounds
 
 
-def row(latency: list[float], status: list[int], cpu_seconds: float = 1.0) -> Row:
-    found = samples(latency, status)
-    return row_of("a", 0.6, 2.0, found, seconds=4.0, objective_seconds=0.25, cpu_seconds=cpu_seconds)
+def test_the_report_names_the_machine_the_versions_the_settings_and_the_servers_left_out() -> None:
+    text = to_markdown(comparison())
+    assert "Fast CPU, 2 cores, with AMX, Linux. Engine of all servers: openvino in bf16" in text
+    assert "| mosec | mosec 0.9 | 3.11.7 | 2026.1 | 2.3 | – |" in text
+    assert "Not the same for all servers: numpy." in text
+    assert "| mosec | no batches | 40.0 (39.0–41.0) | yes |" in text
+    assert "| mosec | batches of at most 4 | – |  |" in text
+    assert "| singleshot | as it is | 0.4 | 570 |" in text
+    assert "- ray: 2 of its 20 processes ended" in text
 
 
-def comparison(rows: list[Row], loop: dict[int, float] | None = None) -> Comparison:
-    standings, failures = [Standing("a", 50.0, 0.1, 300.0)], {"b": "not installed: no wheel"}
-    return Comparison(250.0, 4.0, loop or {1: 10.0}, standings, rows, failures)
+def test_the_capacities_begin_with_the_best() -> None:
+    text = to_markdown(comparison(capacity()))
+    assert text.index("| mosec | 60.0 (60.0–60.0) |") < text.index("| singleshot | 50.0 (50.0–50.0) |")
+    assert "| mosec | 1.20 (1.20–1.20) |" in text
 
 
-def test_only_answers_in_time_are_goodput() -> None:
-    found = row([0.1, 0.2, 0.3, 0.1], [200, 200, 200, 503])
-    assert (found.goodput, found.goodput_share) == (0.5, 0.5)
-    assert found.statuses == {"200": 3, "503": 1}
-    assert found.p50_ms == pytest.approx(200)
+def test_a_load_has_medians_with_ranges_and_ratios() -> None:
+    text = to_markdown(comparison(two_rounds()))
+    assert "## 60 % of the best capacity, 30.0 requests a second" in text
+    row = (
+        "| mosec | 50.0 (50.0–50.0) | 25.0 (20.0–30.0) | 250.0 (200.0–300.0) | 98.0 (98.0–98.0) | 10.00 (10.00–10.00) "
+    )
+    assert row + "| 1.25 | 200: 98 503: 2 | 1.0 (1.0–1.0) |" in text
+    assert "| mosec | 1.75 (1.50–2.00) | 1.75 (1.50–2.00) | 1.00 (1.00–1.00) | 1.00 (1.00–1.00) |" in text
 
 
-def test_throughput_counts_until_the_last_answer() -> None:
-    assert row([0.1, 0.1, 0.1, 5.0], [200] * 4).throughput == pytest.approx(4 / 8)
+def test_the_report_tells_how_steady_the_machine_was() -> None:
+    text = calmness(two_rounds(), num_rounds=2)
+    assert "took 300 (300–330) ms" in text
+    assert "1 round was redone" in text
+    assert "0 of the 2 kept rounds are above the limit" in text
+    disturbed = Load(0.6, 30.0, [Round(0, [0.3, 0.6], {}), Round(0, [0.3, 0.9], {})])
+    assert "1 of the 1 kept rounds is above the limit" in calmness(disturbed, num_rounds=1)
 
 
-def test_cpu_time_is_divided_among_the_answers() -> None:
-    found = row([0.1, 0.1, 0.1, 0.1], [200, 200, 0, 503], cpu_seconds=0.04)
-    assert found.cpu_ms_a_request == pytest.approx(20)
-    assert overhead_of(comparison([found], {1: 16.0}), found) == pytest.approx(1.25)
+def test_a_server_without_answers_has_dashes_and_no_ratios() -> None:
+    load = Load(0.6, 30.0, [Round(0, [0.3], {"singleshot": figures(1.0), "mosec": figures(None, None)})])
+    text = to_markdown(comparison(load))
+    assert "| mosec | 50.0 (50.0–50.0) | – | – | 98.0 (98.0–98.0) | – | – |" in text
 
 
-def test_a_server_that_answers_nothing_has_no_latency() -> None:
-    found = row([1.0], [0])
-    assert (found.throughput, found.p99_ms, found.cpu_ms_a_request, found.statuses) == (0.0, None, None, {"lost": 1})
-    assert "| – | – |" in to_markdown(comparison([found]))
-
-
-def test_the_report_names_every_server_and_why_one_is_missing(tmp_path: Path) -> None:
-    found = comparison([row([0.1], [200])])
-    text = to_markdown(found)
-    assert "| a | 50.0 | 0.1 | 300 |" in text
-    assert "- b: not installed: no wheel" in text
-    assert json.loads(to_json(found))["rows"][0]["server"] == "a"
-    draw(found, tmp_path / "plot.png")
-    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+def test_a_load_without_a_complete_round_is_left_out() -> None:
+    assert "of the best capacity" not in to_markdown(comparison(Load(0.6, 30.0)))

@@ -1,0 +1,1 @@
+"""The comparison's results, as Markdown, JSON and a plot."""
