@@ -8,9 +8,8 @@ from comparison.detector import Detector
 BATCH_SIZES = (1, 4, 8)
 
 
-def cpu_ms_an_image(files: Sequence[bytes], *, seconds: float) -> dict[int, float]:
+def cpu_ms_an_image(detector: Detector, files: Sequence[bytes], *, seconds: float) -> dict[int, float]:
     """Batch size -> CPU milliseconds of this process for each image. Each batch size is measured for `seconds`."""
-    detector = Detector()
     found = {}
     for size in BATCH_SIZES:
         batches = [[files[(start + i) % len(files)] for i in range(size)] for start in range(0, len(files), size)]

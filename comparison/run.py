@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from comparison.detector import Detector
+from comparison.detector import NUM_WORKERS, Detector
 from comparison.loads import OBJECTIVE_SECONDS
 from comparison.peers import Peer, PeerError, choose, python_of
 from comparison.pipeline_loop import cpu_ms_an_image
@@ -65,13 +65,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"comparison: {error}", file=sys.stderr)
         return 1
-    comparison = started_comparison(plan)
+    detectors = [Detector() for _ in range(NUM_WORKERS)]
+    loop_cpu_ms = cpu_ms_an_image(detectors[0], images, seconds=3.0)
+    probe = Probe(detectors, images)
+    comparison = Comparison(
+        machine_of(detectors[0].engine),
+        1000 * OBJECTIVE_SECONDS,
+        plan.seconds,
+        plan.num_rounds,
+        loop_cpu_ms,
+        probe.num_images,
+    )
     is_complete = True
     try:
-        compare(plan, peers, comparison, lambda: write_files(comparison, options.out))
+        compare(plan, peers, probe, comparison, lambda: write_files(comparison, options.out))
     except KeyboardInterrupt:
         is_complete = False
         print("interrupted: the report has the rounds that were complete", file=sys.stderr)
+    probe.close()
     write_files(comparison, options.out)
     print(to_markdown(comparison))
     return 0 if is_complete else 130
@@ -107,20 +118,11 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def started_comparison(plan: Plan) -> Comparison:
-    """A comparison without any server yet."""
-    loop_cpu_ms = cpu_ms_an_image(plan.images, seconds=3.0)
-    machine = machine_of(Detector().engine)
-    return Comparison(machine, 1000 * OBJECTIVE_SECONDS, plan.seconds, plan.num_rounds, loop_cpu_ms, probe_images=0)
-
-
-def compare(plan: Plan, peers: Sequence[Peer], comparison: Comparison, save: Callable[[], None]) -> None:
+def compare(plan: Plan, peers: Sequence[Peer], probe: Probe, comparison: Comparison, save: Callable[[], None]) -> None:
     """Install all servers, choose their settings, measure the capacities, then the loads; save after each of them.
 
     A server that fails is left out from then on.
     """
-    probe = Probe.open(plan.images)
-    comparison.probe_images = probe.num_images
     progress = Progress(plan.seconds + OVERHEAD_SECONDS)
     peers = installed(plan, peers, comparison)
     num_turns = (1 + len(SHARES)) * plan.num_rounds
@@ -144,7 +146,6 @@ def compare(plan: Plan, peers: Sequence[Peer], comparison: Comparison, save: Cal
             progress.later = (len(SHARES) - number) * plan.num_rounds * len(residents.all)
             schedule.run(load, load.name)
             save()
-    probe.close()
 
 
 def installed(plan: Plan, peers: Sequence[Peer], comparison: Comparison) -> list[Peer]:

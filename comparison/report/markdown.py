@@ -34,7 +34,7 @@ def conditions(comparison: Comparison) -> list[str]:
         f"{machine.processor}, {machine.num_cores} cores, {'with' if machine.has_amx else 'without'} AMX, "
         f"{machine.system}. Engine of all servers: {machine.engine}, one thread for each core. The client runs on the "
         "same cores.",
-        f"{comparison.num_rounds} rounds of each load; in a round each server runs for {comparison.seconds:g} s while "
+        f"Rounds of each load: {comparison.num_rounds}. In a round each server runs for {comparison.seconds:g} s while "
         "all others are paused, with the same arrival times, and each round starts with another server. An entry is "
         "the median of the rounds, with the least and the greatest value in brackets. Latencies are of answers with "
         "status 200 and count from the intended send time. In time is an answer within "

@@ -4,8 +4,6 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from comparison.detector import NUM_WORKERS, Detector
-
 PROBE_SECONDS = 0.3  # about
 NUM_FIRST_IMAGES = 10  # they tell how many images a probe takes
 
@@ -20,11 +18,6 @@ class Probe:
         seconds = min(self.seconds(), self.seconds()) / NUM_FIRST_IMAGES
         self.num_images = max(1, round(PROBE_SECONDS / seconds))  # for each thread
         self._images = [images[i % len(images)] for i in range(self.num_images)]
-
-    @classmethod
-    def open(cls, images: Sequence[bytes]) -> "Probe":
-        """A probe with a detector for each core."""
-        return cls([Detector() for _ in range(NUM_WORKERS)], images)
 
     def seconds(self) -> float:
         """Do the work once -> its wall time."""

@@ -4,48 +4,24 @@ import signal
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
 
-from comparison.peers import Peer, PeerError, plain
-from comparison.turns import measure, resident
-from comparison.turns.probe import Probe
+from comparison.peers import PeerError
+from comparison.turns import measure
 from comparison.turns.progress import Progress
 from comparison.turns.resident import Resident
 from comparison.turns.residents import Residents
 from comparison.turns.rounds import Load
 from comparison.turns.schedule import Schedule
-
-SCRIPT = Path(__file__).parent / "stand_in_server.py"
-IMAGES = [b"an image", b"another image"]
-
-
-@dataclass(frozen=True)
-class StandIn(Peer):
-    """A peer that needs no engine."""
-
-    def command(self, python: Path, port: int) -> list[str]:
-        return [str(python), str(SCRIPT), str(port)]
-
-
-def stand_in(name: str) -> Peer:
-    return StandIn(name, None, "/detect", plain, [])
+from tests.comparison.stand_in import IMAGES, quick_probe, shorten, stand_in
 
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, name in (
-        (resident, "REST_SECONDS"),
-        (resident, "IDLE_SECONDS"),
-        (resident, "QUIET_WINDOW_SECONDS"),
-        (measure, "SETTLE_SECONDS"),
-    ):
-        monkeypatch.setattr(module, name, 0.1)
-    monkeypatch.setattr("comparison.running.WARM_UP_SECONDS", 0.1)
-    monkeypatch.setattr(resident, "QUIET_CORES", 100.0)
+    shorten(monkeypatch)
 
 
 @pytest.fixture
@@ -62,8 +38,7 @@ def residents(failures: dict[str, str], tmp_path: Path) -> Iterator[Residents]:
 
 
 def schedule(residents: Residents, num_rounds: int) -> Schedule:
-    probe = Probe([lambda files: sum(map(len, files))], IMAGES)
-    return Schedule(residents, probe, Progress(1.0), num_rounds, seconds=0.2)
+    return Schedule(residents, quick_probe(), Progress(1.0), num_rounds, seconds=0.2)
 
 
 def states(residents: Residents) -> Mapping[str, set[str]]:

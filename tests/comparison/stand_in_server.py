@@ -1,4 +1,7 @@
-"""`python stand_in_server.py PORT`: answers each request with an empty 200; the request /end ends it."""
+"""`python stand_in_server.py PORT`: answers each request with an empty 200; a POST to /end ends it.
+
+It waits for STAND_IN_SECONDS before each answer, by default for 20 ms.
+"""
 
 import asyncio
 import os
@@ -15,6 +18,7 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
             if head.startswith(b"POST /end"):
                 print("asked to end", flush=True)
                 os._exit(1)
+            await asyncio.sleep(float(os.environ.get("STAND_IN_SECONDS", "0.02")))
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
     except (asyncio.IncompleteReadError, ConnectionError):
         writer.close()
