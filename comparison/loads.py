@@ -26,11 +26,20 @@ def capacity_of(target: Target, requests: Sequence[bytes]) -> float:
 
 
 def closed_loop(
-    target: Target, requests: Sequence[bytes], seconds: float, num_connections: int = NUM_CONNECTIONS
+    target: Target,
+    requests: Sequence[bytes],
+    seconds: float,
+    num_connections: int = NUM_CONNECTIONS,
+    *,
+    lead_seconds: float = 0.0,
 ) -> float:
     """Run `answers_a_second` on an event loop of its own."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(answers_a_second(target, requests, num_connections=num_connections, seconds=seconds))
+        return runner.run(
+            answers_a_second(
+                target, requests, num_connections=num_connections, seconds=seconds, lead_seconds=lead_seconds
+            )
+        )
 
 
 def open_loop(target: Target, requests: Sequence[bytes], times: NDArray[np.float64]) -> Samples:
@@ -39,13 +48,18 @@ def open_loop(target: Target, requests: Sequence[bytes], times: NDArray[np.float
         return runner.run(send_load(target, requests, times))
 
 
-async def answers_a_second(target: Target, requests: Sequence[bytes], *, num_connections: int, seconds: float) -> float:
+async def answers_a_second(
+    target: Target, requests: Sequence[bytes], *, num_connections: int, seconds: float, lead_seconds: float = 0.0
+) -> float:
     """Answers with status 200 a second if each connection sends its next request when the last one is answered.
 
-    Raises OSError if no server listens.
+    Only answers of the last `seconds` count. Without the `lead_seconds` before, no answer is there at first, for as
+    long as a batch takes: the larger the batches, the more a server would seem to lose. Raises OSError if no server
+    listens.
     """
     loop = asyncio.get_running_loop()
-    end = time.perf_counter() + seconds
+    start = time.perf_counter() + lead_seconds
+    end = start + seconds
     num_good = 0
 
     async def ask(number: int) -> None:
@@ -55,13 +69,13 @@ async def answers_a_second(target: Target, requests: Sequence[bytes], *, num_con
             if connection is None or not connection.is_usable:
                 _, connection = await loop.create_connection(Connection, target.host, target.port)
             status = await connection.ask(requests[number % len(requests)])
-            num_good += status == 200 and time.perf_counter() <= end
+            num_good += status == 200 and start <= time.perf_counter() <= end
             number += num_connections
         if connection is not None:
             connection.close()
 
     tasks = [asyncio.create_task(ask(number)) for number in range(num_connections)]
-    done, late = await asyncio.wait(tasks, timeout=seconds + 10)
+    done, late = await asyncio.wait(tasks, timeout=lead_seconds + seconds + 10)
     for task in late:
         task.cancel()
     await asyncio.gather(*late, return_exceptions=True)

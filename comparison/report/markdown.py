@@ -19,7 +19,7 @@ def to_markdown(comparison: Comparison) -> str:
         if load.rounds:
             parts += capacities(load) if load.share is None else figures(comparison, load)
             parts += ratios(load)
-            parts.append(calmness(load, comparison.num_rounds))
+            parts.append(calmness(load, comparison.num_rounds) + drift(comparison, load))
     if comparison.failures:
         parts.append("Left out:")
         parts.append("\n".join(f"- {server}: {reason}" for server, reason in comparison.failures.items()))
@@ -130,14 +130,27 @@ def ratios(load: Load) -> list[str]:
 def calmness(load: Load, num_rounds: int) -> str:
     """How steady the machine was."""
     kept = load.kept
-    probe = spread_of(1000 * seconds for round_ in kept for seconds in round_.probe_seconds)
     num_redone, num_above = max(0, len(load.rounds) - num_rounds), sum(not round_.is_calm for round_ in kept)
     redone = "1 round was redone" if num_redone == 1 else f"{num_redone} rounds were redone"
     above = f"{num_above} of the {len(kept)} kept rounds {'is' if num_above == 1 else 'are'} above the limit"
     return (
-        f"A fixed piece of work on all cores took {text(probe, 0)} ms between the turns. {redone}, because the slowest "
-        f"took more than {MAX_SLOWDOWN:g} times the fastest; {above}."
+        f"A fixed piece of work on all cores took {text(probe_of(load), 0, factor=1000)} ms between the turns. "
+        f"{redone}, because the slowest took more than {MAX_SLOWDOWN:g} times the fastest; {above}."
     )
+
+
+def drift(comparison: Comparison, load: Load) -> str:
+    """How the machine's speed under this load was related to that at the capacities, of which the rate is a share."""
+    now = probe_of(load)
+    at_capacity = next((probe_of(other) for other in comparison.loads if other.share is None), None)
+    if load.share is None or now is None or at_capacity is None:
+        return ""
+    return f" It took {now.median / at_capacity.median:.2f} times as long as at the capacities."
+
+
+def probe_of(load: Load) -> Spread | None:
+    """The wall times of the probes in the kept rounds, in seconds."""
+    return spread_of(seconds for round_ in load.kept for seconds in round_.probe_seconds)
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], num_texts: int = 1) -> str:

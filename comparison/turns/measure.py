@@ -15,7 +15,7 @@ def measure(resident: Resident, rate: float | None, seconds: float, seed: int) -
     """Load a server at `rate`, in a closed loop if it is None; raises PeerError and OSError."""
     settle(resident, rate)
     if rate is None:
-        return Figures(closed_loop(resident.target, resident.requests, seconds))
+        return Figures(closed_loop(resident.target, resident.requests, seconds, lead_seconds=SETTLE_SECONDS))
     times = arrival_times("poisson", rate, seconds, burst=1, seed=seed)
     before = resident.processes.cpu_seconds()
     samples = open_loop(resident.target, resident.requests_with_deadline, times)

@@ -27,3 +27,22 @@ def test_the_closed_loop_counts_good_answers(status: str, is_counted: bool) -> N
             return await answers_a_second(target, [target.post(b"", {})], num_connections=2, seconds=1.0)
 
     assert (asyncio.run(measure()) > 0) is is_counted
+
+
+def test_answers_before_the_lead_is_over_do_not_count() -> None:
+    num_answered = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal num_answered
+        while await reader.read(1000):
+            num_answered += 1
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async def measure() -> float:
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+            target = Target("127.0.0.1", server.sockets[0].getsockname()[1], "/")
+            requests = [target.post(b"", {})]
+            return await answers_a_second(target, requests, num_connections=2, seconds=1.0, lead_seconds=0.5)
+
+    assert 0 < asyncio.run(measure()) < num_answered

@@ -49,3 +49,9 @@ def test_a_server_without_answers_has_dashes_and_no_ratios() -> None:
 
 def test_a_load_without_a_complete_round_is_left_out() -> None:
     assert "of the best capacity" not in to_markdown(comparison(Load(0.6, 30.0)))
+
+
+def test_the_report_tells_how_fast_the_machine_was_compared_with_the_measurement_of_the_capacities() -> None:
+    slow = Load(0.6, 30.0, [Round(0, [0.45, 0.45], {"mosec": figures(1.0)})])
+    assert "It took 1.50 times as long as at the capacities." in to_markdown(comparison(capacity(), slow))
+    assert "times as long" not in to_markdown(comparison(capacity()))
