@@ -1,6 +1,8 @@
 """One turn of a server: a short load that is discarded, then the load that counts."""
 
-from comparison.loads import NUM_CONNECTIONS, OBJECTIVE_SECONDS, closed_loop, open_loop
+import numpy as np
+
+from comparison.loads import OBJECTIVE_SECONDS, closed_loop, open_loop
 from comparison.peers import PeerError
 from comparison.turns.figures import Figures, figures_of
 from comparison.turns.resident import Resident
@@ -8,7 +10,7 @@ from service.benchmark.arrivals import arrival_times
 
 SETTLE_SECONDS = 1.0
 SETTLE_SEED = 1_000_000  # far from those of the rounds
-MAX_SETTLE_TRIES = 10  # some servers first find out that seconds or minutes have passed
+MAX_TRIES = 5  # of a request after the pause: some servers first find out that minutes have passed
 
 
 def measure(resident: Resident, rate: float | None, seconds: float, seed: int) -> Figures:
@@ -24,15 +26,15 @@ def measure(resident: Resident, rate: float | None, seconds: float, seed: int) -
 
 
 def settle(resident: Resident, rate: float | None) -> None:
-    """Load a server that was paused until it answers with 200; raises PeerError if it does not."""
-    for number in range(MAX_SETTLE_TRIES):
-        if rate is None or number:
-            num_connections = NUM_CONNECTIONS if rate is None else 1
-            is_answering = closed_loop(resident.target, resident.requests, SETTLE_SECONDS, num_connections) > 0
-        else:
-            times = arrival_times("poisson", rate, SETTLE_SECONDS, burst=1, seed=SETTLE_SEED)
-            is_answering = 200 in open_loop(resident.target, resident.requests_with_deadline, times).status
+    """Load a server that was paused, then wait until it answers a request with 200; raises PeerError if it does not."""
+    resident.check()
+    if rate is None:
+        closed_loop(resident.target, resident.requests, SETTLE_SECONDS)
+    else:
+        times = arrival_times("poisson", rate, SETTLE_SECONDS, burst=1, seed=SETTLE_SEED)
+        open_loop(resident.target, resident.requests_with_deadline, times)
+    for _ in range(MAX_TRIES):
         resident.check()
-        if is_answering:
+        if 200 in open_loop(resident.target, resident.requests, np.zeros(1)).status:
             return
     raise PeerError(f"it answers no more; last lines of its log: {resident.processes.last_lines()}")

@@ -9,8 +9,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from comparison.peers import PeerError
-from comparison.turns import measure
 from comparison.turns.progress import Progress
 from comparison.turns.resident import Resident
 from comparison.turns.residents import Residents
@@ -90,18 +88,23 @@ def test_a_server_that_ends_in_its_turn_has_no_figures_and_its_log_is_told(
     residents: Residents, failures: dict[str, str]
 ) -> None:
     def end(found: Resident) -> str:
-        request = urllib.request.Request(f"http://127.0.0.1:{found.target.port}/end", b"", method="POST")
-        with suppress(OSError):
-            urllib.request.urlopen(request, timeout=10)
+        post(found, "/end")
         return "a result"
 
     assert residents.turn(residents.all[0], end) is None
     assert "last lines of its log: asked to end" in failures["a"]
 
 
-def test_a_server_without_good_answers_answers_no_more(residents: Residents, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measure, "closed_loop", lambda *_: 0.0)
-    monkeypatch.setattr(measure, "MAX_SETTLE_TRIES", 2)
-    found = residents.all[0]
-    with pytest.raises(PeerError, match="it answers no more"):
-        measure.settle(found, None)
+def test_a_server_that_answers_with_errors_only_is_left_out(residents: Residents, failures: dict[str, str]) -> None:
+    residents.turn(residents.all[0], lambda found: post(found, "/busy"))
+    load = Load(None, None)
+    schedule(residents, 1).run(load, "load")
+    assert list(load.rounds[0].figures) == ["b"]
+    assert "it answers no more" in failures["a"]
+
+
+def post(resident: Resident, path: str) -> None:
+    """Send a request, whatever the answer is."""
+    request = urllib.request.Request(f"http://127.0.0.1:{resident.target.port}{path}", b"", method="POST")
+    with suppress(OSError):
+        urllib.request.urlopen(request, timeout=10)
