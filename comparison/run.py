@@ -15,7 +15,7 @@ from comparison.report.files import write_files
 from comparison.report.machine import machine_of, versions_of
 from comparison.report.markdown import to_markdown
 from comparison.report.results import Comparison, best_capacity
-from comparison.turns.probe import Probe
+from comparison.turns.probe import Probe, images_of_probe
 from comparison.turns.progress import Progress
 from comparison.turns.residents import Residents
 from comparison.turns.rounds import Load
@@ -67,14 +67,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     detectors = [Detector() for _ in range(NUM_WORKERS)]
     loop_cpu_ms = cpu_ms_an_image(detectors[0], images, seconds=3.0)
-    probe = Probe(detectors, images)
+    probe_images = images_of_probe(images, loop_cpu_ms[1])
+    probe = Probe(detectors, probe_images)
     comparison = Comparison(
         machine_of(detectors[0].engine),
         1000 * OBJECTIVE_SECONDS,
         plan.seconds,
         plan.num_rounds,
         loop_cpu_ms,
-        probe.num_images,
+        len(probe_images),
     )
     is_complete = True
     try:

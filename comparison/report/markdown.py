@@ -39,7 +39,8 @@ def conditions(comparison: Comparison) -> list[str]:
         "the median of the rounds, with the least and the greatest value in brackets. Latencies are of answers with "
         "status 200 and count from the intended send time. In time is an answer within "
         f"{comparison.objective_ms:g} ms.",
-        f"CPU for an image in a plain loop (decode, engine, soft-NMS, JSON): {loop}.",
+        f"CPU for an image in a plain loop (decode, engine, soft-NMS, JSON): {loop}. The fixed "
+        f"piece of work between the turns is this loop over {comparison.probe_images} images on each core.",
     ]
 
 

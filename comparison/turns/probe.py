@@ -4,20 +4,16 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-PROBE_SECONDS = 0.3  # about
-NUM_FIRST_IMAGES = 10  # they tell how many images a probe takes
+PROBE_SECONDS = 0.3  # about, on a calm machine
 
 
 class Probe:
-    """The plain loop over the same pipeline, on one thread for each detector."""
+    """The plain loop over the same images and the same pipeline, on one thread for each detector."""
 
     def __init__(self, detectors: Sequence[Callable[[Sequence[bytes]], object]], images: Sequence[bytes]) -> None:
         self._detectors = detectors
+        self._images = images
         self._pool = ThreadPoolExecutor(len(detectors))
-        self._images = [images[i % len(images)] for i in range(NUM_FIRST_IMAGES)]
-        seconds = min(self.seconds(), self.seconds()) / NUM_FIRST_IMAGES
-        self.num_images = max(1, round(PROBE_SECONDS / seconds))  # for each thread
-        self._images = [images[i % len(images)] for i in range(self.num_images)]
 
     def seconds(self) -> float:
         """Do the work once -> its wall time."""
@@ -33,3 +29,8 @@ class Probe:
     def _run(self, detector: Callable[[Sequence[bytes]], object]) -> None:
         for image in self._images:
             detector([image])
+
+
+def images_of_probe(images: Sequence[bytes], cpu_ms: float) -> list[bytes]:
+    """The images of a probe, if one of them takes `cpu_ms` of CPU."""
+    return [images[i % len(images)] for i in range(max(1, round(1000 * PROBE_SECONDS / cpu_ms)))]

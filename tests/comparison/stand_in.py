@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from comparison.peers import AS_IT_IS, Peer, Setting, plain
-from comparison.turns import measure, probe, resident, rounds
+from comparison.turns import measure, resident, rounds
 from comparison.turns.probe import Probe
 
 IMAGES = [b"an image", b"another image"]
@@ -36,6 +36,5 @@ def shorten(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(resident, name, 0.1)
     monkeypatch.setattr(resident, "QUIET_CORES", 100.0)
     monkeypatch.setattr(measure, "SETTLE_SECONDS", 0.3)
-    monkeypatch.setattr(probe, "PROBE_SECONDS", 0.0)  # one image
     monkeypatch.setattr(rounds, "MAX_SLOWDOWN", 1e9)  # so no round is redone
     monkeypatch.setattr("comparison.running.WARM_UP_SECONDS", 0.1)

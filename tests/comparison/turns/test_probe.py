@@ -1,29 +1,28 @@
 """The fixed piece of work."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-import pytest
-
-from comparison.turns import probe as module
-from comparison.turns.probe import NUM_FIRST_IMAGES, Probe
+from comparison.turns.probe import Probe, images_of_probe
 
 
-def test_each_probe_runs_the_same_images_on_every_detector_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PROBE_SECONDS", 0.0)  # one image
+def test_a_probe_runs_the_same_images_on_all_detectors_at_once() -> None:
     both = threading.Barrier(2, timeout=10)
     seen: list[list[bytes]] = [[], []]
 
-    def detector(number: int) -> object:
+    def detector(number: int) -> Callable[[Sequence[bytes]], None]:
         def detect(files: Sequence[bytes]) -> None:
             both.wait()  # for the other thread
             seen[number] += files
 
         return detect
 
-    probe = Probe([detector(0), detector(1)], [b"a", b"b"])  # type: ignore[list-item]
-    assert probe.num_images == 1
-    num_first = 2 * NUM_FIRST_IMAGES
+    probe = Probe([detector(0), detector(1)], [b"a", b"b"])
     assert probe.seconds() > 0
     probe.close()
-    assert seen[0] == seen[1] == [b"a", b"b"] * (num_first // 2) + [b"a"]
+    assert seen == [[b"a", b"b"], [b"a", b"b"]]
+
+
+def test_the_number_of_images_follows_from_the_cpu_time_of_one() -> None:
+    assert images_of_probe([b"a", b"b"], cpu_ms=100) == [b"a", b"b", b"a"]
+    assert images_of_probe([b"a", b"b"], cpu_ms=2000) == [b"a"]
