@@ -13,6 +13,7 @@ from service.engines.openvino.bf16_speed import bf16_speedup
 from service.engines.openvino.first_layers import keep_first_layers_in_fp32
 from service.engines.openvino.model import CORE, PART_SIZES, OpenvinoModel
 from service.engines.openvino.offset_conv import OffsetConv, offset_conv_extension, release
+from service.engines.openvino.top_k import best_candidates, cut_before_top_k
 from service.engines.protocol import Candidates, EngineError, Precision
 from service.engines.tensor_contract import OUTPUTS, OfferedTensor, check_tensors
 
@@ -25,7 +26,7 @@ class OpenvinoEngine:
 
     In bf16 the inputs and outputs of the convolutions are bf16, except in MobileNet's first layers. On the path to an
     output, all layers after the last convolution stay in fp32: OpenVINO does not change the precision of this tail. In
-    our graphs the tail computes all coordinates, from the proposals to top-k.
+    our graphs the tail computes all coordinates, from the proposals to top-k. `top_k` replaces the end of the tail.
     Each of the `num_streams` streams has its own `num_threads` threads and serves one call at a time.
     """
 
@@ -53,6 +54,10 @@ class OpenvinoEngine:
             )
             names = [port.any_name for port in model.outputs]
             self._positions = [names.index(name) for name in OUTPUTS]
+            self._max_candidates = bundle.manifest.max_candidates
+            cut = cut_before_top_k(model)
+            self._is_cut = cut is not None
+            model = cut or model
             self._model = OpenvinoModel(model, precision, num_threads=self.num_threads, num_streams=self.num_streams)
         except EngineError:
             release(self._operators)
@@ -66,6 +71,9 @@ class OpenvinoEngine:
     def __call__(self, images: NDArray[np.uint8]) -> Candidates:
         """Run images uint8 (B, H, W, 3) RGB. If all streams are busy, the call waits for one."""
         outputs = self._model(images)
+        if self._is_cut:
+            boxes, scores = outputs
+            return best_candidates(boxes, scores, self._max_candidates)
         return Candidates(*(outputs[position] for position in self._positions))
 
     def close(self) -> None:
