@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.bundle import Bundle
-from service.engines.openvino.engine import read_model
+from service.engines.openvino.form import read_model
 from service.engines.openvino.model import CORE, OpenvinoModel
 from service.engines.protocol import EngineError
 

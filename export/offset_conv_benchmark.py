@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from export.offset_conv_function import DOMAIN, NAME, VERSION, offset_conv_function
 from export.to_onnx import OPSET
-from service.engines.openvino.engine import read_model
+from service.engines.openvino.form import read_model
 from service.engines.openvino.model import compile_model
 from service.engines.openvino.sample_taps import TAPS
 from service.engines.protocol import Precision

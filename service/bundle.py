@@ -1,7 +1,8 @@
 """The bundle: the directory that passes from export to the server.
 
 A bundle holds `manifest.json`, `model.onnx`, the golden image, `model.fp16.onnx`, which is the same graph with its
-convolutions in fp16 and takes its filters from `model.onnx`, and, if they were built, TensorRT engines for some GPUs.
+convolutions in fp16 and takes its filters from `model.onnx`, and, if they were built, `model.int8.onnx`, the same with
+convolutions in int8, and TensorRT engines for some GPUs.
 The contract of `model.onnx`, and of every engine made from it:
 
 - input `images`: uint8 [B, H, W, 3] RGB, H and W as in `manifest.input`; the batch axis is dynamic;
@@ -19,7 +20,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -29,6 +30,7 @@ from service.errors import validation_problems
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
 HALF_MODEL = "model.fp16.onnx"
+INT8_MODEL = "model.int8.onnx"
 GOLDEN = "golden.png"
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -72,6 +74,26 @@ class EngineFile(_Part):
     max_batch: int = Field(gt=0)
 
 
+class Int8Form(_Part):
+    """The model with convolutions in int8, and the loss that was measured when it was made.
+
+    `loss` is the loss of the mean AP50:95 against fp32, in points, on `num_images` images of `data_set` that the
+    quantisation had not seen. `float_layers` are the convolutions that are not in int8, by the names of their filters.
+    """
+
+    file: str = INT8_MODEL
+    data_set: str
+    num_images: int = Field(gt=0)
+    max_loss: float = Field(ge=0)
+    loss: float
+    float_layers: tuple[str, ...] = ()
+
+    @property
+    def is_accurate(self) -> bool:
+        """Whether the loss is within its bound."""
+        return self.loss <= self.max_loss
+
+
 class Source(_Part):
     """The origin of the weights."""
 
@@ -110,6 +132,7 @@ class Manifest(_Part):
     nms: NmsDefaults = NmsDefaults()
     files: dict[str, Sha256]
     engines: dict[str, EngineFile] = {}
+    int8: Int8Form | None = None
     source: Source
     metrics: dict[str, float] = {}
     golden: Golden
@@ -144,6 +167,15 @@ class Bundle:
         return self.path / HALF_MODEL if HALF_MODEL in self.manifest.files else None
 
     @property
+    def int8_model_path(self) -> Path | None:
+        """The model for CPUs, with convolutions in int8; None if the bundle has none."""
+        return self.path / self.manifest.int8.file if self.manifest.int8 else None
+
+    def without_int8(self) -> "Bundle":
+        """The same bundle for a reader that does not use the form in int8."""
+        return Bundle(self.path, self.manifest.model_copy(update={"int8": None}))
+
+    @property
     def golden_path(self) -> Path:
         return self.path / self.manifest.golden.file
 
@@ -165,7 +197,8 @@ def read_bundle(path: Path) -> Bundle:
     except ValidationError as error:
         problems = validation_problems(error.errors(), empty_location="the file")
         raise BundleError(f"{manifest_path}: {problems}; export the bundle again") from error
-    for required in (MODEL, manifest.golden.file):
+    int8_files = [manifest.int8.file] if manifest.int8 else []
+    for required in (MODEL, manifest.golden.file, *int8_files):
         if required not in manifest.files:
             raise BundleError(f"{manifest_path}: files does not list {required}; export the bundle again")
     for name, expected in manifest.files.items():
@@ -216,20 +249,31 @@ def add_engine(path: Path, name: str, engine: EngineFile, content: bytes) -> Bun
     Each file is replaced as a whole. If the function is stopped at any moment, the bundle is still valid: with the old
     engine, with none, or with the new one.
     """
+    engines = read_bundle(path).manifest.engines
+    others = {known: file for known, file in engines.items() if known != name}
+    return _add_file(path, name, content, {"engines": others}, {"engines": others | {name: engine}})
+
+
+def add_int8(path: Path, form: Int8Form, content: bytes) -> Bundle:
+    """Put the model's form in int8 into the bundle at `path`; it replaces an existing one, as `add_engine` does."""
+    return _add_file(path, form.file, content, {"int8": None}, {"int8": form})
+
+
+def _add_file(path: Path, name: str, content: bytes, before: dict[str, Any], after: dict[str, Any]) -> Bundle:
+    """Write the file `name` of the bundle; the manifest is updated by `before`, without the file, and by `after`."""
     manifest = read_bundle(path).manifest
     files = {known: sha256 for known, sha256 in manifest.files.items() if known != name}
-    engines = {known: file for known, file in manifest.engines.items() if known != name}
     if name in manifest.files:
-        _replace(path / MANIFEST, _text(manifest.model_copy(update={"files": files, "engines": engines})))
+        _replace(path / MANIFEST, _text(manifest.model_copy(update={"files": files, **before})))
     _replace(path / name, content)
     files[name] = hashlib.sha256(content).hexdigest()
-    engines[name] = engine
-    _replace(path / MANIFEST, _text(manifest.model_copy(update={"files": files, "engines": engines})))
+    _replace(path / MANIFEST, _text(manifest.model_copy(update={"files": files, **after})))
     return read_bundle(path)
 
 
 def _text(manifest: Manifest) -> bytes:
-    return (json.dumps(manifest.model_dump(mode="json"), indent=2) + "\n").encode()
+    """A bundle without a form in int8 does not mention it, so that servers that do not know it read the manifest."""
+    return (json.dumps(manifest.model_dump(mode="json", exclude_none=True), indent=2) + "\n").encode()
 
 
 def _replace(path: Path, content: bytes) -> None:

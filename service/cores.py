@@ -1,4 +1,4 @@
-"""How many cores this process may use, and whether they have matrix units."""
+"""How many cores this process may use, and the extensions that they have."""
 
 import os
 from pathlib import Path
@@ -23,6 +23,11 @@ def num_cores(limit_file: Path = CGROUP_LIMIT) -> int:
 def has_amx(cpu_info: Path = CPU_INFO) -> bool:
     """Whether the cores have matrix units for bf16 (Intel's AMX)."""
     return "amx_bf16" in cpu_flags(cpu_info)
+
+
+def has_vnni(cpu_info: Path = CPU_INFO) -> bool:
+    """Whether the cores can add up products of int8 exactly (AVX-512's or AVX's VNNI); false if that is not known."""
+    return not {"avx512_vnni", "avx_vnni"}.isdisjoint(cpu_flags(cpu_info))
 
 
 def cpu_flags(cpu_info: Path = CPU_INFO) -> set[str]:

@@ -67,7 +67,8 @@ class Settings(BaseSettings):
     )
     precision: Precision = Field(
         "auto",
-        description="of the network; auto is fp16 on a GPU, bf16 with OpenVINO if this CPU is faster in it, else fp32",
+        description="of the network; auto is fp16 on a GPU; with OpenVINO it is int8, if the bundle has that form, or "
+        "bf16, each only if this CPU is faster in it; else it is fp32",
     )
     engine_build: bool = Field(
         True,

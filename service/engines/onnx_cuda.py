@@ -158,10 +158,10 @@ class _Session:
 
 
 def choose_precision(bundle: Bundle, precision: Precision) -> Literal["fp32", "fp16"]:
-    """The precision of the network; auto is fp16 if the bundle has that form. Raises EngineError for bf16."""
+    """The precision of the network; auto is fp16 if the bundle has that form. Raises EngineError for others."""
     if precision == "auto":
         return "fp16" if bundle.half_model_path else "fp32"
-    if precision == "bf16":
+    if precision == "bf16" or precision == "int8":
         raise EngineError("ONNX Runtime computes in fp16 or fp32 on a GPU; choose one of them with --precision")
     return precision
 

@@ -52,6 +52,8 @@ def open_engine(
             )
         except EngineError as error:
             logger.info("%s is not used: %s", other, error)
+    if precision == "int8" and last != "openvino":
+        raise EngineError("only OpenVINO computes in int8; choose `--engine openvino`, or `--precision auto`")
     if last == "tensorrt":
         from service.engines.tensorrt.choose import open_tensorrt
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 EngineName = Literal["auto", "openvino", "onnx", "onnx-cuda", "tensorrt"]
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
+Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 
 
 class EngineError(Exception):
@@ -47,7 +47,7 @@ class Engine(Protocol):
     """The interface of every engine.
 
     `name` is onnx, openvino or tensorrt; `device` is cpu, cuda, or a GPU's architecture such as sm_89; `precision` is
-    fp32, bf16 or fp16. It takes `num_streams` calls at once, and its users never start more. One call uses
+    fp32, bf16, fp16 or int8. It takes `num_streams` calls at once, and its users never start more. One call uses
     `num_threads` threads of the CPU; for an engine on a GPU that is 1, the caller's own thread, which waits.
     `batch_sizes` are the sizes that it computes, in rising order: it takes any number of images, and pads them to the
     next size or splits them. None means that it computes exactly what it gets.

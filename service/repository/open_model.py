@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 
 from service.bundle import Bundle, BundleError
+from service.detection.golden import GoldenError
 from service.engines.open import engine_names, open_engine
 from service.engines.protocol import DeviceLostError, Engine, EngineError, EngineName
 from service.repository.served_model import ServedModel
@@ -65,9 +66,23 @@ class ModelOpener:
         return model
 
     def _open(self, bundle: Bundle, name: EngineName) -> ServedModel:
+        """The model behind that engine. If auto chose int8 and it misses golden detections, it is not used.
+
+        Another CPU than the one that measured the form may round otherwise.
+        """
+        try:
+            return self._open_form(bundle, name, bundle)
+        except GoldenError as error:
+            if bundle.manifest.int8 is None or self._settings.precision != "auto":
+                raise
+            logger.warning("%s; it is opened again without int8", error)
+        return self._open_form(bundle, name, bundle.without_int8())
+
+    def _open_form(self, bundle: Bundle, name: EngineName, opened: Bundle) -> ServedModel:
+        """The model of a bundle behind the engine that opens `opened`."""
         settings = self._settings
         engine = self._open_engine(
-            bundle,
+            opened,
             name,
             precision=settings.precision,
             num_threads=settings.engine_threads,

@@ -61,7 +61,7 @@ def run_onnx(z: Floats, geometry: Floats, bias: Floats, boxes: int) -> Floats:
 def run_openvino(z: Floats, geometry: Floats, bias: Floats, boxes: int) -> Floats:
     """The output in OpenVINO."""
     pytest.importorskip("openvino", reason="OpenVINO is an optional engine: pip install .[cpu]")
-    from service.engines.openvino.engine import read_model
+    from service.engines.openvino.form import read_model
     from service.engines.openvino.model import compile_model
 
     compiled = compile_model(read_model(one_node(z, geometry, bias, boxes), "fp32", []), "fp32", 1)
@@ -180,7 +180,7 @@ def test_a_half_precision_map_is_summed_in_single_precision() -> None:
 def test_openvino_s_operator_and_its_copies_can_be_released_from_the_model() -> None:
     """OpenVINO itself frees none of them."""
     pytest.importorskip("openvino", reason="OpenVINO is an optional engine: pip install .[cpu]")
-    from service.engines.openvino.engine import read_model
+    from service.engines.openvino.form import read_model
     from service.engines.openvino.model import compile_model
     from service.engines.openvino.offset_conv import OffsetConv, release
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.cores import has_amx, num_cores
+from service.cores import has_amx, has_vnni, num_cores
 
 
 @pytest.mark.parametrize(("limit", "cores"), [("100000 100000", 1), ("50000 100000", 1)])
@@ -27,5 +27,15 @@ def test_matrix_units_are_found_among_the_processors_flags(tmp_path: Path, flags
     assert has_amx(tmp_path / "cpuinfo") is expected
 
 
-def test_without_a_list_of_flags_there_are_no_matrix_units(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [("fpu avx512f avx512_vnni", True), ("fpu avx2 avx_vnni", True), ("fpu avx2 avx512f", False)],
+)
+def test_exact_sums_of_int8_are_found_among_the_processors_flags(tmp_path: Path, flags: str, expected: bool) -> None:
+    (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: {flags}\n")
+    assert has_vnni(tmp_path / "cpuinfo") is expected
+
+
+def test_without_a_list_of_flags_there_are_no_matrix_units_and_no_exact_sums(tmp_path: Path) -> None:
     assert not has_amx(tmp_path / "none")
+    assert not has_vnni(tmp_path / "none")

@@ -1,13 +1,13 @@
 """How much faster this CPU computes a network in bf16 than in fp32."""
 
-import time
+from functools import partial
 
 import numpy as np
 import openvino
 import openvino.opset15 as ov
-from numpy.typing import NDArray
 
 from service.engines.openvino.model import compile_model
+from service.engines.openvino.speed import fastest_seconds
 
 CHANNELS, SIDE = 128, 20  # of the feature map
 NUM_ROUNDS = 7
@@ -21,10 +21,8 @@ def bf16_speedup() -> float:
     """
     network, image = small_network(), np.ones((1, CHANNELS, SIDE, SIDE), np.float32)
     requests = [compile_model(network, precision, 1).create_infer_request() for precision in ("fp32", "bf16")]
-    # the fastest run of each, in turn: other work on the machine delays single runs
-    turns = [[seconds_of(request, image) for request in requests] for _ in range(NUM_ROUNDS)]
-    fp32_seconds, bf16_seconds = np.min(turns, axis=0)
-    return float(fp32_seconds / bf16_seconds)
+    fp32_seconds, bf16_seconds = fastest_seconds([partial(request.infer, [image]) for request in requests], NUM_ROUNDS)
+    return fp32_seconds / bf16_seconds
 
 
 def small_network() -> openvino.Model:
@@ -40,10 +38,3 @@ def small_network() -> openvino.Model:
     value = ov.relu(ov.group_convolution(value, filters(CHANNELS, 1, 1, 3, 3), *padded))
     value = ov.relu(ov.convolution(value, filters(CHANNELS, CHANNELS, 3, 3), *padded))
     return openvino.Model([ov.result(value)], [features], "small network")
-
-
-def seconds_of(request: openvino.InferRequest, image: NDArray[np.float32]) -> float:
-    """The time of one inference."""
-    start = time.perf_counter()
-    request.infer([image])
-    return time.perf_counter() - start

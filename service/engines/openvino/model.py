@@ -43,18 +43,27 @@ class OpenvinoModel:
     Calls that run at once also have separate compiled models, instead of OpenVINO's streams. With one thread, the
     caller's thread then computes. A stream would pass the work to another thread, which may wake on a busy core.
 
-    Raises RuntimeError if OpenVINO cannot compile the model.
+    The first of the compiled models, for one image and `num_threads` threads, may be given as `compiled`. Raises
+    RuntimeError if OpenVINO cannot compile the model.
     """
 
-    def __init__(self, model: openvino.Model, precision: Precision, *, num_threads: int, num_streams: int) -> None:
+    def __init__(
+        self,
+        model: openvino.Model,
+        precision: Precision,
+        *,
+        num_threads: int,
+        num_streams: int,
+        compiled: "Request | None" = None,
+    ) -> None:
         self._model = model
         self._precision: Precision = precision
         self._num_streams = num_streams
         self._num_threads = num_threads
         self._lock = threading.Lock()  # guards _free
-        self._free: dict[tuple[int, int], LifoQueue[_Request]] = {}  # by part size and threads
+        self._free: dict[tuple[int, int], LifoQueue[Request]] = {}  # by part size and threads
         self._threads = ThreadPoolExecutor(num_streams * num_threads, "openvino")  # starts only as many as it needs
-        self._requests(1, num_threads)
+        self._requests(1, num_threads, compiled)
 
     def __call__(self, images: NDArray[np.uint8]) -> Outputs:
         """Run images uint8 (B, H, W, 3). If all streams are busy, the call waits for one."""
@@ -88,27 +97,31 @@ class OpenvinoModel:
                 requests.put(request)
         return parts
 
-    def _requests(self, size: int, num_threads: int) -> "LifoQueue[_Request]":
+    def _requests(self, size: int, num_threads: int, first: "Request | None" = None) -> "LifoQueue[Request]":
         """The free requests for parts of `size` images, as many as can run at once with `num_threads` threads each."""
         with self._lock:
             key = size, num_threads
             if key not in self._free:
-                requests = self._compile(self._num_streams * self._num_threads // num_threads, num_threads, size)
-                free: LifoQueue[_Request] = LifoQueue()  # the model that ran last is still in the caches
+                count = self._num_streams * self._num_threads // num_threads
+                requests = self._compile(count, num_threads, size, first)
+                free: LifoQueue[Request] = LifoQueue()  # the model that ran last is still in the caches
                 for request in requests:
                     free.put(request)
                 self._free[key] = free  # not before all are compiled: a call would wait for a request in vain
             return self._free[key]
 
-    def _compile(self, count: int, num_threads: int, size: int) -> "list[_Request]":
-        """Compile `count` models on all cores: one by one, each would delay the start by a quarter of a second."""
-        compile_one = partial(_Request, self._model, self._precision, num_threads, size)
-        first = compile_one()  # alone, because OpenVINO initialises itself at its first use
+    def _compile(self, count: int, num_threads: int, size: int, first: "Request | None") -> "list[Request]":
+        """Compile `count` models on all cores: one by one, each would delay the start by a quarter of a second.
+
+        If the first is given, it is one of them.
+        """
+        compile_one = partial(Request, self._model, self._precision, num_threads, size)
+        first = first or compile_one()  # alone, because OpenVINO initialises itself at its first use
         with ThreadPoolExecutor(num_cores()) as threads:
             return [first, *threads.map(lambda _: compile_one(), range(count - 1))]
 
 
-class _Request:
+class Request:
     """A compiled model with its only inference request; it runs one inference at a time."""
 
     def __init__(self, model: openvino.Model, precision: Precision, num_threads: int, size: int) -> None:

@@ -109,7 +109,7 @@ def wanted_key(
     bundle: Bundle, flavour: Flavour, version: str, target: str, precision: Precision, max_batch: int
 ) -> EngineKey | None:
     """The key of the engine that a server with these settings runs; None if TensorRT has no such precision."""
-    if precision == "bf16":
+    if precision in ("bf16", "int8"):
         return None
     file = EngineFile(
         flavour=flavour,

@@ -84,6 +84,12 @@ def test_bf16_in_onnx_runtime_is_refused_with_a_remedy(tiny_bundle: Bundle) -> N
         open_engine(tiny_bundle, "onnx", precision="bf16")
 
 
+@pytest.mark.parametrize("name", ["onnx", "onnx-cuda", "tensorrt"])
+def test_int8_in_other_engines_than_openvino_is_refused_with_a_remedy(tiny_bundle: Bundle, name: EngineName) -> None:
+    with pytest.raises(EngineError, match=r"only OpenVINO computes in int8; choose `--engine openvino`"):
+        open_engine(tiny_bundle, name, precision="int8")
+
+
 def rename_input(model: onnx.ModelProto) -> None:
     model.graph.input[0].name = model.graph.node[0].input[0] = "x"
 

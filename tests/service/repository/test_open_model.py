@@ -1,19 +1,21 @@
 """The engine that a bundle is served with: the best one that opens and finds the golden detections."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from service.api.app import create_app
-from service.bundle import Bundle, BundleError
+from service.bundle import Bundle, BundleError, Int8Form, add_int8
 from service.engines import open as opening
 from service.engines.open import engine_names, open_engine
-from service.engines.protocol import Candidates, DeviceLostError, Engine, EngineError, EngineName
+from service.engines.protocol import Candidates, DeviceLostError, Engine, EngineError, EngineName, Precision
 from service.repository.served_model import ServedModel
 from tests.fake_engine import FakeEngine
 from tests.service.served_app import settings
+from tests.tiny_bundle import write_tiny_bundle
 
 
 class Blind(FakeEngine):
@@ -124,3 +126,32 @@ def test_if_the_last_engine_cannot_open_either_the_error_has_all_reasons(tiny_bu
 def test_an_engine_that_was_asked_for_must_open(tiny_bundle: Bundle) -> None:
     with pytest.raises(EngineError, match="there is no engine"):
         served(tiny_bundle, {"tensorrt": EngineError("there is no engine")}, name="tensorrt")
+
+
+class BlindInInt8(Blind):
+    precision = "int8"
+
+
+@pytest.mark.parametrize("precision", ["auto", "int8"])
+def test_int8_that_misses_the_golden_detections_is_not_used_unless_it_was_asked_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, precision: Precision
+) -> None:
+    bundle = write_tiny_bundle(tmp_path / "tiny")
+    bundle = add_int8(bundle.path, Int8Form(data_set="a/train", num_images=1, max_loss=0.5, loss=0), b"form")
+    blind = BlindInInt8()
+
+    def open_one(bundle: Bundle, *_: object, **__: object) -> Engine:
+        return blind if bundle.manifest.int8 else open_engine(bundle, "onnx", num_threads=1)
+
+    changes = {"engine": "openvino", "precision": precision}
+    if precision == "int8":
+        with pytest.raises(BundleError, match="misses 2 of 2 detections"):
+            create_app(settings(bundle.path).model_copy(update=changes), open_one)
+    else:
+        app = create_app(settings(bundle.path).model_copy(update=changes), open_one)
+        (model,) = app.state.server.repository.models
+        assert model.engine.precision == "fp32"
+        assert model.manifest == bundle.manifest
+        assert "it is opened again without int8" in caplog.text
+        model.engine.close()
+    assert blind.is_closed

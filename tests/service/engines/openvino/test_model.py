@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
 @in_bf16
 @pytest.mark.parametrize("size", [None, 1, 4])
 def test_what_is_computed_in_fp32_and_in_bf16(size: int | None) -> None:
-    from service.engines.openvino.engine import read_model
+    from service.engines.openvino.form import read_model
     from service.engines.openvino.model import compile_model
 
     compiled = compile_model(read_model(DEFAULT / "model.onnx", "bf16", []), "bf16", 1, size=size)

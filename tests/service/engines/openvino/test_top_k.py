@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install '.[cpu]'")
 
 from service.bundle import Bundle, read_bundle
-from service.engines.openvino.engine import read_model
+from service.engines.openvino.form import read_model
 from service.engines.openvino.model import OpenvinoModel
 from service.engines.openvino.top_k import MAX_PAIRS, best_candidates, cut_before_top_k
 from service.engines.tensor_contract import OUTPUTS
