@@ -1,4 +1,4 @@
-"""`python -m export`: exports checkpoints as bundles, builds TensorRT engines, compares and measures bundles."""
+"""`python -m export`: exports checkpoints as bundles, adds engines and int8, compares and measures bundles."""
 
 import argparse
 import sys
@@ -14,6 +14,7 @@ EXAMPLES = """examples:
   python -m export build runs/mine/best.pt --out bundles/mine --data VOC --split test  (records its AP in the manifest)
   python -m export build runs/joint/best.pt --out bundles/joint --size 512
   python -m export engine bundles/mine --target sm_89  (adds a TensorRT engine for that GPU to the bundle)
+  python -m export quantize bundles/mine --data VOC --split train  (adds the model in int8 for CPUs to the bundle)
   python -m export parity bundles/mine --images IMAGES --checkpoint runs/mine/best.pt --data VOC --split test
   python -m export evaluate bundles/mine --data VOC --split test --engine onnx --plots plots
   python -m export evaluate http://localhost:8000 --model mine --data VOC --split test
@@ -42,7 +43,12 @@ def command_of(verb: str) -> tuple[Callable[[argparse.Namespace], None], tuple[t
         return engine_command.run_engine, engine_command.ERRORS
     from export import commands
 
-    runs = {"build": commands.run_build, "parity": commands.run_parity, "evaluate": commands.run_evaluate}
+    runs = {
+        "build": commands.run_build,
+        "quantize": commands.run_quantize,
+        "parity": commands.run_parity,
+        "evaluate": commands.run_evaluate,
+    }
     return runs[verb], commands.ERRORS
 
 
@@ -85,6 +91,22 @@ def parser() -> argparse.ArgumentParser:
         "--background", action="store_true", help="build at low priority, and print the progress in lines"
     )
 
+    verb = add_verb("quantize", help="add to a bundle the form of its model in int8, for OpenVINO on a CPU")
+    verb.add_argument("bundle", type=Path, help="the bundle's directory")
+    add_data(
+        verb,
+        "each fourth image measures the loss of accuracy, the others calibrate; no data that you test the model on",
+        default_split="train",
+        required=True,
+    )
+    verb.add_argument(
+        "--max-loss",
+        type=float,
+        default=0.5,
+        help="points of mean AP50:95 that may be lost; layers that lose more stay in bf16 or fp32 (default: 0.5)",
+    )
+    verb.add_argument("--images", type=int, default=1000, help="use at most so many, evenly spread (default: 1000)")
+
     verb = add_verb("parity", help="compare a bundle's engines with each other")
     verb.add_argument("bundle", type=Path, help="the bundle's directory")
     verb.add_argument("--images", type=Path, required=True, help="a folder of images: compare the candidates in these")
@@ -113,11 +135,15 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def add_data(verb: argparse.ArgumentParser, purpose: str, *, required: bool = False) -> None:
+def add_data(
+    verb: argparse.ArgumentParser, purpose: str, *, required: bool = False, default_split: str = "test"
+) -> None:
     """Add --data and --split, which may both be given several times."""
     layouts = "in the layout of Pascal VOC, MS COCO or YOLO; if given several times, they are joined"
     verb.add_argument("--data", type=Path, action="append", required=required, help=f"{purpose}, {layouts}")
-    verb.add_argument("--split", action="append", help="of --data (default: test); once, or once for each --data")
+    verb.add_argument(
+        "--split", action="append", help=f"of --data (default: {default_split}); once, or once for each --data"
+    )
 
 
 if __name__ == "__main__":

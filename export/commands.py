@@ -10,6 +10,7 @@ from export.build import build
 from export.compare import ParityError, print_report
 from export.errors import ExportError
 from export.evaluate import ServerError, evaluate_bundle, evaluate_server
+from export.quantize import quantize
 from models.data.announce import announce
 from models.data.data_set import DataError, DataSet
 from models.data.open import open_data_sets
@@ -56,6 +57,13 @@ def nms_of(options: argparse.Namespace, preset: Preset) -> NmsDefaults:
         raise ExportError(f"--score-threshold {options.score_threshold}: {error.errors()[0]['msg']}") from error
 
 
+def run_quantize(options: argparse.Namespace) -> None:
+    bundle = read_bundle(options.bundle)
+    data_set = data_set_of(options, bundle.manifest.classes, default_split="train")
+    print(quantize(bundle, data_set, max_loss=options.max_loss, num_images=options.images))
+    print("a server with OpenVINO runs it if it is faster on its CPU; try `--precision int8` to have it in any case")
+
+
 def run_parity(options: argparse.Namespace) -> None:
     bundle = read_bundle(options.bundle)
     data_set = data_set_of(options, bundle.manifest.classes) if options.data else None
@@ -74,7 +82,13 @@ def run_evaluate(options: argparse.Namespace) -> None:
     outputs.present(evaluation, model)
 
 
-def data_set_of(options: argparse.Namespace, classes: tuple[str, ...], *, needs_annotations: bool = True) -> DataSet:
+def data_set_of(
+    options: argparse.Namespace,
+    classes: tuple[str, ...],
+    *,
+    needs_annotations: bool = True,
+    default_split: str = "test",
+) -> DataSet:
     """The data sets of --data and --split, joined."""
-    splits = options.split or ["test"]
+    splits = options.split or [default_split]
     return announce(open_data_sets(options.data, splits, classes, needs_annotations=needs_annotations))

@@ -49,7 +49,7 @@ class _Rewriting:
             self.rewrite(node)
         for output in graph.output:
             self.in_full(output.name)
-        nodes = _used(self.nodes, {output.name for output in graph.output})
+        nodes = used(self.nodes, {output.name for output in graph.output})
         read = {name for node in nodes for name in node.input}
         tensors = [tensor for name, tensor in self.constants.items() if name in read]
         del graph.node[:], graph.initializer[:], graph.value_info[:]
@@ -125,7 +125,7 @@ def _cast_constant(tensor: TensorProto, cast: NodeProto) -> TensorProto:
     )
 
 
-def _used(nodes: list[NodeProto], wanted: set[str]) -> list[NodeProto]:
+def used(nodes: list[NodeProto], wanted: set[str]) -> list[NodeProto]:
     """The nodes that `wanted` depends on. This drops the Casts of stored filters, which no node reads now."""
     kept = []
     for node in reversed(nodes):

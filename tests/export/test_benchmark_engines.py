@@ -62,4 +62,4 @@ def test_int8_without_nncf_names_the_package_to_install(capsys: pytest.CaptureFi
     if find_spec("nncf"):
         pytest.skip("NNCF is installed")
     assert main([str(DEFAULT_BUNDLES / "bccd-passd-320"), "--int8", "--batches", "1", "--rounds", "1"]) == 1
-    assert "pip install nncf" in capsys.readouterr().err
+    assert "pip install '.[int8]'" in capsys.readouterr().err

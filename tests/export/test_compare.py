@@ -74,3 +74,9 @@ def test_images_are_fitted_as_the_server_fits_them(folder: Path) -> None:
     images = read_images(folder, InputSpec(height=64, width=32, resize="stretch"))
     assert images.shape == (7, 64, 32, 3)
     assert images.dtype == np.uint8
+
+
+def test_int8_may_lose_as_much_ap_as_its_bundle_allows() -> None:
+    assert Comparison("openvino (cpu, int8)", False, {}, -0.4, 0.5).faults() == []
+    (fault,) = Comparison("openvino (cpu, int8)", False, {}, -0.6, 0.5).faults()
+    assert fault == "openvino (cpu, int8): AP50 differs by -0.60 points (allowed: 0.5)"
