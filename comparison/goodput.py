@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from comparison.goodput_plot import draw, read_figures
 from comparison.loads import closed_loop, open_loop
 from comparison.overload import small
 from comparison.peers import PEERS, PeerError
@@ -70,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print the table; returns the exit status."""
     options = parser().parse_args(arguments)
     try:
+        others = {path.stem: read_figures(path) for path in options.beside}
         images = read_images(options.images)
         objective_seconds = options.objective_ms / 1000
         with serving(options.engine, images, objective_seconds) as (target, sent):
@@ -87,9 +89,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     rows = rows_of(rounds)
     print(f"knee: {knee:.4g} requests a second\n{table_of(rows)}")
+    figures = {"engine": options.engine, "knee": knee, "rows": [asdict(row) for row in rows]}
     if options.out:
-        figures = {"engine": options.engine, "knee": knee, "rows": [asdict(row) for row in rows]}
         options.out.write_text(json.dumps(figures, indent=2) + "\n")
+    if options.plot:
+        draw({**others, "this server": figures}, options.plot)
     return 0
 
 
@@ -113,6 +117,15 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--knee", type=float, help="requests a second; if unset, it is searched")
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="write the figures to this file")
+    parser.add_argument("--plot", type=Path, metavar="FILE.png", help="draw the goodput by what was offered")
+    parser.add_argument(
+        "--beside",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE.json",
+        help="figures that --out wrote, for example of an earlier version, to draw in the plot as well",
+    )
     return parser
 
 
