@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from export.benchmark_engines import Row, main, markdown, timed
+from service.bundle import read_bundle, write_bundle
 from service.settings import DEFAULT_BUNDLES
 
 pytest.importorskip("openvino", reason="OpenVINO is an optional engine: pip install .[cpu]")
@@ -58,8 +59,11 @@ def test_the_error_for_an_unknown_model_is_one_line(capsys: pytest.CaptureFixtur
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_int8_without_nncf_names_the_package_to_install(capsys: pytest.CaptureFixture[str]) -> None:
+def test_int8_without_nncf_names_the_package_to_install(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     if find_spec("nncf"):
         pytest.skip("NNCF is installed")
-    assert main([str(DEFAULT_BUNDLES / "bccd-passd-320"), "--int8", "--batches", "1", "--rounds", "1"]) == 1
+    bundle = read_bundle(DEFAULT_BUNDLES / "bccd-passd-320").without_int8()
+    files = {file.name: file.read_bytes() for file in (bundle.model_path, bundle.golden_path)}
+    write_bundle(tmp_path / "plain", bundle.manifest, files)
+    assert main([str(tmp_path / "plain"), "--int8", "--batches", "1", "--rounds", "1"]) == 1
     assert "pip install '.[int8]'" in capsys.readouterr().err

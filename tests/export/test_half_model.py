@@ -73,7 +73,7 @@ def test_the_packaged_bundle_has_the_fp16_form_of_its_model() -> None:
 
 
 def test_a_form_that_misses_golden_detections_is_refused() -> None:
-    bundle = read_bundle(DEFAULT)
+    bundle = read_bundle(DEFAULT).without_int8()
     golden = bundle.manifest.golden
     files = {MODEL: bundle.model_path.read_bytes(), GOLDEN: bundle.golden_path.read_bytes()}
     assert set(half_model_files(bundle.manifest, files)) == {HALF_MODEL}

@@ -39,7 +39,7 @@ def test_bf16_moves_boxes_by_less_than_a_pixel(batch: int, monkeypatch: pytest.M
     images = golden_images(batch)
     exact = open_engine(bundle, "openvino", precision="fp32", num_threads=1)(images)
     monkeypatch.setattr(openvino_engine, "choose_precision", lambda *_, **__: "bf16")  # also where it is slow
-    engine = open_engine(bundle, "openvino", num_threads=1)
+    engine = open_engine(bundle, "openvino", precision="bf16", num_threads=1)
     assert describe(engine) == "cpu, bf16"
     check_golden(bundle, engine)
     moved, changed = moves(exact, engine(images), score=0.5)
