@@ -22,20 +22,27 @@ async def detect_group(
     than the objective. A RejectedError, ExpiredError or BatchFailedError of one image ends the whole request.
     """
 
-    is_group = len(images) != 1
-
-    async def detect_one(image: bytes | NDArray[np.uint8]) -> Outcome | ImageError:
-        try:
-            return await model.detect(image, options, limits, is_checked=is_group)
-        except ImageError as error:
-            return error
-
-    if not is_group:
-        return [await detect_one(images[0])]
+    if len(images) == 1:
+        return [await detect_one(model, images[0], options, limits)]
     model.check(limits, len(images))
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(detect_one(image)) for image in images]
+            tasks = [group.create_task(detect_one(model, image, options, limits, is_checked=True)) for image in images]
     except ExceptionGroup as group_of_errors:
         raise group_of_errors.exceptions[0] from None
     return [task.result() for task in tasks]
+
+
+async def detect_one(
+    model: ServedModel,
+    image: bytes | NDArray[np.uint8],
+    options: Options,
+    limits: TimeLimits,
+    *,
+    is_checked: bool = False,
+) -> Outcome | ImageError:
+    """The Outcome of an image, or its ImageError if it is bad; see `ServedModel.detect`."""
+    try:
+        return await model.detect(image, options, limits, is_checked=is_checked)
+    except ImageError as error:
+        return error

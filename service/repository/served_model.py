@@ -238,9 +238,10 @@ class ServedModel:
                 with self._batcher.reserve(job, limits, is_checked=is_checked) as ticket:
                     self._batcher.submit(ticket)
                     return await self._answer(ticket)
-            ready_seconds, is_large = self._decoders.ready_seconds(job.work), self._decoders.is_large(job.work)
+            work = job.work
+            ready_seconds, is_large = self._decoders.ready_seconds(work), self._decoders.is_large(work)
             with self._batcher.reserve(job, limits, ready_seconds, is_checked=is_checked, is_large=is_large) as ticket:
-                decoding = self._decoders.start(job.work, lambda: self._decode_and_submit(job, ticket))
+                decoding = self._decoders.start(work, lambda: self._decode_and_submit(job, ticket))
                 try:
                     return await self._answer(ticket)
                 finally:

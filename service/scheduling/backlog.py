@@ -11,7 +11,7 @@ from service.scheduling.ticket import Ticket
 class Backlog:
     """A ticket is first expected (its image is on the way), then queued, then in the buffer of the assembler.
 
-    Not safe for threads: its batcher guards it with a lock.
+    Not safe for threads: its batcher guards it with a lock. Only `depth` may be read without.
     """
 
     def __init__(self) -> None:
@@ -67,4 +67,5 @@ class Backlog:
 
     @property
     def _in_buffer(self) -> list[Ticket]:
-        return self.buffer.tickets if self.buffer is not None else []
+        buffer = self.buffer  # `depth` is also read without the lock
+        return buffer.tickets if buffer is not None else []

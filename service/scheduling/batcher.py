@@ -134,9 +134,11 @@ class Batcher:
     def is_refusing(self) -> bool:
         """Whether it pays to ask before a body is read: an image was refused within the last second, or soon will be
         because half of the queue is taken.
+
+        It does not wait for the lock: a number that changes meanwhile does no harm.
         """
         refused_seconds = time.monotonic() - self._admission.refused_at
-        return refused_seconds < REFUSING_SECONDS or 2 * self.depth >= self._max_queue
+        return refused_seconds < REFUSING_SECONDS or 2 * self._backlog.depth >= self._max_queue
 
     @contextmanager
     def reserve(
