@@ -226,10 +226,12 @@ class Batcher:
         """
         give_up_at = time.monotonic() + patience_seconds
         with self._lock:
-            while not self._streams.num_free or (self._backlog.num_waiting and time.monotonic() < give_up_at):
-                if self._is_closing:
-                    return
+            while not self._is_closing and (
+                not self._streams.num_free or (self._backlog.num_waiting and time.monotonic() < give_up_at)
+            ):
                 self._stream_freed.wait(POLL_SECONDS)
+            if self._is_closing:
+                return
             self._streams.occupy(time.monotonic(), self._cost.seconds(size))
         num_images = None
         try:

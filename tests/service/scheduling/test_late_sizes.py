@@ -92,6 +92,14 @@ def test_nothing_is_measured_after_the_end() -> None:
     with_batcher(test, costs={1: 0.001})
 
 
+def test_nothing_is_measured_by_an_idle_batcher_that_is_closed() -> None:
+    async def test(batcher: Batcher, _: GatedEngine) -> None:
+        await batcher.close(60)
+        await asyncio.to_thread(batcher.measure_when_idle, 4, fail)
+
+    with_batcher(test, costs={1: 0.001})
+
+
 def test_a_measurement_that_fails_leaves_the_stream_free() -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         with pytest.raises(MemoryError):
