@@ -54,6 +54,9 @@ class SleepingEngine:
             np.repeat(boxes, size, axis=0), np.repeat(scores, size, axis=0), np.repeat(labels, size, axis=0)
         )
 
+    def prepare(self, size: int) -> None:
+        """Do nothing: there are no late sizes."""
+
     def close(self) -> None:
         """Do nothing: there is nothing to free."""
 

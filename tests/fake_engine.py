@@ -23,5 +23,8 @@ class FakeEngine:
             np.zeros((size, 1, 4), np.float32), np.zeros((size, 1), np.float32), np.zeros((size, 1), np.int32)
         )
 
+    def prepare(self, size: int) -> None:
+        pass
+
     def close(self) -> None:
         pass

@@ -34,5 +34,8 @@ class TorchEngine:
         boxes, scores, labels = self.model.candidates(predictions, self.max_candidates)
         return Candidates(boxes.cpu().numpy(), scores.cpu().numpy(), labels.cpu().numpy())
 
+    def prepare(self, size: int) -> None:
+        """Nothing: the engine has no late sizes."""
+
     def close(self) -> None:
         """Nothing to release."""

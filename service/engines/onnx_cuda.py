@@ -63,6 +63,9 @@ class OnnxCudaEngine:
         """Run images uint8 (B, H, W, 3) RGB. More images than the largest batch run in several batches."""
         return self._thread.submit(self._run, images).result()
 
+    def prepare(self, size: int) -> None:
+        """Nothing: the engine has no late sizes."""
+
     def close(self) -> None:
         """Free the sessions after the calls that were made before, and end the thread."""
         self._thread.submit(self._free).result()

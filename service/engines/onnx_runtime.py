@@ -43,6 +43,9 @@ class OnnxEngine:
         boxes, scores, labels = self._session.run(OUTPUTS, {IMAGES: images})
         return Candidates(boxes, scores, labels)
 
+    def prepare(self, size: int) -> None:
+        """Nothing: the engine has no late sizes."""
+
     def close(self) -> None:
         """Free the session."""
         del self._session

@@ -67,6 +67,10 @@ class Engine(Protocol):
         """Run images uint8 (B, H, W, 3) RGB; raises DeviceLostError if no later call can succeed."""
         ...
 
+    def prepare(self, size: int) -> None:
+        """Do what makes the first run of one of the `late_sizes` slow. It is no call: it takes no stream."""
+        ...
+
     def close(self) -> None:
         """Free what the engine holds; it is not called again."""
         ...

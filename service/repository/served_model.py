@@ -35,10 +35,6 @@ from service.settings import Settings
 from service.telemetry.metrics import Metrics
 
 logger = logging.getLogger("singleshot")
-PATIENCE_SECONDS = (
-    5.0  # until a server that is never idle measures larger batches: without them it serves a little less
-)
-CPU_BATCH = 4  # images for each thread: larger batches gain nothing on a CPU
 DEAD_SECONDS = 1.0  # for the threads of an engine that answers no more: those that do not wait for it end at once
 MIN_OBJECTIVE_SECONDS = 0.25
 OBJECTIVE_IMAGES = 10  # the default objective is the time of so many images, one after the other
@@ -263,6 +259,7 @@ class ServedModel:
         """Measure larger batches, which a server needs only under load, without delaying images if it can."""
         for size in sorted({min(size, self._settings.max_batch) for size in self.engine.late_sizes} - {1}):
             try:
+                self.engine.prepare(size)
                 self._batcher.measure_when_idle(size, partial(measure_ratio, self.engine, self.manifest.input))
             except Exception:  # any error of the engine: the requests will show it too
                 logger.exception("%s: batches of %d could not be measured and will not be run", self.name, size)

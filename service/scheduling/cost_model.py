@@ -131,7 +131,7 @@ def measure_costs(engine: Engine, spec: InputSpec, sizes: Sequence[int], *, num_
 def measure_ratio(engine: Engine, spec: InputSpec, size: int) -> float:
     """How often a batch of one image runs in the time of a batch of `size`, on one stream; the fastest runs count."""
     one, several = (np.zeros((number, spec.height, spec.width, 3), np.uint8) for number in (1, size))
-    engine(several)  # it may compile a model first
+    engine(several)  # the first run is slow
     turns = [(_seconds_of_run(engine, one), _seconds_of_run(engine, several)) for _ in range(NUM_TURNS)]
     one_seconds, several_seconds = np.min(turns, axis=0)
     return float(several_seconds / one_seconds)

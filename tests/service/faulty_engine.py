@@ -36,6 +36,9 @@ class FaultyEngine:
             raise self.error
         return self._engine(images)
 
+    def prepare(self, size: int) -> None:
+        self._engine.prepare(size)
+
     def close(self) -> None:
         self._engine.close()
         self.is_closed.set()

@@ -235,7 +235,8 @@ class Engine:
     def __init__(self, engine):
         self.engine = engine
         self.__dict__.update({name: getattr(engine, name) for name in
-            ("name", "device", "precision", "num_streams", "num_threads", "batch_sizes", "late_sizes", "close")})
+            ("name", "device", "precision", "num_streams", "num_threads", "batch_sizes", "late_sizes", "prepare",
+             "close")})
 
     def __call__(self, images):
         if images[0, 0, 0, 0] == 7:

@@ -56,6 +56,10 @@ class OpenvinoEngine:
         """Run images uint8 (B, H, W, 3) RGB. If all streams are busy, the call waits for one."""
         return self._form.candidates(self._model(images))
 
+    def prepare(self, size: int) -> None:
+        """Compile what batches of `size` images need; other calls run meanwhile."""
+        self._model.prepare(size)
+
     def close(self) -> None:
         """Free the compiled models."""
         self._model.close()

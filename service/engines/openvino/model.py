@@ -60,7 +60,7 @@ class OpenvinoModel:
         self._precision: Precision = precision
         self._num_streams = num_streams
         self._num_threads = num_threads
-        self._lock = threading.Lock()  # guards _free
+        self._lock = threading.Lock()  # whoever adds to _free has it
         self._free: dict[tuple[int, int], LifoQueue[Request]] = {}  # by part size and threads
         self._threads = ThreadPoolExecutor(num_streams * num_threads, "openvino")  # starts only as many as it needs
         self._requests(1, num_threads, compiled)
@@ -80,6 +80,11 @@ class OpenvinoModel:
             parts += self._run(images[-rest:], self._num_threads)
         return parts[0] if len(parts) == 1 else [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
 
+    def prepare(self, size: int) -> None:
+        """Compile what batches of `size` images need; other calls run meanwhile."""
+        for start, end in parts_of(size // self._num_threads):
+            self._requests(end - start, 1)
+
     def close(self) -> None:
         """Free the compiled models."""
         self._threads.shutdown(wait=False)
@@ -98,9 +103,14 @@ class OpenvinoModel:
         return parts
 
     def _requests(self, size: int, num_threads: int, first: "Request | None" = None) -> "LifoQueue[Request]":
-        """The free requests for parts of `size` images, as many as can run at once with `num_threads` threads each."""
+        """The free requests for parts of `size` images, as many as can run at once with `num_threads` threads each.
+
+        While those of one size are compiled, the others are used: they are looked up without the lock.
+        """
+        key = size, num_threads
+        if key in self._free:
+            return self._free[key]
         with self._lock:
-            key = size, num_threads
             if key not in self._free:
                 count = self._num_streams * self._num_threads // num_threads
                 requests = self._compile(count, num_threads, size, first)

@@ -84,6 +84,9 @@ class TensorrtEngine:
         boxes, scores, labels = (np.concatenate(part) for part in zip(*parts, strict=True))
         return Candidates(boxes, scores, labels)
 
+    def prepare(self, size: int) -> None:
+        """Nothing: the engine has no late sizes."""
+
     def close(self) -> None:
         """Free the engine's lanes and their memory. A lane that still runs a batch is freed when the batch ends."""
         if self._is_closed:

@@ -87,6 +87,28 @@ def test_the_engine_gets_only_batches_of_the_sizes_that_it_computes(
     assert 4 in sizes
 
 
+def test_images_are_answered_while_the_engine_prepares_for_larger_batches(
+    tiny_bundle: Bundle, tiny_engine: Engine
+) -> None:
+    may_end, prepared = threading.Event(), []
+
+    class Preparing(ClaimingEngine):
+        late_sizes: tuple[int, ...] = (2,)
+
+        def prepare(self, size: int) -> None:
+            assert may_end.wait(60)
+            prepared.append(size)
+
+    app = create_app(settings(tiny_bundle.path), lambda *_, **__: Preparing(tiny_engine, "cpu", 1, 1))
+    with AsgiClient(app) as client:
+        try:
+            assert client.post("/detect", content=GOLDEN).status_code == 200
+            assert not prepared
+        finally:
+            may_end.set()
+    assert prepared == [2]
+
+
 @pytest.mark.parametrize(
     ("side", "query", "threads"),
     [

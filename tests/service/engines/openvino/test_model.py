@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from typing import Any
 
@@ -56,6 +58,33 @@ def test_a_batch_in_parts_gives_each_image_the_answers_that_it_gets_alone(num_th
         assert np.allclose(together.scores[row], alone.scores[0], atol=1e-5)
         assert np.allclose(together.boxes[row], alone.boxes[0], atol=1e-3)
     engine.close()
+
+
+def test_images_run_while_the_model_for_larger_parts_is_compiled() -> None:
+    from service.engines.openvino.form import read_model
+    from service.engines.openvino.model import OpenvinoModel, Request
+
+    has_begun, may_end = threading.Event(), threading.Event()
+
+    class SlowToCompile(OpenvinoModel):
+        def _compile(self, count: int, num_threads: int, size: int, first: Request | None) -> list[Request]:
+            if size == 4:
+                has_begun.set()
+                assert may_end.wait(60)
+            return super()._compile(count, num_threads, size, first)
+
+    model = SlowToCompile(read_model(DEFAULT / "model.onnx", "fp32", []), "fp32", num_threads=1, num_streams=1)
+    with ThreadPoolExecutor(2) as threads:
+        preparing = threads.submit(model.prepare, 4)
+        try:
+            assert has_begun.wait(60)
+            running = threads.submit(model, np.zeros((1, 320, 320, 3), np.uint8))
+            assert len(running.result(60)) == 3
+            assert not preparing.done()
+        finally:
+            may_end.set()
+    assert len(model(np.zeros((4, 320, 320, 3), np.uint8))[0]) == 4
+    model.close()
 
 
 @pytest.mark.parametrize(
