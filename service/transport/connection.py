@@ -126,6 +126,8 @@ class Connection(HttpToolsProtocol):
             return
         super().on_message_complete()
         self.scope["state"]["has_body"] = True
+        if not self.pipeline:
+            self.flow.resume_reading()  # a large last part paused it, and nobody would notice a client that leaves
         self._end_body()
         if self.expect_100_continue and not self.cycle.response_started:
             self.cycle.keep_alive = self._keeps_alive

@@ -38,6 +38,7 @@ async def large() -> Response:
 @app.post("/endless")
 async def endless(request: Request) -> None:
     """Like /detect while the engine runs."""
+    await request.body()
     try:
         with disconnect_of(request.scope):
             states.append("begun")
@@ -140,7 +141,16 @@ def test_a_client_that_reads_nothing_is_disconnected() -> None:
             send_line_breaks(client)  # they are no request
 
 
+def test_a_client_that_leaves_after_a_large_body_is_noticed(client: socket.socket) -> None:
+    states.clear()
+    client.sendall(b"POST /endless HTTP/1.1\r\nHost: here\r\nContent-Length: 1000000\r\n\r\n" + bytes(1_000_000))
+    wait_until(lambda: states == ["begun"])
+    client.close()
+    wait_until(lambda: len(states) == 2)
+
+
 def test_a_request_ends_when_its_client_disconnects(impatient: str) -> None:
+    states.clear()
     with connect(impatient) as client:
         client.sendall(b"POST /endless HTTP/1.1\r\nHost: here\r\nContent-Length: 0\r\n\r\n")
         wait_until(lambda: states == ["begun"])
