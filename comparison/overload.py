@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import uvloop
 
-from comparison.loads import DEADLINE, OBJECTIVE_SECONDS, capacity_of, closed_loop, open_loop
+from comparison.loads import DEADLINE, OBJECTIVE_SECONDS, PATIENT, capacity_of, closed_loop, open_loop
 from comparison.peers import PEERS, PeerError
 from comparison.processes import started
 from comparison.retries import Retry, burst_of_retries, retries_under_load
@@ -70,7 +70,7 @@ def overload(images: Sequence[bytes], seconds: float) -> dict[str, Any]:
     ours = PEERS[0]
     with running(ours, images, venvs=Path()) as (processes, target):  # it needs no environment of its own
         requests = [target.post(image, HEADERS) for image in images]
-        capacity = capacity_of(target, [target.post(image, {}) for image in images])
+        capacity = capacity_of(target, [target.post(image, PATIENT) for image in images])
         memory = processes.memory_bytes()
         times = arrival_times("poisson", OVERLOAD * capacity, seconds, burst=1, seed=1)
 

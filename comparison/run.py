@@ -29,7 +29,8 @@ EXAMPLE = """\
 Each server runs the same pipeline on the same bundle with the same engine: for each core an engine with one thread. All
 servers are started, and all but one are paused at any time. First the capacity of each server is measured. Then all
 servers get the same Poisson loads, at 20, 60, 90, 120 and 150 % of the best capacity. Latency counts from the time at
-which a request should be sent. All servers get the header X-Request-Timeout-Ms: 250 with each request.
+which a request should be sent. All servers get the header X-Request-Timeout-Ms: 250 with each request of these loads,
+and 60,000 in the closed loop.
 
 A load has several rounds. In each round every server has one turn, with the same arrival times. Between two turns the
 time of a fixed piece of work is taken. A round in which it varied by more than a quarter is redone, at most --rounds

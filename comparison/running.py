@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from comparison.loads import closed_loop
+from comparison.loads import PATIENT, closed_loop
 from comparison.peers import Peer, python_of
 from comparison.processes import ServerProcesses, started
 from service.benchmark.http_load import Target
@@ -24,7 +24,7 @@ def running(peer: Peer, images: Sequence[bytes], venvs: Path) -> Iterator[tuple[
     headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
     probe = urllib.request.Request(f"http://127.0.0.1:{port}{peer.path}", body, headers)
     with started(peer.command(python, port), peer.environment, probe) as processes:
-        closed_loop(target, [peer.request(target, image, {}) for image in images], WARM_UP_SECONDS)
+        closed_loop(target, [peer.request(target, image, PATIENT) for image in images], WARM_UP_SECONDS)
         yield processes, target
 
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from comparison.loads import DEADLINE
+from comparison.loads import DEADLINE, PATIENT
 from comparison.peers import Peer, PeerError
 from comparison.processes import ServerProcesses
 from service.benchmark.http_load import Target
@@ -36,7 +36,7 @@ class Resident:
         self.name = name
         self.target = target
         self.processes = processes
-        self.requests = [peer.request(target, image, {}) for image in images]
+        self.requests = [peer.request(target, image, PATIENT) for image in images]
         self.requests_with_deadline = [peer.request(target, image, DEADLINE) for image in images]
         time.sleep(REST_SECONDS)
         pids, before = self._pids(), processes.cpu_seconds()
