@@ -70,16 +70,14 @@ def add_detect(app: FastAPI, server: ServerState) -> Callable[[Request], Awaitab
                 if len(outcomes) == 1 and isinstance(outcomes[0], ImageError):
                     raise outcomes[0]
                 request.scope["state"]["stages"] = stages_of(outcomes)
-                headers = {"Server-Timing": server_timing(outcomes)}
                 responding = time.monotonic()
                 if query.format == "image" and isinstance(outcomes[0], Outcome):
-                    picture = await model.draw(uploads[0].body, outcomes[0], limits.deadline)
-                    responding = time.monotonic()
-                    headers["Server-Timing"] = server_timing(outcomes)  # drawing is a stage too
-                    response = Response(picture, media_type="image/jpeg", headers=headers)
+                    content = await model.draw(uploads[0].body, outcomes[0], limits.deadline)
+                    media_type, responding = "image/jpeg", time.monotonic()
                 else:
-                    answer = to_json(answer_of(model, uploads, outcomes))
-                    response = Response(answer, media_type="application/json", headers=headers)
+                    content, media_type = to_json(answer_of(model, uploads, outcomes)), "application/json"
+                headers = {"Server-Timing": server_timing(outcomes)}
+                response = Response(content, media_type=media_type, headers=headers)
         server.metrics.stages["respond"].observe(time.monotonic() - responding)
         return response
 

@@ -5,6 +5,7 @@ from starlette.datastructures import Headers
 from service.api.problems import RequestError
 
 MAX_DIGITS = 18
+CODING_HEADERS = frozenset({b"content-encoding", b"transfer-encoding"})
 
 
 def whole_number(text: str) -> int | None:
@@ -20,7 +21,7 @@ def whole_number(text: str) -> int | None:
 
 def check_codings(headers: Headers) -> None:
     """Raise RequestError 415 if the body is compressed (RFC 9110, section 15.5.16)."""
-    if not any(name.endswith(b"-encoding") for name, _ in headers.raw):  # nor accept-encoding: this is the usual case
+    if CODING_HEADERS.isdisjoint([name for name, _ in headers.raw]):  # the usual case
         return
     codings = [coding.strip().lower() for coding in ",".join(headers.getlist("content-encoding")).split(",")]
     if any(coding not in ("", "identity") for coding in codings):

@@ -4,12 +4,13 @@ import heapq
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from service.bundle import InputSpec
 from service.engines.protocol import Engine
+from service.engines.speed import fastest_seconds, seconds_of
 
 NEW_SHARE = 0.2  # weight of a new measurement in the running mean: a change of speed is learnt within a dozen batches
 NEW_SHARE_OF_OTHERS = 0.18  # the same weight for the other sizes: other work on the machine slows all of them
@@ -116,7 +117,7 @@ def measure_costs(engine: Engine, spec: InputSpec, sizes: Sequence[int], *, num_
     with ThreadPoolExecutor(num_streams) as threads:
 
         def run(size: int) -> float:
-            return max(threads.map(_seconds_of_run, [engine] * num_streams, [batches[size]] * num_streams))
+            return max(threads.map(seconds_of, [partial(engine, batches[size])] * num_streams))
 
         for size in sizes:
             run(size)
@@ -131,13 +132,5 @@ def measure_costs(engine: Engine, spec: InputSpec, sizes: Sequence[int], *, num_
 def measure_ratio(engine: Engine, spec: InputSpec, size: int) -> float:
     """How often a batch of one image runs in the time of a batch of `size`, on one stream; the fastest runs count."""
     one, several = (np.zeros((number, spec.height, spec.width, 3), np.uint8) for number in (1, size))
-    engine(several)  # the first run is slow
-    turns = [(_seconds_of_run(engine, one), _seconds_of_run(engine, several)) for _ in range(NUM_TURNS)]
-    one_seconds, several_seconds = np.min(turns, axis=0)
-    return float(several_seconds / one_seconds)
-
-
-def _seconds_of_run(engine: Engine, images: NDArray[np.uint8]) -> float:
-    start = time.perf_counter()
-    engine(images)
-    return time.perf_counter() - start
+    one_seconds, several_seconds = fastest_seconds([partial(engine, one), partial(engine, several)], NUM_TURNS)
+    return several_seconds / one_seconds

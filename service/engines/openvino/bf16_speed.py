@@ -7,7 +7,7 @@ import openvino
 import openvino.opset15 as ov
 
 from service.engines.openvino.model import compile_model
-from service.engines.openvino.speed import fastest_seconds
+from service.engines.speed import fastest_seconds
 
 CHANNELS, SIDE = 128, 20  # of the feature map
 NUM_ROUNDS = 7

@@ -13,9 +13,9 @@ from service.cores import has_vnni
 from service.engines.openvino.first_layers import keep_first_layers_in_fp32
 from service.engines.openvino.model import Outputs, Request
 from service.engines.openvino.offset_conv import OffsetConv, offset_conv_extension, release
-from service.engines.openvino.speed import fastest_seconds
 from service.engines.openvino.top_k import best_candidates, cut_before_top_k
 from service.engines.protocol import Candidates, EngineError, Precision
+from service.engines.speed import fastest_seconds
 from service.engines.tensor_contract import OUTPUTS, OfferedTensor, check_tensors
 
 WORTHWHILE_SPEEDUP = 1.15  # of int8 over the same model in bf16 or fp32: it costs a little accuracy

@@ -120,7 +120,7 @@ def test_int8_without_a_form_is_refused_with_the_command_that_makes_it(tmp_path:
 
 
 def test_the_speed_of_two_forms_is_the_fastest_of_several_turns() -> None:
-    from service.engines.openvino.speed import fastest_seconds
+    from service.engines.speed import fastest_seconds
 
     calls: list[str] = []
     seconds = fastest_seconds([lambda: calls.append("a"), lambda: calls.append("b")], 3)

@@ -1,4 +1,4 @@
-"""Compares the speed of models on this CPU."""
+"""Compares the speed of calls, such as those of an engine, on a machine that has other work."""
 
 import time
 from collections.abc import Callable, Sequence
