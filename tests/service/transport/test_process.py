@@ -70,7 +70,7 @@ PHASES = [
     ("import", "service.engines.onnx_runtime"),
     ("service.repository.repository", "read_bundle"),
     ("service.repository.served_model", "check_golden"),
-    ("service.scheduling.cost_model", "_seconds_of_run"),
+    ("service.scheduling.cost_model", "seconds_of"),
     ("service.detection.soft_nms", "_decay_and_pick"),
     ("service.api.app", "install_document"),
 ]
