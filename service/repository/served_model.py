@@ -260,7 +260,10 @@ class ServedModel:
         for size in sorted({min(size, self._settings.max_batch) for size in self.engine.late_sizes} - {1}):
             try:
                 self.engine.prepare(size)
-                self._batcher.measure_when_idle(size, partial(measure_ratio, self.engine, self.manifest.input))
+                run_turn = partial(self._batcher.run_when_idle, num_images=2 * size)
+                num_images = measure_ratio(self.engine, self.manifest.input, size, run_turn)
+                if num_images is not None:
+                    self._batcher.add_size(size, num_images)
             except Exception:  # any error of the engine: the requests will show it too
                 logger.exception("%s: batches of %d could not be measured and will not be run", self.name, size)
 

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from service.engines.protocol import Engine
 from service.scheduling import batch_run as results
@@ -30,8 +30,9 @@ from service.scheduling.ticket import ExpiredError, Job, Ticket
 from service.telemetry.logs import request_id
 
 REFUSING_SECONDS = 1.0
-PATIENCE_SECONDS = 5.0  # until a server that is never idle measures larger batches all the same
+PATIENCE_SECONDS = 1.0  # until work for an idle stream runs all the same, because the server is never idle
 POLL_SECONDS = 0.02  # between two looks for a stream that no image needs
+Result = TypeVar("Result")
 
 
 class Batcher:
@@ -216,13 +217,13 @@ class Batcher:
             raise expired(ticket.deadline - asked)
         return result
 
-    def measure_when_idle(
-        self, size: int, measure: Callable[[int], float], *, patience_seconds: float = PATIENCE_SECONDS
-    ) -> None:
-        """Learn what `measure` says of a `size` of batches: in which time of how many single images such a batch runs.
+    def run_when_idle(
+        self, work: Callable[[], Result], num_images: int, *, patience_seconds: float = PATIENCE_SECONDS
+    ) -> Result | None:
+        """Run `work`, which takes about as long as `num_images`, on a stream that no image needs -> what it returns.
 
-        It runs on a stream that no image needs, or, after the patience, on the next free one; not if the batcher is
-        closed before. Called from any thread.
+        After the patience it runs on the next free stream. None if the batcher is closed before. Called from any
+        thread.
         """
         give_up_at = time.monotonic() + patience_seconds
         with self._lock:
@@ -231,17 +232,19 @@ class Batcher:
             ):
                 self._stream_freed.wait(POLL_SECONDS)
             if self._is_closing:
-                return
-            self._streams.occupy(time.monotonic(), self._cost.seconds(size))
-        num_images = None
+                return None
+            self._streams.occupy(time.monotonic(), num_images * self._cost.seconds(1))
         try:
-            num_images = measure(size)
+            return work()
         finally:
             with self._lock:
-                if num_images is not None:
-                    self._cost.add(size, num_images)
-                    self._limit = self._cost.best_size(self._max_batch)
                 self._release_stream()
+
+    def add_size(self, size: int, num_images: float) -> None:
+        """Learn that a batch of `size` takes as long as `num_images` batches of one image; called from any thread."""
+        with self._lock:
+            self._cost.add(size, num_images)
+            self._limit = self._cost.best_size(self._max_batch)
 
     def _release_stream(self) -> None:
         """The calling thread has used its stream; wake a thread that waits for one."""

@@ -2,7 +2,7 @@
 
 import heapq
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -10,13 +10,15 @@ import numpy as np
 
 from service.bundle import InputSpec
 from service.engines.protocol import Engine
-from service.engines.speed import fastest_seconds, seconds_of
+from service.engines.speed import seconds_of
 
 NEW_SHARE = 0.2  # weight of a new measurement in the running mean: a change of speed is learnt within a dozen batches
 NEW_SHARE_OF_OTHERS = 0.18  # the same weight for the other sizes: other work on the machine slows all of them
+HANDLING_SECONDS = 0.0015  # of each batch beside the engine: threads, Python, the event loop
 WORTHLESS_GAIN = 0.02  # relative gain in images a second that does not justify a larger batch
 NUM_ROUNDS = 8  # rounds of measurement at most
-NUM_TURNS = 3  # of two sizes, in `measure_ratio`
+MIN_TURNS, MAX_TURNS = 2, 12  # of `measure_ratio`
+TURNS_SECONDS = 2.0  # no further turn starts after this time
 MEASURE_SECONDS = 0.5  # no further round starts after this time
 MAX_SURPRISE = 3.0  # a batch counts as at most this many times its prediction: one slow batch is no change of speed
 
@@ -53,13 +55,20 @@ class CostModel:
             seconds = asked[size] = known + size * self._decode_seconds
         return seconds
 
+    def seconds_each(self, size: int) -> float:
+        """What one of `size` images costs in all, if they run as one batch: its share of the stream and the handling.
+
+        The handling delays no answer by so much, but if the streams take all cores, other images cannot run meanwhile.
+        """
+        return (self.seconds(size) + HANDLING_SECONDS) / size
+
     def best_size(self, max_batch: int) -> int:
         """The smallest of the measured sizes whose throughput is nearly the best.
 
         On a GPU this is a large size. With one thread of a CPU it is small, because the time is almost linear in the
         size.
         """
-        each = {size: self.seconds(size) / size for size in self.measured_sizes if size <= max_batch}
+        each = {size: self.seconds_each(size) for size in self.measured_sizes if size <= max_batch}
         enough = (1 + WORTHLESS_GAIN) * min(each.values(), default=0.0)
         return next((size for size, seconds in each.items() if seconds <= enough), max_batch)
 
@@ -129,8 +138,28 @@ def measure_costs(engine: Engine, spec: InputSpec, sizes: Sequence[int], *, num_
     return CostModel(seconds, engine.batch_sizes)
 
 
-def measure_ratio(engine: Engine, spec: InputSpec, size: int) -> float:
-    """How often a batch of one image runs in the time of a batch of `size`, on one stream; the fastest runs count."""
+def measure_ratio(
+    engine: Engine, spec: InputSpec, size: int, run_turn: Callable[[Callable[[], float]], float | None]
+) -> float | None:
+    """How many batches of one image run in the time of a batch of `size`, on one stream.
+
+    In each turn `size` images run one by one and then together. Both take as long, so other work on the machine slows
+    both alike, and the median of the turns counts. `run_turn` runs a turn and returns its result; with None, which ends
+    the measurement, the ratio is None too.
+    """
     one, several = (np.zeros((number, spec.height, spec.width, 3), np.uint8) for number in (1, size))
-    one_seconds, several_seconds = fastest_seconds([partial(engine, one), partial(engine, several)], NUM_TURNS)
-    return several_seconds / one_seconds
+
+    def turn() -> float:
+        alone_seconds = seconds_of(lambda: [engine(one) for _ in range(size)])
+        return seconds_of(partial(engine, several)) / alone_seconds
+
+    shares: list[float] = []
+    seconds = 0.0
+    while len(shares) < MIN_TURNS or (len(shares) < MAX_TURNS and seconds < TURNS_SECONDS):
+        start = time.perf_counter()
+        share = run_turn(turn)
+        if share is None:
+            return None
+        seconds += time.perf_counter() - start
+        shares.append(share)
+    return size * float(np.median(shares[1:]))  # the first batches are slow

@@ -71,7 +71,7 @@ def fair_size(num_waiting: int, limit: int, others_free_in: Sequence[float], cos
     streams share the waiting images, and batches grow with the load: the first image does not wait for the last.
 
     On a CPU, images that run one by one are answered sooner on average. A larger batch then helps only the images
-    behind it: its size saves enough time, and at least one image stays behind.
+    behind it: its size saves enough time, and enough images wait to occupy the other streams in the same way.
     """
     largest = min(num_waiting, limit)
     together = cost.seconds(largest)
@@ -82,14 +82,15 @@ def fair_size(num_waiting: int, limit: int, others_free_in: Sequence[float], cos
         last = -(-num_waiting // size) - 1  # the index of the stream that would run the last image
         if size < largest and last < len(free_at) and free_at[last] + cost.seconds(size) < together:
             return size
-    return largest if is_sooner_together else max(size for size in sizes if size < num_waiting)
+    if is_sooner_together:
+        return largest
+    return max(size for size in sizes if size == 1 or (size < num_waiting and size * len(free_at) <= num_waiting))
 
 
 def saving_sizes(largest: int, cost: CostModel) -> list[int]:
     """1, and the measured sizes at which an image costs enough less than at the size before."""
     sizes = [1]
     for size in cost.measured_sizes:
-        seconds_each, before = cost.seconds(size) / size, cost.seconds(sizes[-1]) / sizes[-1]
-        if size <= largest and seconds_each <= (1 - WORTHWHILE_GAIN) * before:
+        if size <= largest and cost.seconds_each(size) <= (1 - WORTHWHILE_GAIN) * cost.seconds_each(sizes[-1]):
             sizes.append(size)
     return sizes

@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from service.bundle import Bundle
 from service.engines.protocol import Candidates, Engine, batch_sizes_up_to
-from service.scheduling.cost_model import CostModel, measure_costs
+from service.scheduling.cost_model import CostModel, measure_costs, measure_ratio
 from tests.fake_engine import FakeEngine
 
 
@@ -42,8 +43,9 @@ def test_all_sizes_follow_when_one_slows_down() -> None:
         ({1: 10.0, 2: 19.9, 4: 39.6, 8: 79.2}, 1),
         ({1: 10.0, 2: 15.0, 4: 28.0, 8: 55.0}, 4),
         ({1: 6.0, 32: 37.0}, 1),
+        ({1: 0.020, 4: 0.079}, 4),
     ],
-    ids=["as on a GPU", "as on a CPU", "in between", "beyond what is allowed"],
+    ids=["as on a GPU", "as on a CPU", "in between", "beyond what is allowed", "so fast that its handling counts"],
 )
 def test_the_best_size_is_the_smallest_with_nearly_the_best_throughput(costs: dict[int, float], size: int) -> None:
     assert CostModel(costs).best_size(16) == size
@@ -129,3 +131,30 @@ def test_one_image_that_takes_long_to_decode_changes_the_cost_little() -> None:
     cost = CostModel({1: 1.0})
     cost.observe(1, 1.0, decode_seconds=1000.0)
     assert cost.seconds(1) < 1.5
+
+
+def test_the_ratio_is_the_median_of_the_turns_without_the_first(tiny_bundle: Bundle) -> None:
+    shares = iter([9.0, 0.9, 0.95, *[0.92] * 100])
+    ratio = measure_ratio(FakeEngine(), tiny_bundle.manifest.input, 4, lambda _: next(shares))
+    assert ratio == pytest.approx(4 * 0.92)
+
+
+def test_there_is_no_ratio_if_a_turn_cannot_run(tiny_bundle: Bundle) -> None:
+    shares = iter([0.9, 0.9, None])
+    assert measure_ratio(FakeEngine(), tiny_bundle.manifest.input, 4, lambda _: next(shares)) is None
+
+
+def test_a_turn_runs_as_many_images_alone_as_together(tiny_bundle: Bundle) -> None:
+    sizes: list[int] = []
+
+    class Noting(FakeEngine):
+        def __call__(self, images: NDArray[np.uint8]) -> Candidates:
+            sizes.append(len(images))
+            return super().__call__(images)
+
+    def run(turn: Callable[[], float]) -> float:
+        sizes.clear()
+        return turn()
+
+    measure_ratio(Noting(), tiny_bundle.manifest.input, 4, run)
+    assert sizes == [1, 1, 1, 1, 4]

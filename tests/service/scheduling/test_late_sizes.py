@@ -11,8 +11,8 @@ from tests.service.scheduling.gated_engine import GatedEngine, started, submit, 
 from tests.service.wait import wait_until
 
 
-def fail(_: int) -> float:
-    """A measurement that fails."""
+def fail() -> float:
+    """Work that fails."""
     raise MemoryError
 
 
@@ -22,7 +22,7 @@ def test_a_measured_size_that_saves_time_is_run() -> None:
         await started(engine)
         engine.permits.release()
         await first
-        await asyncio.to_thread(batcher.measure_when_idle, 4, lambda _: 2.0)
+        batcher.add_size(4, 2.0)
         tasks = [submit(batcher, number) for number in range(9)]
         engine.permits.release(9)
         await asyncio.gather(*tasks)
@@ -30,41 +30,36 @@ def test_a_measured_size_that_saves_time_is_run() -> None:
     assert max(with_batcher(test, costs={1: 0.001}, max_queue=16)) == 4
 
 
-def test_a_measurement_waits_while_images_do() -> None:
+def test_work_for_an_idle_stream_waits_while_images_do() -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         tasks = [submit(batcher, number) for number in range(3)]
         await started(engine)
-        measured: list[int] = []
-
-        def measure(size: int) -> float:
-            measured.append(size)
-            return 4.0
-
-        measuring = asyncio.create_task(asyncio.to_thread(batcher.measure_when_idle, 4, measure))
+        has_run = threading.Event()
+        working = asyncio.create_task(asyncio.to_thread(batcher.run_when_idle, has_run.set, 4, patience_seconds=600))
         for _ in tasks[1:]:
             engine.permits.release()
             await started(engine)
-            assert not measured
+            assert not has_run.is_set()
         engine.permits.release()
-        await measuring
-        assert measured == [4]
+        await working
+        assert has_run.is_set()
 
     with_batcher(test, costs={1: 0.001})
 
 
-def test_a_busy_server_measures_all_the_same_when_its_patience_ends() -> None:
+def test_it_runs_on_a_busy_server_too_when_the_patience_ends() -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         tasks = [submit(batcher, number) for number in range(3)]
         await started(engine)
         has_begun, may_end = threading.Event(), threading.Event()
 
-        def measure(_: int) -> float:
+        def work() -> int:
             has_begun.set()
             assert may_end.wait(60)
-            return 4.0
+            return 5
 
-        measuring = asyncio.create_task(asyncio.to_thread(batcher.measure_when_idle, 4, measure, patience_seconds=0.0))
-        while not has_begun.is_set():  # images and the measurement compete for the stream
+        working = asyncio.create_task(asyncio.to_thread(batcher.run_when_idle, work, 4, patience_seconds=0.0))
+        while not has_begun.is_set():  # images and the work compete for the stream
             tasks += [submit(batcher, 1) for _ in range(2)]
             engine.permits.release()
             await asyncio.to_thread(wait_until, lambda: has_begun.is_set() or not engine.started.empty())
@@ -72,38 +67,38 @@ def test_a_busy_server_measures_all_the_same_when_its_patience_ends() -> None:
                 await started(engine)
         assert batcher.depth > 0
         may_end.set()
-        await measuring
+        assert await working == 5
         engine.permits.release(1000)
         await asyncio.gather(*tasks)
 
     with_batcher(test, costs={1: 0.001}, max_queue=1000)
 
 
-def test_nothing_is_measured_after_the_end() -> None:
+def test_nothing_runs_after_the_end() -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         running = submit(batcher, 1)
         await started(engine)
-        measuring = asyncio.create_task(asyncio.to_thread(batcher.measure_when_idle, 4, fail))
+        working = asyncio.create_task(asyncio.to_thread(batcher.run_when_idle, fail, 4))
         closing = asyncio.create_task(batcher.close(60))
-        await measuring
+        assert await working is None
         engine.permits.release()
         await asyncio.gather(running, closing)
 
     with_batcher(test, costs={1: 0.001})
 
 
-def test_nothing_is_measured_by_an_idle_batcher_that_is_closed() -> None:
+def test_nothing_runs_in_an_idle_batcher_that_is_closed() -> None:
     async def test(batcher: Batcher, _: GatedEngine) -> None:
         await batcher.close(60)
-        await asyncio.to_thread(batcher.measure_when_idle, 4, fail)
+        assert await asyncio.to_thread(batcher.run_when_idle, fail, 4) is None
 
     with_batcher(test, costs={1: 0.001})
 
 
-def test_a_measurement_that_fails_leaves_the_stream_free() -> None:
+def test_work_that_fails_leaves_the_stream_free() -> None:
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         with pytest.raises(MemoryError):
-            await asyncio.to_thread(batcher.measure_when_idle, 4, fail)
+            await asyncio.to_thread(batcher.run_when_idle, fail, 4)
         engine.permits.release()
         assert await submit(batcher, 7) == 7
 
