@@ -4,8 +4,10 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from service.api.deadline import seconds_of
+from service.api.patience import Patience
 from service.api.problems import Problem, raw_answer, retry_after
 from service.api.request_context import id_of
 from service.repository.served_model import MIN_OBJECTIVE_SECONDS
@@ -23,6 +25,14 @@ REQUEST_SECONDS = 0.002  # that a request takes the loop: the refused ones shoul
 DETECT, INFER, VERSION_INFER = "/detect", "/v2/models/{name}/infer", "/v2/models/{name}/versions/{version}/infer"
 DETAIL = "it gets more requests than it can read in time"
 Headers = Sequence[tuple[bytes, bytes]]  # the names in lower case
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """The bytes of a whole answer, and the seconds for which it should be held back."""
+
+    answer: bytes
+    hold_seconds: float
 
 
 class BusyRefusals:
@@ -54,10 +64,12 @@ class BusyRefusals:
         """Whether a request was refused a moment ago, so that it pays to read heads in the cheapest way."""
         return time.monotonic() - self._refused_at < REFUSING_SECONDS
 
-    def answer(self, method: bytes, url: bytes, headers: Headers, client: object, *, closes: bool) -> bytes | None:
+    def refuse(
+        self, method: bytes, url: bytes, headers: Headers, client: object, patience: Patience, *, closes: bool
+    ) -> Refusal | None:
         """The refusal of a request with this head; None if it should not be refused.
 
-        `closes` if the connection is closed after the answer.
+        `patience` is that of the connection, and `closes` if the connection is closed after the answer.
         """
         if method != b"POST":
             return None
@@ -67,22 +79,23 @@ class BusyRefusals:
             return None
         start = time.monotonic()
         firsts = dict(reversed(headers))  # the first of several headers of the same name
-        error = self._refusal(route, query, firsts.get(b"x-request-timeout-ms"))
+        error = self._reason(route, query, firsts.get(b"x-request-timeout-ms"))
         if error is None:
             return None
         self._refused_at = start
         own_id = id_of(firsts.get(b"x-request-id", b"").decode("latin-1"))
         problem = Problem(503, f"the server is busy: {error}", retry_after(error.retry_after_seconds))
-        seconds = self._lag.predict() + time.monotonic() - start
+        hold_seconds = 0.0 if closes else patience.refuse(start, error.retry_after_seconds)
+        seconds = self._lag.predict() + time.monotonic() - start + hold_seconds
         self._metrics.observe_request(route, 503, seconds)
         if logger.isEnabledFor(logging.INFO):
             token = request_id.set(own_id)
             line = {"method": "POST", "path": path.decode("latin-1"), "status": 503, "ms": round(1000 * seconds, 2)}
             logger.info("request", extra={**line, "client": client})
             request_id.reset(token)
-        return raw_answer(problem, own_id, closes=closes, path=route)
+        return Refusal(raw_answer(problem, own_id, closes=closes, path=route), hold_seconds)
 
-    def _refusal(self, route: str, query: bytes, timeout: bytes | None) -> RejectedError | None:
+    def _reason(self, route: str, query: bytes, timeout: bytes | None) -> RejectedError | None:
         lag = self._lag.predict()
         has_seconds = None if timeout is None else seconds_of(timeout.decode("latin-1"))
         if lag >= MAX_LAG_SECONDS:

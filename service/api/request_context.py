@@ -1,20 +1,23 @@
 """Gives every request an id, an entry in metrics, log and trace, and a 500 if it raises an unexpected error."""
 
+import asyncio
 import logging
 import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.api.patience import REFUSED, Patience
 from service.api.problems import RequestError, problem_response
 from service.telemetry.logs import request_id
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import Tracing
 
 logger = logging.getLogger("singleshot")
+RawHeaders = Iterable[tuple[bytes, bytes]]
 ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -55,6 +58,7 @@ class RequestContext:
             if message["type"] == "http.response.start":
                 code = message["status"]
                 headers = [*message["headers"], (b"x-request-id", own_id.encode("ascii"))]
+                await self._hold_back(scope["state"].get("patience"), code, message["headers"])
                 if self._is_draining():
                     headers.append((b"connection", b"close"))
                 message["headers"] = headers
@@ -71,6 +75,18 @@ class RequestContext:
         finally:
             self._record(scope, code, start)
             request_id.reset(token)
+
+    async def _hold_back(self, patience: Patience | None, code: int, headers: RawHeaders) -> None:
+        """Wait before an answer that is a refusal, if the client of the connection has not waited."""
+        if patience is None:  # another server than ours
+            return
+        if code not in REFUSED:
+            patience.accept()
+            return
+        retry_ms = next((float(value) for name, value in headers if name == b"retry-after-ms"), 0.0)
+        hold_seconds = patience.refuse(time.monotonic(), retry_ms / 1000)
+        if hold_seconds and not self._is_draining():
+            await asyncio.sleep(hold_seconds)
 
     def _record(self, scope: Scope, code: int, start: float) -> None:
         """Record the request in metrics, log and trace. A request that failed with 500 is in the log already."""

@@ -7,8 +7,9 @@ from http import HTTPStatus
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from service.api.busy import BusyRefusals
+from service.api.busy import BusyRefusals, Refusal
 from service.api.disconnect import Disconnect, disconnect_of
+from service.api.patience import Patience
 from service.api.problems import Problem, raw_answer
 from service.api.request_context import id_of
 from service.transport.joined_writes import JoinedWrites
@@ -53,6 +54,8 @@ class Connection(HttpToolsProtocol):
     _is_last = False  # the last answer is on its way, and the connection closes after it
     _has_lingered = False
     _num_ignored = 0  # bytes that are due of a body whose request was refused without the parser
+    _held: tuple[bytes, bool] | None = None  # a refusal that is held back, and whether the connection closes after it
+    _hold_timer: asyncio.TimerHandle
     _is_accepted = False  # by `busy`, before the parser has seen the head
     _previous: RequestResponseCycle | None = None  # of the request before the last one
 
@@ -61,6 +64,7 @@ class Connection(HttpToolsProtocol):
         self._writes = JoinedWrites(transport, self._lingers)
         super().connection_made(self._writes)
         self._sizes = SizeLimits()
+        self._patience = Patience()
         self._timer, self._reader_timer = LazyTimer(self._time_out), LazyTimer(self._check_reader)
         self._linger_timer = LazyTimer(self._writes.close)
         self._timer.set(self.head_seconds)
@@ -69,6 +73,9 @@ class Connection(HttpToolsProtocol):
         """The client has disconnected."""
         for timer in (self._timer, self._reader_timer, self._linger_timer):
             timer.cancel()
+        if self._held is not None:
+            self._hold_timer.cancel()
+            self._held = None
         is_answering = self._is_answering
         super().connection_lost(exc)
         if is_answering:
@@ -78,6 +85,7 @@ class Connection(HttpToolsProtocol):
         """A part of a request, or of several."""
         if self._is_last:
             return
+        self._release()  # this part was on its way when the connection stopped reading
         if self._is_idle:
             self._end_idle()
         if self._num_ignored:
@@ -103,9 +111,10 @@ class Connection(HttpToolsProtocol):
         """The parser has seen the empty line after the headers."""
         if self.parser.should_upgrade():
             return  # the parser stops here, and `_parse` goes on
+        self._release()  # before the answer to a pipelined request
         self._previous = self.cycle
         if self._is_accepted or not self._refuse_if_busy():
-            self.scope["state"]["disconnect"] = Disconnect()
+            self.scope["state"].update(disconnect=Disconnect(), patience=self._patience)
             super().on_headers_complete()
         self._is_in_head = self._is_accepted = False
         self._is_in_body = True
@@ -126,7 +135,7 @@ class Connection(HttpToolsProtocol):
             return
         super().on_message_complete()
         self.scope["state"]["has_body"] = True
-        if not self.pipeline:
+        if not self.pipeline and self._held is None:
             self.flow.resume_reading()  # a large last part paused it, and nobody would notice a client that leaves
         self._end_body()
         if self.expect_100_continue and not self.cycle.response_started:
@@ -144,6 +153,11 @@ class Connection(HttpToolsProtocol):
             self._begin_idle()
         elif not self._timer.is_set:
             self._timer.set(self.head_seconds)
+
+    def shutdown(self) -> None:
+        """The server shuts down."""
+        self._release()
+        super().shutdown()
 
     def pause_writing(self) -> None:
         """The client reads more slowly than the server writes."""
@@ -189,14 +203,15 @@ class Connection(HttpToolsProtocol):
         if head is None or head.num_bytes + head.num_body_bytes < len(data):  # another request follows
             return False
         closes = self.is_draining()
-        answer = self.busy.answer(b"POST", head.url, head.headers, self.client and self.client[0], closes=closes)
-        if answer is None:
+        client = self.client and self.client[0]
+        refusal = self.busy.refuse(b"POST", head.url, head.headers, client, self._patience, closes=closes)
+        if refusal is None:
             self._is_accepted = True
             return False
         self._timer.clear()
         self._num_ignored = head.num_bytes + head.num_body_bytes - len(data)
         self._is_in_body = self._num_ignored > 0
-        self._answer(answer, closes=closes)
+        self._answer(refusal, closes=closes)
         return True
 
     def _feed(self, data: bytes) -> None:
@@ -234,14 +249,27 @@ class Connection(HttpToolsProtocol):
             return False  # answers keep the order of pipelined requests
         closes = self.expect_100_continue or not self.parser.should_keep_alive() or self.is_draining()
         method, client = self.parser.get_method(), self.client and self.client[0]
-        answer = self.busy.answer(method, self.url, self.headers, client, closes=closes)
-        if answer is None:
+        refusal = self.busy.refuse(method, self.url, self.headers, client, self._patience, closes=closes)
+        if refusal is None:
             return False
-        self._answer(answer, closes=closes)
+        self._answer(refusal, closes=closes)
         return True
 
-    def _answer(self, answer: bytes, *, closes: bool) -> None:
+    def _answer(self, refusal: Refusal, *, closes: bool) -> None:
+        """Answer the request now, or read no more of the client until the refusal need not be held back any more."""
         self.cycle = Answered()  # type: ignore[assignment]  # it has all that is used of a complete cycle
+        self._held = refusal.answer, closes
+        if refusal.hold_seconds:
+            self._hold_timer = self.loop.call_later(refusal.hold_seconds, self._release)
+            self.flow.pause_reading()
+        else:
+            self._release()
+
+    def _release(self) -> None:
+        """Send the refusal that is held back, if there is one."""
+        if self._held is None:
+            return
+        (answer, closes), self._held = self._held, None
         self._writes.send(answer)
         self.on_response_complete()
         if closes:

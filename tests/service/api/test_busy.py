@@ -7,6 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from service.api.busy import MAX_LAG_SECONDS, BusyRefusals
+from service.api.patience import Patience
 from service.api.schemas import ProblemDetails
 from service.scheduling.admission import RejectedError
 from service.scheduling.loop_lag import LoopLag
@@ -29,9 +30,9 @@ def refusals(metrics: Metrics, *, lag_seconds: float = 2 * MAX_LAG_SECONDS, num_
 
 def ask(busy: BusyRefusals, url: bytes, *headers: tuple[bytes, bytes], closes: bool = False) -> dict[str, str]:
     """The answer to POST -> its headers, with its body as `body` and its first line as `line`; checks its length."""
-    answer = busy.answer(b"POST", url, headers, "192.0.2.1", closes=closes)
-    assert answer is not None
-    head, _, body = answer.partition(b"\r\n\r\n")
+    refusal = busy.refuse(b"POST", url, headers, "192.0.2.1", Patience(), closes=closes)
+    assert refusal is not None
+    head, _, body = refusal.answer.partition(b"\r\n\r\n")
     line, *lines = head.decode().split("\r\n")
     found = dict(item.split(": ") for item in lines)
     assert int(found["content-length"]) == len(body)
@@ -85,7 +86,7 @@ def test_refused_clients_should_return_one_after_the_other(metrics: Metrics) -> 
     ],
 )
 def test_other_requests_are_not_refused(metrics: Metrics, method: bytes, url: bytes) -> None:
-    assert refusals(metrics).answer(method, url, [], "192.0.2.1", closes=False) is None
+    assert refusals(metrics).refuse(method, url, [], "192.0.2.1", Patience(), closes=False) is None
 
 
 @pytest.mark.parametrize(("lag_seconds", "num_requests"), [(0.5 * MAX_LAG_SECONDS, 100), (10.0, 5)])
@@ -93,7 +94,7 @@ def test_nothing_is_refused_by_a_loop_that_is_in_time_or_has_few_requests(
     metrics: Metrics, lag_seconds: float, num_requests: int
 ) -> None:
     busy = refusals(metrics, lag_seconds=lag_seconds, num_requests=num_requests)
-    assert busy.answer(b"POST", b"/detect", [], "192.0.2.1", closes=False) is None
+    assert busy.refuse(b"POST", b"/detect", [], "192.0.2.1", Patience(), closes=False) is None
 
 
 def test_refusals_are_counted_and_logged(metrics: Metrics, caplog: pytest.LogCaptureFixture) -> None:
@@ -138,7 +139,9 @@ def test_the_handler_decides_on_other_models_and_on_invalid_timeouts(url: bytes,
         raise RejectedError("late", "late", 1.0)
 
     busy = BusyRefusals(Metrics(CollectorRegistry()), LoopLag(), check)
-    assert busy.answer(b"POST", url, [(b"x-request-timeout-ms", timeout)], "192.0.2.1", closes=False) is None
+    assert (
+        busy.refuse(b"POST", url, [(b"x-request-timeout-ms", timeout)], "192.0.2.1", Patience(), closes=False) is None
+    )
 
 
 def test_a_request_with_more_time_is_refused_at_a_longer_lag(metrics: Metrics) -> None:
@@ -146,4 +149,21 @@ def test_a_request_with_more_time_is_refused_at_a_longer_lag(metrics: Metrics) -
     ask(busy, b"/detect", (b"x-request-timeout-ms", b"100"))
     ask(busy, b"/detect", (b"x-request-timeout-ms", b"250"))
     patient = [(b"x-request-timeout-ms", b"20000")]
-    assert busy.answer(b"POST", b"/detect", patient, "192.0.2.1", closes=False) is None
+    assert busy.refuse(b"POST", b"/detect", patient, "192.0.2.1", Patience(), closes=False) is None
+
+
+def test_a_client_that_does_not_wait_is_held_back_and_the_metrics_say_so(metrics: Metrics) -> None:
+    busy, patience = refusals(metrics), Patience()
+    holds = []
+    for _ in range(4):
+        refusal = busy.refuse(b"POST", b"/detect", [], "192.0.2.1", patience, closes=False)
+        assert refusal is not None
+        holds.append(refusal.hold_seconds)
+    assert holds[0] == 0
+    assert holds[1:] == sorted(holds[1:])
+    assert holds[1] > 0
+    seconds = metrics.registry.get_sample_value(
+        "singleshot_request_duration_seconds_sum", {"code": "503", "route": "/detect"}
+    )
+    assert seconds is not None
+    assert seconds >= sum(holds)

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from service.api.busy import BusyRefusals
 from service.scheduling.loop_lag import LoopLag
 from service.telemetry.metrics import Metrics
+from service.transport.connection import Connection
 from tests.service.transport.wire import Wire, connect
 
 app = FastAPI(openapi_url=None)
@@ -40,7 +41,7 @@ class Server:
 
     def connect(
         self, is_draining: Callable[[], bool] = lambda: False, head_seconds: float = 30
-    ) -> tuple[asyncio.Protocol, Wire]:
+    ) -> tuple[Connection, Wire]:
         return connect(app, head_seconds, busy=self._busy, is_draining=is_draining)
 
 
@@ -67,6 +68,7 @@ def test_several_requests_on_one_connection_are_refused() -> None:
         connection, wire = Server().connect()
         connection.data_received(post() + post())
         connection.data_received(post())
+        await wire.wait_for_pieces(3)
         assert [piece[:13] for piece in wire.pieces] == [b"HTTP/1.1 503 "] * 3
         assert not wire.is_closed
         connection.connection_lost(None)
@@ -115,6 +117,7 @@ def test_a_head_in_two_pieces_is_refused() -> None:
         connection.data_received(post())
         connection.data_received(post()[:30])
         connection.data_received(post()[30:])
+        await wire.wait_for_pieces(2)
         assert [piece[:13] for piece in wire.pieces] == [b"HTTP/1.1 503 "] * 2
         connection.connection_lost(None)
 
@@ -135,13 +138,14 @@ def test_a_request_behind_a_large_body_is_answered(is_busy: bool) -> None:
         connection.data_received(post()[10:])
         connection.data_received(post() * 1000 + post()[:10])
         connection.data_received(post()[10:])
-        if not is_busy:
+        if is_busy:
+            await wire.wait_for_pieces(1004)
+        else:
             await wire.wait_for(b"\r\n\r\n1000")
-        await asyncio.sleep(0)
         statuses = {piece[9:12] for piece in wire.pieces[1:]}
         assert statuses == {b"503" if is_busy else b"200"}
         assert not wire.has_ended
-        assert not is_busy or len(wire.pieces) == 1003 + 1
+        assert not is_busy or len(wire.pieces) == 1004
         connection.connection_lost(None)
 
     asyncio.run(run())
@@ -192,5 +196,65 @@ def test_a_refusal_closes_the_connection_if_the_client_wants_it_or_may_send_no_b
         (refusal,) = wire.pieces
         assert b"\r\nconnection: close\r\n" in refusal
         connection.connection_lost(None)
+
+    asyncio.run(run())
+
+
+def test_a_client_that_does_not_wait_is_not_read_until_it_is_answered() -> None:
+    async def run() -> None:
+        connection, wire = Server().connect()
+        connection.data_received(post())
+        assert (len(wire.pieces), wire.is_read) == (1, True)
+        connection.data_received(post(body=BODY[:10]))
+        assert (len(wire.pieces), wire.is_read) == (1, False)
+        await wire.wait_for_pieces(2)
+        assert wire.is_read
+        connection.data_received(BODY[10:] + post())  # by the parser
+        assert (len(wire.pieces), wire.is_read) == (2, False)
+        await wire.wait_for_pieces(3)
+        assert wire.is_read
+        assert [piece[:13] for piece in wire.pieces] == [b"HTTP/1.1 503 "] * 3
+        connection.connection_lost(None)
+
+    asyncio.run(run())
+
+
+def test_a_refusal_that_is_held_back_comes_before_the_answer_to_the_next_request() -> None:
+    async def run() -> None:
+        server = Server()
+        connection, wire = server.connect()
+        connection.data_received(post())
+        connection.data_received(post())
+        server.is_busy = False
+        connection.data_received(post())  # it was on its way
+        await wire.wait_for(b"\r\n\r\n1000")
+        assert [piece[9:12] for piece in wire.pieces] == [b"503", b"503", b"200"]
+        connection.connection_lost(None)
+
+    asyncio.run(run())
+
+
+def test_a_server_that_shuts_down_sends_what_it_holds_back() -> None:
+    async def run() -> None:
+        connection, wire = Server().connect()
+        connection.data_received(post())
+        connection.data_received(post())
+        assert len(wire.pieces) == 1
+        connection.shutdown()
+        assert len(wire.pieces) == 2
+        assert wire.has_ended
+        connection.connection_lost(None)
+
+    asyncio.run(run())
+
+
+def test_nothing_is_sent_to_a_client_that_leaves_while_its_refusal_is_held_back() -> None:
+    async def run() -> None:
+        connection, wire = Server().connect()
+        connection.data_received(post())
+        connection.data_received(post())
+        connection.connection_lost(None)
+        await asyncio.sleep(0.05)
+        assert len(wire.pieces) == 1
 
     asyncio.run(run())

@@ -22,6 +22,7 @@ class Wire(asyncio.Transport):
         self.has_sent = asyncio.Event()
         self.has_been_ended = asyncio.Event()
         self.was_aborted = asyncio.Event()
+        self.is_read = True
         self.unread = [0]  # numbers of bytes that the client has not read yet, each time that the server looks
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
@@ -47,13 +48,20 @@ class Wire(asyncio.Transport):
         return self.is_closed
 
     def pause_reading(self) -> None:
-        pass
+        self.is_read = False
 
     def resume_reading(self) -> None:
-        pass
+        self.is_read = True
 
     def get_extra_info(self, name: str, default: object = None) -> object:  # noqa: ARG002
         return default
+
+    async def wait_for_pieces(self, number: int) -> None:
+        """Wait until so many pieces are sent."""
+        async with asyncio.timeout(30):
+            while len(self.pieces) < number:
+                await self.has_sent.wait()
+                self.has_sent.clear()
 
     async def wait_for(self, end: bytes) -> None:
         """Wait until the sent bytes end with `end`."""

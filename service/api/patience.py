@@ -1,0 +1,37 @@
+"""Holds back the refusals of a client that asks again before the time that it was told."""
+
+import math
+
+FIRST_SECONDS = 0.005  # for which the second refusal in a row is held back; each further one twice as long
+MAX_SECONDS = 0.25
+MAX_DOUBLINGS = 10
+REFUSED = frozenset({429, 503})  # the statuses with a time to retry
+
+
+class Patience:
+    """What the client of one connection was told, and how often it has not waited.
+
+    A refusal takes a client no time, so a client that asks again at once is refused some thousand times a second. A few
+    such clients, for example a load generator with more connections than the server has room for, would take the cores
+    from the answers. A refusal that is held back costs nothing and slows down only its own connection. A proxy sends
+    the requests of many clients on one connection: there, an accepted request between them ends the row.
+    """
+
+    def __init__(self) -> None:
+        self._retry_at = -math.inf  # time.monotonic()
+        self._num_early = 0
+
+    def refuse(self, now: float, retry_seconds: float) -> float:
+        """A request is refused at `now` and told to wait so long -> seconds for which the refusal should be held back.
+
+        They are no more than the client would have to wait anyway.
+        """
+        self._num_early = min(self._num_early + 1, MAX_DOUBLINGS) if now < self._retry_at else 0
+        self._retry_at = now + retry_seconds
+        if not self._num_early:
+            return 0.0
+        return min(FIRST_SECONDS * 2.0 ** (self._num_early - 1), MAX_SECONDS, retry_seconds)
+
+    def accept(self) -> None:
+        """A request is not refused."""
+        self._retry_at, self._num_early = -math.inf, 0

@@ -1,0 +1,39 @@
+"""How long the refusals of one connection are held back."""
+
+import pytest
+
+from service.api.patience import FIRST_SECONDS, MAX_SECONDS, Patience
+
+NOW = 100.0
+
+
+def refuse_in_a_row(patience: Patience, number: int, retry_seconds: float = 30.0) -> list[float]:
+    return [patience.refuse(NOW, retry_seconds) for _ in range(number)]
+
+
+def test_each_refusal_of_a_client_that_does_not_wait_is_held_back_twice_as_long() -> None:
+    first, *others = refuse_in_a_row(Patience(), 4)
+    assert first == 0
+    assert others == [FIRST_SECONDS, 2 * FIRST_SECONDS, 4 * FIRST_SECONDS]
+
+
+def test_no_refusal_is_held_back_longer_than_a_fixed_time() -> None:
+    assert max(refuse_in_a_row(Patience(), 100)) == MAX_SECONDS
+
+
+def test_a_client_that_waits_as_it_was_told_is_refused_at_once() -> None:
+    patience = Patience()
+    holds = [patience.refuse(NOW + second, 1.0) for second in range(20)]
+    assert set(holds) == {0.0}
+
+
+def test_no_refusal_is_held_back_longer_than_the_client_was_told_to_wait() -> None:
+    assert max(refuse_in_a_row(Patience(), 100, retry_seconds=0.02)) == 0.02
+
+
+@pytest.mark.parametrize("num_refused", [1, 8])
+def test_an_accepted_request_ends_the_row(num_refused: int) -> None:
+    patience = Patience()
+    refuse_in_a_row(patience, num_refused)
+    patience.accept()
+    assert patience.refuse(NOW, 1.0) == 0
