@@ -9,7 +9,7 @@ from comparison.peers import Peer, PeerError
 from comparison.processes import ServerProcesses
 from service.benchmark.http_load import Target
 
-REST_SECONDS = 1.0  # after the warm-up
+REST_SECONDS = 4.0  # after the warm-up: a server may still compile or measure what it needs later
 IDLE_SECONDS = 5.0
 QUIET_WINDOW_SECONDS = 0.25
 NUM_QUIET_WINDOWS = 2
