@@ -29,10 +29,16 @@ Headers = Sequence[tuple[bytes, bytes]]  # the names in lower case
 
 @dataclass(frozen=True)
 class Refusal:
-    """The bytes of a whole answer, and the seconds for which it should be held back."""
+    """The answer to a refused request, and the seconds for which it should be held back."""
 
-    answer: bytes
+    problem: Problem
+    request_id: str
+    route: str
     hold_seconds: float
+
+    def answer(self, *, closes: bool) -> bytes:
+        """The whole answer in bytes; `closes` if the connection is closed after it."""
+        return raw_answer(self.problem, self.request_id, closes=closes, path=self.route)
 
 
 class BusyRefusals:
@@ -93,7 +99,7 @@ class BusyRefusals:
             line = {"method": "POST", "path": path.decode("latin-1"), "status": 503, "ms": round(1000 * seconds, 2)}
             logger.info("request", extra={**line, "client": client})
             request_id.reset(token)
-        return Refusal(raw_answer(problem, own_id, closes=closes, path=route), hold_seconds)
+        return Refusal(problem, own_id, route, hold_seconds)
 
     def _reason(self, route: str, query: bytes, timeout: bytes | None) -> RejectedError | None:
         lag = self._lag.predict()

@@ -54,8 +54,7 @@ class Connection(HttpToolsProtocol):
     _is_last = False  # the last answer is on its way, and the connection closes after it
     _has_lingered = False
     _num_ignored = 0  # bytes that are due of a body whose request was refused without the parser
-    _held: tuple[bytes, bool] | None = None  # a refusal that is held back, and whether the connection closes after it
-    _hold_timer: asyncio.TimerHandle
+    _held: tuple[Refusal, bool] | None = None  # one that is held back, and whether the connection closes after it
     _is_accepted = False  # by `busy`, before the parser has seen the head
     _previous: RequestResponseCycle | None = None  # of the request before the last one
 
@@ -66,16 +65,14 @@ class Connection(HttpToolsProtocol):
         self._sizes = SizeLimits()
         self._patience = Patience()
         self._timer, self._reader_timer = LazyTimer(self._time_out), LazyTimer(self._check_reader)
-        self._linger_timer = LazyTimer(self._writes.close)
+        self._linger_timer, self._hold_timer = LazyTimer(self._writes.close), LazyTimer(self._release)
         self._timer.set(self.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has disconnected."""
-        for timer in (self._timer, self._reader_timer, self._linger_timer):
+        for timer in (self._timer, self._reader_timer, self._linger_timer, self._hold_timer):
             timer.cancel()
-        if self._held is not None:
-            self._hold_timer.cancel()
-            self._held = None
+        self._held = None
         is_answering = self._is_answering
         super().connection_lost(exc)
         if is_answering:
@@ -258,9 +255,9 @@ class Connection(HttpToolsProtocol):
     def _answer(self, refusal: Refusal, *, closes: bool) -> None:
         """Answer the request now, or read no more of the client until the refusal need not be held back any more."""
         self.cycle = Answered()  # type: ignore[assignment]  # it has all that is used of a complete cycle
-        self._held = refusal.answer, closes
+        self._held = refusal, closes
         if refusal.hold_seconds:
-            self._hold_timer = self.loop.call_later(refusal.hold_seconds, self._release)
+            self._hold_timer.set(refusal.hold_seconds)
             self.flow.pause_reading()
         else:
             self._release()
@@ -269,13 +266,16 @@ class Connection(HttpToolsProtocol):
         """Send the refusal that is held back, if there is one."""
         if self._held is None:
             return
-        (answer, closes), self._held = self._held, None
-        self._writes.send(answer)
+        (refusal, closes), self._held = self._held, None
+        self._hold_timer.clear()
+        closes = closes or self.is_draining()
+        self._writes.send(refusal.answer(closes=closes))
         self.on_response_complete()
         if closes:
             self.transport.close()
 
     def _time_out(self) -> None:
+        self._release()
         if self._is_in_head:
             self._refuse(HTTPStatus.REQUEST_TIMEOUT, f"the headers did not arrive within {self.head_seconds:g} s")
         else:  # the client has sent nothing that is not answered, so it gets no answer
@@ -308,6 +308,7 @@ class Connection(HttpToolsProtocol):
 
         If earlier requests are being answered, only they get answers: another one would be taken for theirs.
         """
+        self._release()
         self._timer.clear()
         self._is_last = True
         answer = raw_answer(Problem(status, detail), id_of(""), closes=True)

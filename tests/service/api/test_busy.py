@@ -32,7 +32,7 @@ def ask(busy: BusyRefusals, url: bytes, *headers: tuple[bytes, bytes], closes: b
     """The answer to POST -> its headers, with its body as `body` and its first line as `line`; checks its length."""
     refusal = busy.refuse(b"POST", url, headers, "192.0.2.1", Patience(), closes=closes)
     assert refusal is not None
-    head, _, body = refusal.answer.partition(b"\r\n\r\n")
+    head, _, body = refusal.answer(closes=closes).partition(b"\r\n\r\n")
     line, *lines = head.decode().split("\r\n")
     found = dict(item.split(": ") for item in lines)
     assert int(found["content-length"]) == len(body)

@@ -236,12 +236,14 @@ def test_a_refusal_that_is_held_back_comes_before_the_answer_to_the_next_request
 
 def test_a_server_that_shuts_down_sends_what_it_holds_back() -> None:
     async def run() -> None:
-        connection, wire = Server().connect()
+        is_draining = False
+        connection, wire = Server().connect(lambda: is_draining)
         connection.data_received(post())
         connection.data_received(post())
         assert len(wire.pieces) == 1
+        is_draining = True
         connection.shutdown()
-        assert len(wire.pieces) == 2
+        assert [b"\r\nconnection: close\r\n" in piece for piece in wire.pieces] == [False, True]
         assert wire.has_ended
         connection.connection_lost(None)
 
@@ -256,5 +258,41 @@ def test_nothing_is_sent_to_a_client_that_leaves_while_its_refusal_is_held_back(
         connection.connection_lost(None)
         await asyncio.sleep(0.05)
         assert len(wire.pieces) == 1
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("rest", "statuses"),
+    [
+        (post() + b"nonsense\r\n\r\n", [b"503", b"503", b"400"]),
+        (post() + b"POST /detect HTTP/1.1\r\nA: " + b"a" * 100_000, [b"503", b"503", b"431"]),
+        (b"POST /detect HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n", [b"503", b"503"]),
+    ],
+)
+def test_a_refusal_that_is_held_back_is_sent_before_the_connection_closes_because_of_what_follows(
+    rest: bytes, statuses: list[bytes]
+) -> None:
+    async def run() -> None:
+        connection, wire = Server().connect()
+        connection.data_received(post())
+        connection.data_received(rest)
+        async with asyncio.timeout(20):
+            await wire.has_been_ended.wait()
+        assert [answer[9:12] for answer in wire.pieces] == statuses
+        connection.connection_lost(None)
+
+    asyncio.run(run())
+
+
+def test_a_refusal_that_is_held_back_is_sent_before_the_connection_closes_because_its_client_is_slow() -> None:
+    async def run() -> None:
+        connection, wire = Server().connect(head_seconds=0.001)
+        connection.data_received(post())
+        connection.data_received(post(body=BODY[:1]))
+        async with asyncio.timeout(20):
+            await wire.has_been_ended.wait()
+        assert [piece[9:12] for piece in wire.pieces] == [b"503", b"503"]
+        connection.connection_lost(None)
 
     asyncio.run(run())
