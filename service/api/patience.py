@@ -27,10 +27,11 @@ class Patience:
         They are no more than the client would have to wait anyway.
         """
         self._num_early = min(self._num_early + 1, MAX_DOUBLINGS) if now < self._retry_at else 0
-        self._retry_at = now + retry_seconds
-        if not self._num_early:
-            return 0.0
-        return min(FIRST_SECONDS * 2.0 ** (self._num_early - 1), MAX_SECONDS, retry_seconds)
+        hold_seconds = 0.0
+        if self._num_early:
+            hold_seconds = min(FIRST_SECONDS * 2.0 ** (self._num_early - 1), MAX_SECONDS, retry_seconds)
+        self._retry_at = now + hold_seconds + retry_seconds  # the client counts from the answer
+        return hold_seconds
 
     def accept(self) -> None:
         """A request is not refused."""

@@ -37,3 +37,12 @@ def test_an_accepted_request_ends_the_row(num_refused: int) -> None:
     refuse_in_a_row(patience, num_refused)
     patience.accept()
     assert patience.refuse(NOW, 1.0) == 0
+
+
+def test_the_time_that_a_client_was_told_begins_when_it_gets_the_answer() -> None:
+    patience, now = Patience(), NOW
+    for number in range(20):  # asks again as soon as it is answered
+        hold_seconds = patience.refuse(now, 0.05)
+        assert (hold_seconds > 0) == (number > 0)
+        now += hold_seconds
+    assert patience.refuse(now + 0.05, 0.05) == 0
