@@ -40,7 +40,11 @@ def create_app(settings: Settings, open_engine: Callable[..., Engine] = open_eng
     )
     app.state.server = server
     context = partial(
-        RequestContext, metrics=server.metrics, tracing=server.tracing, is_draining=lambda: server.is_draining
+        RequestContext,
+        metrics=server.metrics,
+        lag=server.lag,
+        tracing=server.tracing,
+        is_draining=lambda: server.is_draining,
     )
     app.add_middleware(HeadAsGet)
     app.add_middleware(context)

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.patience import REFUSED, Patience
 from service.api.problems import RequestError, problem_response
+from service.scheduling.loop_lag import LoopLag
 from service.telemetry.logs import request_id
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import Tracing
@@ -34,10 +35,17 @@ class RequestContext:
     """
 
     def __init__(
-        self, app: ASGIApp, *, metrics: Metrics, tracing: Tracing | None, is_draining: Callable[[], bool]
+        self,
+        app: ASGIApp,
+        *,
+        metrics: Metrics,
+        lag: LoopLag,
+        tracing: Tracing | None,
+        is_draining: Callable[[], bool],
     ) -> None:
         self._app = app
         self._metrics = metrics
+        self._lag = lag
         self._tracing = tracing
         self._is_draining = is_draining
 
@@ -86,7 +94,11 @@ class RequestContext:
         retry_ms = next((float(value) for name, value in headers if name == b"retry-after-ms"), 0.0)
         hold_seconds = patience.refuse(time.monotonic(), retry_ms / 1000)
         if hold_seconds and not self._is_draining():
-            await asyncio.sleep(hold_seconds)
+            self._lag.num_held += 1
+            try:
+                await asyncio.sleep(hold_seconds)
+            finally:
+                self._lag.num_held -= 1
 
     def _record(self, scope: Scope, code: int, start: float) -> None:
         """Record the request in metrics, log and trace. A request that failed with 500 is in the log already."""

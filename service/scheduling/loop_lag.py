@@ -26,6 +26,7 @@ class LoopLag:
         self._quiet_since = 0.0  # when the timer ended (time.monotonic())
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self.num_held = 0  # requests whose refusal is held back: they give the loop nothing to do
         self.count_requests: Callable[[], int] = lambda: 0  # in the server; set by the process that serves
 
     def start(self) -> None:
@@ -40,7 +41,7 @@ class LoopLag:
 
     def predict(self) -> float:
         """Seconds by which the loop will be late with the present requests; 0 if there are few."""
-        num_requests = self.count_requests()
+        num_requests = self.count_requests() - self.num_held
         if num_requests < MIN_REQUESTS:
             return 0.0
         if self._timer is None and self._loop is not None:
@@ -65,7 +66,7 @@ class LoopLag:
     def _tick(self, due: float) -> None:
         self._timer = None
         now = self._quiet_since = time.monotonic()
-        num_requests = self.count_requests()
+        num_requests = self.count_requests() - self.num_held
         if num_requests >= MIN_REQUESTS:
             lag_seconds = max(0.0, now - due)
             self.learn(lag_seconds, num_requests)

@@ -11,6 +11,7 @@ from starlette.types import Message
 from service.api.patience import FIRST_SECONDS, Patience
 from service.api.problems import retry_after
 from service.api.request_context import RequestContext
+from service.scheduling.loop_lag import LoopLag
 from service.telemetry.metrics import Metrics
 from tests.asgi_client import AsgiClient
 from tests.service.served_app import GOLDEN
@@ -33,8 +34,10 @@ def holds_of(
 ) -> list[float | None]:
     """For how long these answers to the requests of one connection are held back; None: not at all."""
     slept: list[float] = []
+    lag = LoopLag()
 
     async def sleep(seconds: float) -> None:
+        assert lag.num_held == 1
         slept.append(seconds)
 
     async def receive() -> Message:
@@ -49,11 +52,12 @@ def holds_of(
         monkeypatch.setattr(asyncio, "sleep", sleep)
         for answer in answers:
             context = RequestContext(
-                answer, metrics=Metrics(CollectorRegistry()), tracing=None, is_draining=lambda: is_draining
+                answer, metrics=Metrics(CollectorRegistry()), lag=lag, tracing=None, is_draining=lambda: is_draining
             )
             state = {"patience": patience}
             scope = {"type": "http", "method": "POST", "path": "/detect", "headers": [], "state": state}
             await context(scope, receive, send)
+            assert lag.num_held == 0
             holds.append(slept.pop() if slept else None)
         return holds
 

@@ -128,3 +128,11 @@ def test_the_estimate_halves_while_the_loop_is_quiet() -> None:
         lag.stop()
 
     asyncio.run(run())
+
+
+def test_requests_whose_refusal_is_held_back_do_not_count() -> None:
+    lag = lag_of(50)
+    lag.learn(0.01, 50)
+    with_all = lag.predict()
+    lag.num_held = 30
+    assert lag.predict() == pytest.approx(0.4 * with_all)
