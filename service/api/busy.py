@@ -88,6 +88,8 @@ class BusyRefusals:
         error = self._reason(route, query, firsts.get(b"x-request-timeout-ms"))
         if error is None:
             return None
+        if patience.is_early(start):
+            error.withdraw()
         self._refused_at = start
         own_id = id_of(firsts.get(b"x-request-id", b"").decode("latin-1"))
         problem = Problem(503, f"the server is busy: {error}", retry_after(error.retry_after_seconds))
@@ -109,7 +111,7 @@ class BusyRefusals:
             if lag >= max(MAX_LAG_SECONDS, LAG_SHARE * objective_seconds):
                 self._metrics.rejected.labels("busy").inc()
                 wait_seconds = self._promises.next_seconds(time.monotonic(), lag, REQUEST_SECONDS)
-                return RejectedError("busy", DETAIL, wait_seconds)
+                return RejectedError("busy", DETAIL, wait_seconds, self._promises.withdraw)
         names_model = b"model=" in query or b"%" in query  # perhaps in an encoded form
         if route != DETECT or names_model or (timeout is not None and has_seconds is None):
             return None  # the handler decides

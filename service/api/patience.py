@@ -21,12 +21,16 @@ class Patience:
         self._retry_at = -math.inf  # time.monotonic()
         self._num_early = 0
 
+    def is_early(self, now: float) -> bool:
+        """Whether the client was told to wait for longer."""
+        return now < self._retry_at
+
     def refuse(self, now: float, retry_seconds: float) -> float:
         """A request is refused at `now` and told to wait so long -> seconds for which the refusal should be held back.
 
         They are no more than the client would have to wait anyway.
         """
-        self._num_early = min(self._num_early + 1, MAX_DOUBLINGS) if now < self._retry_at else 0
+        self._num_early = min(self._num_early + 1, MAX_DOUBLINGS) if self.is_early(now) else 0
         hold_seconds = 0.0
         if self._num_early:
             hold_seconds = min(FIRST_SECONDS * 2.0 ** (self._num_early - 1), MAX_SECONDS, retry_seconds)

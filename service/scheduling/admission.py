@@ -1,7 +1,7 @@
 """Admission: which images are accepted, and when the refused ones should be sent again."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from service.scheduling.cost_model import CostModel
@@ -20,13 +20,17 @@ MAX_PROMISE_SECONDS = 30.0  # many refused clients never retry: their places del
 class RejectedError(Exception):
     """The image or the request is refused, and a retry makes sense after `retry_after_seconds`.
 
-    `reason` is a label of the metric of rejections.
+    `reason` is a label of the metric of rejections. `withdraw` may be called at once, if the client has not waited for
+    its last time to retry: it has its place among the refused clients already, and needs no other.
     """
 
-    def __init__(self, reason: str, detail: str, retry_after_seconds: float) -> None:
+    def __init__(
+        self, reason: str, detail: str, retry_after_seconds: float, withdraw: Callable[[], None] = lambda: None
+    ) -> None:
         super().__init__(detail)
         self.reason = reason
         self.retry_after_seconds = retry_after_seconds
+        self.withdraw = withdraw
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ class Admission:
         if last is None or now >= last.until or self.flow.num_inside < (1 - HOLD_SHARE) * last.num_inside:
             return
         if abs(objective - now - last.time_left) < HOLD_SHARE * last.time_left:
-            raise RejectedError("late", last.detail, self._promise(now, last.soonest_seconds, last.spacing_seconds))
+            raise self._rejected("late", last.detail, now, last.soonest_seconds, last.spacing_seconds)
 
     def check(
         self, load: Load, *, now: float, objective: float, ready_seconds: float = 0.0, num_images: int = 1
@@ -110,7 +114,7 @@ class Admission:
         if load.num_waiting + num_images > self._max_queue:
             detail = f"{load.num_waiting} images are waiting already"
             room_seconds = min(load.free_in)  # the next batch that ends makes room
-            raise RejectedError("queue_full", detail, self._promise(now, room_seconds, self._spacing(load, num_images)))
+            raise self._rejected("queue_full", detail, now, room_seconds, self._spacing(load, num_images))
         time_left = objective - now
         explained = self._explained(load, ready_seconds, num_images)
         seconds = max(explained, self.flow.seconds(num_images))
@@ -127,7 +131,7 @@ class Admission:
                 soonest_seconds = max(soonest_seconds, hold_seconds)
                 until = now + hold_seconds
                 self._last_late = Refusal(until, time_left, num_inside, detail, soonest_seconds, spacing_seconds)
-            raise RejectedError("late", detail, self._promise(now, soonest_seconds, spacing_seconds))
+            raise self._rejected("late", detail, now, soonest_seconds, spacing_seconds)
 
     def predict(self, load: Load, ready_seconds: float = 0.0, num_images: int = 1) -> float:
         """The predicted seconds until the last of `num_images` is answered, without the margin.
@@ -161,10 +165,13 @@ class Admission:
         """The seconds that the engine needs for so many images of a full load."""
         return num_images * self._cost.seconds(load.batch_size) / load.batch_size / len(load.free_in)
 
-    def _promise(self, now: float, soonest_seconds: float, spacing_seconds: float) -> float:
-        """When a refused request would be accepted, behind those that were refused before it."""
+    def _rejected(
+        self, reason: str, detail: str, now: float, soonest_seconds: float, spacing_seconds: float
+    ) -> RejectedError:
+        """The error of a request that would be accepted behind those that were refused before it."""
         self.refused_at = now
-        return self._promises.next_seconds(now, soonest_seconds, spacing_seconds)
+        seconds = self._promises.next_seconds(now, soonest_seconds, spacing_seconds)
+        return RejectedError(reason, detail, seconds, self._promises.withdraw)
 
 
 class Margin:
@@ -197,10 +204,14 @@ class Promises:
     """
 
     def __init__(self) -> None:
-        self._last = 0.0
+        self._last = self._before_last = 0.0
 
     def next_seconds(self, now: float, soonest_seconds: float, spacing_seconds: float) -> float:
         """Seconds until the next refused client should retry: there is room then, and earlier clients come first."""
         after_others = min(self._last + spacing_seconds, now + MAX_PROMISE_SECONDS)
-        self._last = max(now + soonest_seconds, after_others)
+        self._before_last, self._last = self._last, max(now + soonest_seconds, after_others)
         return self._last - now
+
+    def withdraw(self) -> None:
+        """The client that was refused last needs no time of its own."""
+        self._last = self._before_last

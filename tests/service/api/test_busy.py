@@ -167,3 +167,16 @@ def test_a_client_that_does_not_wait_is_held_back_and_the_metrics_say_so(metrics
     )
     assert seconds is not None
     assert seconds >= sum(holds)
+
+
+def test_a_client_that_does_not_wait_delays_no_other_one() -> None:
+    """Its first refusal takes a place among the refused clients, and no later one."""
+    withdrawn: list[bool] = []
+
+    def check(_: float | None) -> None:
+        raise RejectedError("late", "late", 10.0, lambda: withdrawn.append(True))
+
+    busy, patience = BusyRefusals(Metrics(CollectorRegistry()), LoopLag(), check), Patience()
+    for number in range(3):
+        assert busy.refuse(b"POST", b"/detect", [], "192.0.2.1", patience, closes=False) is not None
+        assert len(withdrawn) == number

@@ -46,6 +46,15 @@ def test_refused_clients_get_retry_times_one_after_another() -> None:
     assert promises.next_seconds(now=200.0, soonest_seconds=1.0, spacing_seconds=0.5) == 1.0
 
 
+def test_a_place_that_is_withdrawn_delays_no_other_client() -> None:
+    promises = Promises()
+    first = promises.next_seconds(0.0, 1.0, 0.1)
+    for _ in range(1000):
+        promises.next_seconds(0.0, 1.0, 0.1)
+        promises.withdraw()
+    assert promises.next_seconds(0.0, 1.0, 0.1) == pytest.approx(first + 0.1)
+
+
 def test_a_promised_retry_time_is_bounded() -> None:
     promises = Promises()
     told = [promises.next_seconds(now=0.0, soonest_seconds=1.0, spacing_seconds=1.0) for _ in range(100)]
