@@ -33,6 +33,7 @@ def holds_of(
     monkeypatch: pytest.MonkeyPatch, answers: list[Response], *, is_draining: bool = False
 ) -> list[float | None]:
     """For how long these answers to the requests of one connection are held back; None: not at all."""
+    monkeypatch.setattr("service.api.patience.NUM_FREE", 0)
     slept: list[float] = []
     lag = LoopLag()
 

@@ -7,6 +7,7 @@ import pytest
 from fastapi import FastAPI, Request
 from prometheus_client import CollectorRegistry
 
+from service.api import patience
 from service.api.busy import BusyRefusals
 from service.scheduling.loop_lag import LoopLag
 from service.telemetry.metrics import Metrics
@@ -25,6 +26,11 @@ async def detect(request: Request) -> int:
 def post(*headers: str, body: bytes = BODY) -> bytes:
     lines = ["POST /detect HTTP/1.1", "Host: here", f"Content-Length: {len(BODY)}", *headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+@pytest.fixture(autouse=True)
+def second_refusals_are_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "NUM_FREE", 0)
 
 
 class Server:
