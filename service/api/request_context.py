@@ -18,7 +18,6 @@ from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import Tracing
 
 logger = logging.getLogger("singleshot")
-RawHeaders = Iterable[tuple[bytes, bytes]]
 ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -84,7 +83,7 @@ class RequestContext:
             self._record(scope, code, start)
             request_id.reset(token)
 
-    async def _hold_back(self, patience: Patience | None, code: int, headers: RawHeaders) -> None:
+    async def _hold_back(self, patience: Patience | None, code: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """Wait before an answer that is a refusal, if the client of the connection has not waited."""
         if patience is None:  # another server than ours
             return

@@ -41,7 +41,7 @@ class LoopLag:
 
     def predict(self) -> float:
         """Seconds by which the loop will be late with the present requests; 0 if there are few."""
-        num_requests = self.count_requests() - self.num_held
+        num_requests = self._num_active
         if num_requests < MIN_REQUESTS:
             return 0.0
         if self._timer is None and self._loop is not None:
@@ -59,6 +59,11 @@ class LoopLag:
         """Forget during a quiet time, because an old estimate would refuse the next burst."""
         self._seconds_each *= 0.5 ** (seconds / HALF_LIFE_SECONDS)
 
+    @property
+    def _num_active(self) -> int:
+        """The requests that give the loop something to do."""
+        return self.count_requests() - self.num_held
+
     def _set_timer(self, now: float, seconds: float) -> None:
         if self._loop is not None:
             self._timer = self._loop.call_later(seconds, self._tick, now + seconds)
@@ -66,7 +71,7 @@ class LoopLag:
     def _tick(self, due: float) -> None:
         self._timer = None
         now = self._quiet_since = time.monotonic()
-        num_requests = self.count_requests() - self.num_held
+        num_requests = self._num_active
         if num_requests >= MIN_REQUESTS:
             lag_seconds = max(0.0, now - due)
             self.learn(lag_seconds, num_requests)

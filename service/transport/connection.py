@@ -275,10 +275,10 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
     def _time_out(self) -> None:
-        self._release()
         if self._is_in_head:
             self._refuse(HTTPStatus.REQUEST_TIMEOUT, f"the headers did not arrive within {self.head_seconds:g} s")
-        else:  # the client has sent nothing that is not answered, so it gets no answer
+        else:  # the client has sent nothing else that needs an answer
+            self._release()
             self.transport.close()
 
     def _await_reader(self) -> None:
