@@ -17,7 +17,6 @@ if __name__ == "__main__":  # before the other imports, which take a second
             signal.signal(number, end_at_once)
 
 import argparse
-import contextlib
 import logging
 from collections.abc import Sequence
 from typing import get_args
@@ -56,6 +55,7 @@ logger = logging.getLogger("singleshot")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until a signal stops the server -> exit status: 2 for a bad setting, 1 for another error."""
     open_missing_streams()
+    write_logs("info")
     set_up_threads()
     try:
         settings = read_settings(arguments)
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except EnvironmentVariableError as error:
         return fail(str(error), status=2)
     write_logs(settings.log_level)
-    logger.info("the settings", extra={"settings": settings.masked()})
+    logger.info("the settings", extra={"event": "settings", "settings": settings.masked()})
     if settings.api_keys_file:  # SIGHUP waits until the server can read the keys again
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     if links := service_links(os.environ):
@@ -116,9 +116,8 @@ def read_settings(arguments: Sequence[str] | None) -> Settings:
 
 
 def fail(message: str, *, status: int = 1) -> int:
-    """Print the error in one sentence -> exit status."""
-    with contextlib.suppress(OSError):  # nobody reads it
-        print(f"singleshot: {message}", file=sys.stderr)
+    """Log the error in one sentence -> exit status."""
+    logger.error("%s", message, extra={"event": "start_failed"})
     return status
 
 

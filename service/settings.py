@@ -54,8 +54,12 @@ class Settings(BaseSettings):
         description="directories of bundles with new versions of served models, for a share of the requests",
     )
     canary_share: float = Field(0.1, ge=0, le=1, description="share of a model's requests that its canary gets")
+    strict_bundles: bool = Field(
+        False,
+        description="whether the start fails if one of several bundles is refused, instead of serving the others",
+    )
     reload_seconds: float = Field(
-        2.0, ge=0, description="how often to check whether a bundle changed on disk; 0 for never"
+        2.0, ge=0, description="how often to check whether a bundle or the API keys changed on disk; 0 for never"
     )
     model_control: bool = Field(False, description="whether clients may load and unload models under /v2/repository")
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for every interface")
@@ -108,6 +112,11 @@ class Settings(BaseSettings):
     receive_seconds: float = Field(
         30.0, gt=0, description="time that a client may take to send its headers, and the same for its body"
     )
+    max_connections: int = Field(
+        4096,
+        gt=0,
+        description="connections of clients that may be open at once; fewer if the process may open fewer files",
+    )
     max_body_bytes: int = Field(32 * 2**20, gt=0, description="size of a request's body at most")
     max_body_bytes_in_flight: int = Field(256 * 2**20, gt=0, description="size of the bodies of all requests, together")
     max_files: int = Field(32, gt=0, description="images in one multipart request at most")
@@ -126,7 +135,19 @@ class Settings(BaseSettings):
         None, gt=0, description="requests at once within the rate limit; one second's worth if unset"
     )
     log_level: Level = Field(
-        "warning", description="the lowest level that is logged; info adds a line for each request"
+        "info",
+        description="the lowest level that is logged; info has the events of the server and a line for each request",
+    )
+    log_requests_per_second: float = Field(
+        10.0,
+        gt=0,
+        description="lines a second for requests of each outcome; the log says how many others there were",
+    )
+    slow_seconds: float = Field(
+        1.0,
+        gt=0,
+        description="time from the last byte of a request after which its answer counts as slow, in the metric of the "
+        "objective and in the log; a client with a timeout of its own decides itself",
     )
     otlp_endpoint: str | None = Field(
         None, description="the collector of OpenTelemetry traces, e.g. http://collector:4318; none if unset"

@@ -43,6 +43,8 @@ def create_app(settings: Settings, open_engine: Callable[..., Engine] = open_eng
         RequestContext,
         metrics=server.metrics,
         lag=server.lag,
+        log=server.log,
+        slow_seconds=settings.slow_seconds,
         tracing=server.tracing,
         is_draining=lambda: server.is_draining,
     )

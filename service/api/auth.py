@@ -11,36 +11,17 @@ from pathlib import Path
 from fastapi import Request
 
 from service.api.problems import RequestError, retry_after
+from service.api.request_record import record_of
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
+from service.token_bucket import TokenBucket
 
 MAX_CLIENTS = 10_000  # buckets are kept for so many clients; the least recent one is dropped first
-
-
 logger = logging.getLogger("singleshot")
 
 
 class AccessError(Exception):
     """The file of API keys cannot be read; the message names the file and the remedy."""
-
-
-class TokenBucket:
-    """Allows `rate` requests a second on average, and up to `burst` of them at once."""
-
-    def __init__(self, rate: float, burst: int, now: float) -> None:
-        self._rate = rate
-        self._burst = burst
-        self._tokens = float(burst)
-        self._filled_at = now
-
-    def take(self, now: float) -> float:
-        """Take a token -> 0, or, if there is none, the seconds until the next one."""
-        self._tokens = min(self._burst, self._tokens + self._rate * (now - self._filled_at))
-        self._filled_at = now
-        if self._tokens < 1:
-            return (1 - self._tokens) / self._rate
-        self._tokens -= 1
-        return 0.0
 
 
 class Access:
@@ -51,6 +32,7 @@ class Access:
 
     def __init__(self, settings: Settings, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
         self._file = settings.api_keys_file
+        self._change = change_of(self._file) if self._file else None
         self._names = read_keys(self._file) if self._file else None  # digest of the key -> name
         self._rate = settings.rate_limit
         self._burst = settings.rate_burst or max(1, round(settings.rate_limit or 0))
@@ -67,12 +49,19 @@ class Access:
         """Read the file of keys again. If it is invalid, the old keys stay."""
         if self._file is None:
             return
+        self._change = await asyncio.to_thread(change_of, self._file)
         try:
             self._names = await asyncio.to_thread(read_keys, self._file)
         except AccessError as error:
-            logger.error("%s; the old keys stay", error)
+            logger.error("%s; the old keys stay", error, extra={"event": "keys_refused"})
         else:
-            logger.warning("%s: the keys were read again; there are %d", self._file, len(self._names))
+            text = "%s: the keys were read again; there are %d"
+            logger.info(text, self._file, len(self._names), extra={"event": "keys_read"})
+
+    async def poll(self) -> None:
+        """Read the file of keys again if it has changed."""
+        if self._file is not None and await asyncio.to_thread(change_of, self._file) != self._change:
+            await self.reload_keys()
 
     def check(self, request: Request) -> None:
         """Raise RequestError: 401 without a valid key, 429 if the client exceeds its rate.
@@ -85,18 +74,20 @@ class Access:
         if self._names is not None:
             client = self._names.get(_digest(_presented_key(request)), "")
             if not client:
-                self._metrics.rejected.labels("key").inc()
+                self._metrics.no_model.rejected["key"].inc()
                 raise RequestError(
                     401,
                     "a valid API key is needed: send it as `Authorization: Bearer KEY`",
                     {"WWW-Authenticate": "Bearer"},
+                    reason="key",
                 )
+            record_of(request.scope).key = client
         if self._rate is not None:
             wait_seconds = self._bucket(client, self._rate).take(self._clock())
             if wait_seconds:
-                self._metrics.rejected.labels("rate").inc()
+                self._metrics.no_model.rejected["rate"].inc()
                 detail = f"more than {self._rate:g} requests a second; send the next one in {wait_seconds:.3g} s"
-                raise RequestError(429, detail, retry_after(wait_seconds))
+                raise RequestError(429, detail, retry_after(wait_seconds), reason="rate")
 
     def _bucket(self, client: str, rate: float) -> TokenBucket:
         bucket = self._buckets.setdefault(client, TokenBucket(rate, self._burst, self._clock()))
@@ -104,6 +95,15 @@ class Access:
         if len(self._buckets) > MAX_CLIENTS:
             self._buckets.popitem(last=False)
         return bucket
+
+
+def change_of(path: Path) -> tuple[int, int, int] | None:
+    """A value that changes with the file; None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def read_keys(path: Path) -> dict[bytes, str]:

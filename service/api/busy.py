@@ -1,28 +1,27 @@
 """Refuses detect requests from their head, before they cost the event loop anything else."""
 
-import logging
 import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from service.api.deadline import seconds_of
+from service.api.detect_routes import DETECT, route_of
 from service.api.patience import Patience
 from service.api.problems import Problem, raw_answer, retry_after
 from service.api.request_context import id_of
+from service.api.request_log import RequestLog, shortened
 from service.repository.served_model import MIN_OBJECTIVE_SECONDS
 from service.scheduling.admission import Promises, RejectedError
 from service.scheduling.loop_lag import LoopLag
 from service.telemetry.logs import request_id
 from service.telemetry.metrics import Metrics
-
-logger = logging.getLogger("singleshot")
+from service.telemetry.model_metrics import ModelMetrics
 
 LAG_SHARE = 0.08  # of a request's time: it passes the loop twice before admission, which predicts the rest
 MAX_LAG_SECONDS = LAG_SHARE * MIN_OBJECTIVE_SECONDS  # for a request without much time
 REFUSING_SECONDS = 1.0  # after a refusal, others are likely
 REQUEST_SECONDS = 0.002  # that a request takes the loop: the refused ones should return one after the other
-DETECT, INFER, VERSION_INFER = "/detect", "/v2/models/{name}/infer", "/v2/models/{name}/versions/{version}/infer"
 DETAIL = "it gets more requests than it can read in time"
 Headers = Sequence[tuple[bytes, bytes]]  # the names in lower case
 
@@ -48,7 +47,8 @@ class BusyRefusals:
     refusal comes before keys and rates are checked. It is in the metrics and in the log, but not in the traces.
 
     `check` raises RejectedError if the default model should refuse a request with this timeout in seconds, None if
-    the client sent none. `objective_seconds` gives the time of a request without a timeout.
+    the client sent none. `objective_seconds` gives the time of a request without a timeout, and `default_metrics` the
+    metrics of the default model.
     """
 
     def __init__(
@@ -57,12 +57,16 @@ class BusyRefusals:
         lag: LoopLag,
         check: Callable[[float | None], None] = lambda _: None,
         objective_seconds: Callable[[], float] = lambda: MIN_OBJECTIVE_SECONDS,
+        default_metrics: Callable[[], ModelMetrics] | None = None,
+        log: RequestLog | None = None,
     ) -> None:
         self._lag = lag
         self._objective_seconds = objective_seconds
         self._check = check
         self._promises = Promises()
-        self._metrics = metrics
+        self._log = log or RequestLog()
+        self._no_model = metrics.no_model
+        self._default_metrics = default_metrics or (lambda: metrics.no_model)
         self._refused_at = -math.inf  # the last refusal (time.monotonic())
 
     @property
@@ -95,12 +99,19 @@ class BusyRefusals:
         problem = Problem(503, f"the server is busy: {error}", retry_after(error.retry_after_seconds))
         hold_seconds = 0.0 if closes else patience.refuse(start, error.retry_after_seconds)
         seconds = self._lag.predict() + time.monotonic() - start + hold_seconds
-        self._metrics.observe_request(route, 503, seconds)
-        if logger.isEnabledFor(logging.INFO):
-            token = request_id.set(own_id)
-            line = {"method": "POST", "path": path.decode("latin-1"), "status": 503, "ms": round(1000 * seconds, 2)}
-            logger.info("request", extra={**line, "client": client})
-            request_id.reset(token)
+        model = self._no_model if error.reason == "busy" else self._default_metrics()
+        model.observe_request(route, 503, seconds, "refused")
+
+        def fields() -> dict[str, object]:
+            return {
+                **{"method": "POST", "path": shortened(path.decode("latin-1")), "route": route, "status": 503},
+                **{"ms": round(1000 * seconds, 2), "client": client, "model": model.name, "version": model.version},
+                **{"reason": error.reason, "detail": problem.detail},
+            }
+
+        token = request_id.set(own_id)
+        self._log.write("refused", fields)
+        request_id.reset(token)
         return Refusal(problem, own_id, route, hold_seconds)
 
     def _reason(self, route: str, query: bytes, timeout: bytes | None) -> RejectedError | None:
@@ -109,7 +120,7 @@ class BusyRefusals:
         if lag >= MAX_LAG_SECONDS:
             objective_seconds = self._objective_seconds() if has_seconds is None else has_seconds
             if lag >= max(MAX_LAG_SECONDS, LAG_SHARE * objective_seconds):
-                self._metrics.rejected.labels("busy").inc()
+                self._no_model.rejected["busy"].inc()
                 wait_seconds = self._promises.next_seconds(time.monotonic(), lag, REQUEST_SECONDS)
                 return RejectedError("busy", DETAIL, wait_seconds, self._promises.withdraw)
         names_model = b"model=" in query or b"%" in query  # perhaps in an encoded form
@@ -120,12 +131,3 @@ class BusyRefusals:
         except RejectedError as error:
             return error
         return None
-
-
-def route_of(path: bytes) -> str | None:
-    """The route of a detect request; None for another one."""
-    if path == b"/detect":
-        return DETECT
-    if path.startswith(b"/v2/models/") and path.endswith(b"/infer"):
-        return VERSION_INFER if b"/versions/" in path else INFER
-    return None

@@ -12,7 +12,8 @@ from service.api.disconnect import disconnect_of
 from service.api.openapi import QUERY_PARAMETERS, TIMEOUT_PARAMETER
 from service.api.problems import PROBLEMS, RequestError
 from service.api.query import DEFAULT_QUERY, options_of, read_query
-from service.api.responses import answer_of, server_timing, stages_of
+from service.api.request_record import record_of
+from service.api.responses import answer_of, server_timing
 from service.api.schemas import DetectResponse
 from service.api.state import ServerState
 from service.api.uploads import read_uploads
@@ -51,17 +52,20 @@ def add_detect(app: FastAPI, server: ServerState) -> Callable[[Request], Awaitab
     async def detect(request: Request) -> Response:
         """Find objects in the image that is the body, or in each file of a multipart body."""
         start = time.monotonic()
+        record = record_of(request.scope)
         server.access.check(request)
         query = read_query(request.query_params) if request.scope["query_string"] else DEFAULT_QUERY
         timeout = read_timeout(request.headers)
         model = server.repository.choose(query.model, query.version)
+        record.begin(model, timeout)
         options = options_of(query, model)
         # before the body is read: reading it is most of the cost of a refusal
         server.check_early(model, timeout, start)
         with server.admitted(model) as share:
             uploads = await read_uploads(request, server.settings, share)
-            received = time.monotonic()
-            server.metrics.stages["receive"].observe(received - start)
+            record.received = received = time.monotonic()
+            record.num_images, record.num_bytes = len(uploads), share.num_bytes
+            model.metrics.stages["receive"].observe(received - start)
             limits = server.limits(model, timeout, start=start, received=received, num_images=len(uploads))
             if query.format == "image":
                 check_drawable([upload.body for upload in uploads])
@@ -69,7 +73,7 @@ def add_detect(app: FastAPI, server: ServerState) -> Callable[[Request], Awaitab
                 outcomes = await detect_group(model, [upload.body for upload in uploads], options, limits)
                 if len(outcomes) == 1 and isinstance(outcomes[0], ImageError):
                     raise outcomes[0]
-                request.scope["state"]["stages"] = stages_of(outcomes)
+                record.outcomes = outcomes
                 responding = time.monotonic()
                 if query.format == "image" and isinstance(outcomes[0], Outcome):
                     content = await model.draw(uploads[0].body, outcomes[0], limits.deadline)
@@ -78,7 +82,7 @@ def add_detect(app: FastAPI, server: ServerState) -> Callable[[Request], Awaitab
                     content, media_type = to_json(answer_of(model, uploads, outcomes)), "application/json"
                 headers = {"Server-Timing": server_timing(outcomes)}
                 response = Response(content, media_type=media_type, headers=headers)
-        server.metrics.stages["respond"].observe(time.monotonic() - responding)
+        model.metrics.stages["respond"].observe(time.monotonic() - responding)
         return response
 
     return detect

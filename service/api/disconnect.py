@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from service.api.problems import CLIENT_DISCONNECTED, RequestError
+from service.api.detect_routes import CLIENT_DISCONNECTED
+from service.api.problems import RequestError
 
 
 class Disconnect:

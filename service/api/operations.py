@@ -1,11 +1,11 @@
 """The routes that operators and monitoring use: health, readiness, models and metrics."""
 
 from fastapi import FastAPI, Request
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.exposition import choose_encoder
 from starlette.responses import Response
 
 from service.api.problems import PROBLEMS, RequestError
-from service.api.schemas import ModelInfo, ModelList, Status
+from service.api.schemas import BundleFault, ModelInfo, ModelList, Readiness, Status
 from service.api.state import ServerState
 from service.engines.protocol import describe
 from service.repository.served_model import ServedModel
@@ -23,28 +23,47 @@ def add_operations(app: FastAPI, server: ServerState) -> None:
             raise RequestError(503, f"{dead.trouble}; the server ends and must be started again")
         return {"status": "ok"}
 
-    @app.get("/readyz", response_model=Status, responses={503: NOT_READY})
-    async def readyz() -> dict[str, str]:
-        """The models answer correctly and the server accepts requests; 503 as soon as it starts to shut down."""
+    @app.get("/readyz", responses={503: NOT_READY})
+    async def readyz() -> Readiness:
+        """The models answer correctly and the server accepts requests; 503 as soon as it starts to shut down.
+
+        `faults` lists the bundles that are refused or missing, while others, or older ones, are served.
+        """
         if trouble := server.trouble:
             raise RequestError(503, trouble)
-        return {"status": "ready"}
+        return Readiness(status="ready", faults=faults_of(server))
 
     @app.get("/models", responses={401: PROBLEMS[401], 429: PROBLEMS[429]})
     async def models(request: Request) -> ModelList:
         """The loaded models; the default is the first."""
         server.access.check(request)
-        loaded = [(slot.model, slot) for slot in server.repository.slots if slot.model is not None]
-        default = loaded[0][0] if loaded else None
+        repository, max_batch = server.repository, server.settings.max_batch
         infos = [
-            info_of(model, is_default=model is default, share=slot.share, max_batch=server.settings.max_batch)
-            for model, slot in loaded
+            info_of(
+                slot.model,
+                is_default=slot.model is repository.default,
+                share=repository.share_of(slot),
+                max_batch=max_batch,
+            )
+            for slot in repository.slots
+            if slot.model is not None
         ]
-        return ModelList(models=infos)
+        return ModelList(models=infos, faults=faults_of(server))
 
     @app.get("/metrics", include_in_schema=False)
-    def metrics() -> Response:
-        return Response(generate_latest(server.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    def metrics(request: Request) -> Response:
+        """In OpenMetrics, which has exemplars, if the client asks for it; else in Prometheus' text format."""
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(server.metrics.registry), headers={"Content-Type": content_type})
+
+
+def faults_of(server: ServerState) -> list[BundleFault]:
+    """The bundles that are refused or missing."""
+    return [
+        BundleFault(bundle=str(slot.path), model=slot.label, fault=slot.fault, reason=slot.reason)
+        for slot in server.repository.faulty
+        if slot.fault is not None
+    ]
 
 
 def info_of(model: ServedModel, *, is_default: bool, share: float, max_batch: int) -> ModelInfo:

@@ -17,21 +17,27 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
 
+from service.api.detect_routes import CLIENT_DISCONNECTED
+from service.api.request_record import record_of
 from service.errors import ImageError, validation_problems
-from service.repository.repository import LoadRefusedError, ModelNotFoundError
+from service.repository.repository import LoadRefusedError, ModelNotFoundError, ModelUnavailableError
 from service.scheduling.admission import RejectedError
 from service.scheduling.batch_run import BatchFailedError
 from service.scheduling.ticket import ExpiredError
 
 
 class RequestError(Exception):
-    """A refused request: the HTTP status, and a sentence that says what is wrong and what would be right."""
+    """A refused request: the HTTP status, and a sentence that says what is wrong and what would be right.
 
-    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+    `reason` is a label of the metric of rejections, if the refusal is in it.
+    """
+
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None, *, reason: str = "") -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.headers = dict(headers or {})
+        self.reason = reason
 
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -53,7 +59,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 PROBLEM_JSON = "application/problem+json"
 MAX_DETAIL = 2000  # characters; a client's own text in it can be as long as a body
 RETRY_SECONDS = 1.0  # when other requests have freed their memory
-CLIENT_DISCONNECTED = 499  # nginx's status for a client that closed the connection: it appears in the metrics only
+UNAVAILABLE_SECONDS = 30.0  # when an operator may have repaired a bundle
 PHRASES = {**{status.value: status.phrase for status in HTTPStatus}, CLIENT_DISCONNECTED: "Client Closed Request"}
 
 
@@ -82,6 +88,7 @@ AnsweredError = (
     | ExpiredError
     | BatchFailedError
     | ModelNotFoundError
+    | ModelUnavailableError
     | LoadRefusedError
     | MemoryError
 )
@@ -112,6 +119,8 @@ def _problem_of(error: Exception) -> Problem:
             return Problem(500, str(error))
         case ModelNotFoundError():
             return Problem(404, str(error))
+        case ModelUnavailableError():
+            return Problem(503, str(error), retry_after(UNAVAILABLE_SECONDS))
         case LoadRefusedError():
             return Problem(400, str(error))
         case MemoryError():
@@ -119,6 +128,18 @@ def _problem_of(error: Exception) -> Problem:
                 503, "there is not enough memory for this request now; try again", retry_after(RETRY_SECONDS)
             )
     raise error
+
+
+def reason_of(error: Exception) -> str:
+    """The label of a refusal in the metric of rejections; empty for another error."""
+    match error:
+        case RejectedError() | RequestError():
+            return error.reason
+        case ExpiredError():
+            return "expired"
+        case ModelUnavailableError():
+            return "bundle"
+    return ""
 
 
 def retry_after(seconds: float) -> dict[str, str]:
@@ -153,7 +174,8 @@ def raw_answer(problem: Problem, request_id: str, *, closes: bool, path: str = "
 
 def problem_response(error: Exception, scope: Scope) -> Response:
     """The response to one of ANSWERED_ERRORS."""
-    problem = problem_of(error)
+    problem, record = problem_of(error), record_of(scope)
+    record.reason, record.detail = reason_of(error), problem.detail
     body = problem_body(problem, scope["state"]["request_id"], scope["path"])
     return Response(body, problem.status, problem.headers, media_type=PROBLEM_JSON)
 

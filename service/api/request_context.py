@@ -10,8 +10,12 @@ from collections.abc import Callable, Iterable
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.api.detect_routes import DETECT_ROUTES, outcome_of
 from service.api.patience import REFUSED, Patience
 from service.api.problems import RequestError, problem_response
+from service.api.request_log import RequestLog, shortened
+from service.api.request_record import RequestRecord
+from service.api.responses import stages_of
 from service.scheduling.loop_lag import LoopLag
 from service.telemetry.logs import request_id
 from service.telemetry.metrics import Metrics
@@ -30,7 +34,8 @@ def id_of(sent: str) -> str:
 class RequestContext:
     """ASGI middleware. It keeps the X-Request-Id of a client if that is a short plain word.
 
-    While the server drains, each response closes its connection, so that the client connects to another server.
+    An answer names the model that it concerns. While the server drains, each response closes its connection, so that
+    the client connects to another server. A detect request without a timeout of its own is slow after `slow_seconds`.
     """
 
     def __init__(
@@ -39,12 +44,16 @@ class RequestContext:
         *,
         metrics: Metrics,
         lag: LoopLag,
+        log: RequestLog,
+        slow_seconds: float,
         tracing: Tracing | None,
         is_draining: Callable[[], bool],
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._lag = lag
+        self._log = log
+        self._slow_seconds = slow_seconds
         self._tracing = tracing
         self._is_draining = is_draining
 
@@ -56,7 +65,8 @@ class RequestContext:
         start = time.monotonic()
         sent_ids = [value for name, value in scope["headers"] if name == b"x-request-id"]
         own_id = id_of(sent_ids[0].decode("latin-1") if sent_ids else "")
-        scope.setdefault("state", {})["request_id"] = own_id
+        record = RequestRecord()
+        scope.setdefault("state", {}).update(request_id=own_id, record=record)
         token = request_id.set(own_id)
         code = 0
 
@@ -65,6 +75,8 @@ class RequestContext:
             if message["type"] == "http.response.start":
                 code = message["status"]
                 headers = [*message["headers"], (b"x-request-id", own_id.encode("ascii"))]
+                if record.model is not None:
+                    headers += record.model.headers
                 await self._hold_back(scope["state"].get("patience"), code, message["headers"])
                 if self._is_draining():
                     headers.append((b"connection", b"close"))
@@ -80,7 +92,7 @@ class RequestContext:
             problem = RequestError(500, "the server failed; its log has the cause under the id of the request")
             await problem_response(problem, scope)(scope, receive, send_with_id)
         finally:
-            self._record(scope, code, start)
+            self._record(scope, record, code, start)
             request_id.reset(token)
 
     async def _hold_back(self, patience: Patience | None, code: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
@@ -99,25 +111,45 @@ class RequestContext:
             finally:
                 self._lag.num_held -= 1
 
-    def _record(self, scope: Scope, code: int, start: float) -> None:
-        """Record the request in metrics, log and trace. A request that failed with 500 is in the log already."""
-        seconds = time.monotonic() - start
+    def _record(self, scope: Scope, record: RequestRecord, code: int, start: float) -> None:
+        """Record the request in metrics, log and trace."""
+        now = time.monotonic()
         route = getattr(scope.get("route"), "path", "none")
-        self._metrics.observe_request(route, code, seconds)
-        if code != 500 and logger.isEnabledFor(logging.INFO):
-            client = scope.get("client")
-            fields = {"method": scope["method"], "path": scope["path"], "status": code, "ms": round(1000 * seconds, 2)}
-            logger.info("request", extra={**fields, "client": client[0] if client else None})
-        if self._tracing is not None:
-            offset = time.time_ns() - round(time.monotonic() * 1e9)
-            begin = offset + round(start * 1e9)
-            attributes = {
-                "http.request.method": scope["method"],
-                "http.route": route,
-                "http.response.status_code": code,
-                "singleshot.request_id": scope["state"]["request_id"],
-            }
-            interval = begin, begin + round(seconds * 1e9)
-            stages = scope["state"].get("stages", ())
-            name = f"{scope['method']} {route}"
-            self._tracing.record(name, interval, attributes, Headers(scope=scope), stages, offset)
+        is_detect = route in DETECT_ROUTES and scope["method"] == "POST"
+        outcome = outcome_of(code, is_slow=record.is_slow(start, now, self._slow_seconds)) if is_detect else ""
+        trace_id = self._trace(scope, record, code, route, start, now) if self._tracing is not None else ""
+        metrics = self._metrics.no_model if record.model is None else record.model.metrics
+        metrics.observe_request(route, code, now - start, outcome, {"trace_id": trace_id} if trace_id else None)
+        if is_detect or code >= 400:  # not the questions of a proxy or of Prometheus, which come every second
+
+            def fields() -> dict[str, object]:
+                client = scope.get("client")
+                return {
+                    "method": scope["method"],
+                    "path": shortened(scope["path"]),
+                    "route": route,
+                    "status": code,
+                    "ms": round(1000 * (now - start), 2),
+                    "client": client[0] if client else None,
+                    **record.fields(),
+                    **({"trace_id": trace_id} if trace_id else {}),
+                }
+
+            self._log.write(outcome or f"status {code}", fields)
+
+    def _trace(self, scope: Scope, record: RequestRecord, code: int, route: str, start: float, now: float) -> str:
+        """Record the request as a span -> the id of its trace."""
+        assert self._tracing is not None
+        offset = time.time_ns() - round(time.monotonic() * 1e9)
+        begin = offset + round(start * 1e9)
+        attributes = {
+            "http.request.method": scope["method"],
+            "http.route": route,
+            "http.response.status_code": code,
+            "singleshot.request_id": scope["state"]["request_id"],
+        }
+        if record.model is not None:
+            attributes |= {"singleshot.model": record.model.name, "singleshot.version": record.model.version}
+        interval = begin, begin + round((now - start) * 1e9)
+        name, stages = f"{scope['method']} {route}", stages_of(record.outcomes)
+        return self._tracing.record(name, interval, attributes, Headers(scope=scope), stages, offset)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from service.api.form import Upload
 from service.api.problems import problem_of
+from service.api.request_record import slowest_stages
 from service.detection.postprocess import Detections
 from service.errors import ImageError
 from service.repository.image_job import Outcome
@@ -24,6 +25,7 @@ def answer_of(
     """
     return {
         "model": model.name,
+        "version": model.version,
         "results": [result_of(model, upload, outcome) for upload, outcome in zip(uploads, outcomes, strict=True)],
     }
 
@@ -63,10 +65,7 @@ def rounded(numbers: NDArray[np.float32], digits: int) -> list[Any]:
 
 def server_timing(outcomes: Sequence[Outcome | ImageError]) -> str:
     """The Server-Timing header: for each stage the time of the slowest image, in ms."""
-    timings = [outcome.seconds for outcome in outcomes if isinstance(outcome, Outcome)]
-    stages = timings[0] if timings else ()
-    slowest = {stage: max([seconds[stage] for seconds in timings]) for stage in stages}
-    return ", ".join([f"{stage};dur={1000 * seconds:.2f}" for stage, seconds in slowest.items()])
+    return ", ".join([f"{stage};dur={1000 * seconds:.2f}" for stage, seconds in slowest_stages(outcomes).items()])
 
 
 def stages_of(outcomes: Sequence[Outcome | ImageError]) -> Iterator[Stage]:

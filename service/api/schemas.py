@@ -74,6 +74,7 @@ class DetectResponse(BaseModel):
     """Answer of /detect, results in the order of the images."""
 
     model: str
+    version: str
     results: list[Result]
 
 
@@ -95,16 +96,33 @@ class ModelInfo(BaseModel):
     metrics: dict[str, float]
 
 
+class BundleFault(BaseModel):
+    """A bundle that is refused, so that an older one or none is served instead, or whose directory is missing."""
+
+    bundle: str = Field(description="its directory")
+    model: str = Field(description="name of the model; of the directory if no bundle in it could be read")
+    fault: Literal["refused", "missing"]
+    reason: str
+
+
 class ModelList(BaseModel):
     """Answer of /models."""
 
     models: list[ModelInfo]
+    faults: list[BundleFault] = Field(description="the bundles that are not served as they are on disk")
 
 
 class Status(BaseModel):
-    """Answer of /healthz and /readyz."""
+    """Answer of /healthz."""
 
-    status: Literal["ok", "ready"]
+    status: Literal["ok"]
+
+
+class Readiness(BaseModel):
+    """Answer of /readyz."""
+
+    status: Literal["ready"]
+    faults: list[BundleFault] = Field(description="the bundles that are not served as they are on disk")
 
 
 class ProblemDetails(BaseModel):

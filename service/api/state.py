@@ -14,6 +14,7 @@ from service.api.auth import Access
 from service.api.body_budget import BodyBudget, BodyBudgetExceededError, BodyShare
 from service.api.busy import BusyRefusals
 from service.api.deadline import limits_of
+from service.api.request_log import RequestLog
 from service.engines.open import open_engine
 from service.engines.protocol import Engine
 from service.memory import return_freed_pages
@@ -29,6 +30,7 @@ from service.scheduling.loop_lag import LoopLag
 from service.scheduling.pixel_budget import PixelBudget
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
+from service.telemetry.model_metrics import ModelMetrics
 from service.telemetry.tracing import open_tracing
 
 logger = logging.getLogger("singleshot")
@@ -44,6 +46,7 @@ class ServerState:
     def __init__(self, settings: Settings, open_engine: Callable[..., Engine] = open_engine) -> None:
         self.settings = settings
         self.metrics = Metrics(CollectorRegistry())
+        self.log = RequestLog(settings.log_requests_per_second)
         self.tracing = open_tracing(settings.otlp_endpoint)
         self.access = Access(settings, self.metrics)
         self.decoders = DecodePool(settings.decode_threads)
@@ -51,16 +54,13 @@ class ServerState:
         self.budget = PixelBudget(settings.max_pixels_in_flight)
         self.bodies = BodyBudget(settings.max_body_bytes_in_flight)
         self.lag = LoopLag()
-        self.busy = BusyRefusals(self.metrics, self.lag, self.check_default, self.default_objective_seconds)
+        self.busy = BusyRefusals(
+            self.metrics, self.lag, self.check_default, self.default_objective_seconds, self.default_metrics, self.log
+        )
         self.num_requests = 0
         self.is_running = False
         self.is_draining = False
-        self.metrics.ready.set_function(lambda: self.trouble is None)
-        self.metrics.inflight_pixels.set_function(lambda: self.budget.pixels)
-        self.metrics.inflight_body_bytes.set_function(lambda: self.bodies.num_bytes)
-        self.metrics.engine_streams.set_function(
-            lambda: max((model.engine.num_streams for model in self.repository.models), default=1)
-        )
+        self._report()
         opener = ModelOpener(
             settings,
             open_engine=open_engine,
@@ -100,7 +100,7 @@ class ServerState:
         tasks.append(asyncio.create_task(self.builds.run()))
         tasks.append(asyncio.create_task(repeat(partial(asyncio.to_thread, return_freed_pages), TRIM_SECONDS)))
         if self.settings.reload_seconds:
-            tasks.append(asyncio.create_task(repeat(self.repository.poll, self.settings.reload_seconds)))
+            tasks.append(asyncio.create_task(repeat(self._look_at_disk, self.settings.reload_seconds)))
         self.lag.start()
         self.is_running = True
         yield
@@ -110,6 +110,7 @@ class ServerState:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.repository.close()
+        self.log.count_others()
         self.decoders.close()
         self.drawings.close()
         if self.tracing is not None:
@@ -131,6 +132,11 @@ class ServerState:
         """The objective of a request for the default model."""
         model = self.repository.default
         return MIN_OBJECTIVE_SECONDS if model is None else model.objective_seconds()
+
+    def default_metrics(self) -> ModelMetrics:
+        """The metrics of the default model."""
+        model = self.repository.default
+        return self.metrics.no_model if model is None else model.metrics
 
     def check_default(self, timeout: float | None) -> None:
         """Raise RejectedError if the default model should refuse a request with this timeout that arrives now."""
@@ -154,7 +160,7 @@ class ServerState:
         Raises RejectedError if there are too many requests, before the body is read, or too many bytes of bodies.
         """
         if self.num_requests >= self.settings.max_requests:
-            self.metrics.rejected.labels("requests").inc()
+            model.metrics.rejected["requests"].inc()
             detail = f"{self.num_requests} requests are being answered"
             raise RejectedError("requests", detail, model.finish_seconds())
         self.num_requests += 1
@@ -163,7 +169,7 @@ class ServerState:
             with self.bodies.share() as share:
                 yield share
         except BodyBudgetExceededError as error:
-            raise self._out_of_memory(error, model.finish_seconds()) from error
+            raise self._out_of_memory(error, model.finish_seconds(), model.metrics) from error
         finally:
             model.end_use()
             self.num_requests -= 1
@@ -175,16 +181,36 @@ class ServerState:
             with self.bodies.share() as share:
                 yield share
         except BodyBudgetExceededError as error:
-            raise self._out_of_memory(error, retry_seconds) from error
+            raise self._out_of_memory(error, retry_seconds, self.metrics.no_model) from error
 
-    def _out_of_memory(self, error: BodyBudgetExceededError, retry_seconds: float) -> RejectedError:
-        self.metrics.rejected.labels("memory").inc()
+    def _report(self) -> None:
+        """Let the metrics report the settings, the limits, and what they limit."""
+        metrics, settings = self.metrics, self.settings
+        metrics.show_settings(settings.masked())
+        metrics.ready.set_function(lambda: self.trouble is None)
+        metrics.requests_in_flight.set_function(lambda: self.num_requests)
+        metrics.requests_limit.set(settings.max_requests)
+        metrics.inflight_pixels.set_function(lambda: self.budget.pixels)
+        metrics.inflight_pixels_limit.set(settings.max_pixels_in_flight)
+        metrics.inflight_body_bytes.set_function(lambda: self.bodies.num_bytes)
+        metrics.inflight_body_bytes_limit.set(settings.max_body_bytes_in_flight)
+
+    def _out_of_memory(
+        self, error: BodyBudgetExceededError, retry_seconds: float, metrics: ModelMetrics
+    ) -> RejectedError:
+        metrics.rejected["memory"].inc()
         return RejectedError("memory", str(error), retry_seconds)
 
+    async def _look_at_disk(self) -> None:
+        await self.access.poll()
+        await self.repository.poll()
+
     async def _watch(self) -> None:
+        self.log.count_others()
         await self.watchdog.look()
         if self.watchdog.needs_restart and not self.is_draining:
-            logger.critical("an engine answers no more; this process ends, so that it is started again")
+            text = "an engine answers no more; this process ends, so that it is started again"
+            logger.critical(text, extra={"event": "engine_stuck"})
             self.end_process()
 
 

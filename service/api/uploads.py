@@ -6,9 +6,10 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from service.api.body_budget import BodyShare
+from service.api.detect_routes import CLIENT_DISCONNECTED
 from service.api.form import Upload, files_of
 from service.api.headers import check_codings, whole_number
-from service.api.problems import CLIENT_DISCONNECTED, RequestError
+from service.api.problems import RequestError
 from service.settings import Settings
 
 

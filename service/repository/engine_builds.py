@@ -23,7 +23,8 @@ from service.engines.protocol import DeviceLostError
 from service.engines.tensorrt.cache import EngineCache, EngineKey
 from service.engines.tensorrt.choose import Flavour, installed_versions, wanted_key
 from service.engines.tensorrt.cuda import CudaError, gpu_target
-from service.repository.repository import Repository, Slot
+from service.repository.repository import Repository
+from service.repository.slot import Slot
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 

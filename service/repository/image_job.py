@@ -14,20 +14,24 @@ from service.detection.postprocess import Detections, Options, postprocess
 from service.engines.protocol import ImageCandidates
 from service.scheduling.decode_pool import DecodePool
 from service.scheduling.pixel_budget import PixelBudget
-from service.telemetry.metrics import Metrics
+from service.telemetry.model_metrics import ModelMetrics
 
 PIXELS_RESIZED = 5  # as many pixels of an array are resized in the time in which one pixel of a JPEG is decoded
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The detections of one image, its size, when its job started (time.monotonic()), and the seconds of each stage."""
+    """The detections of one image, its size, when its job started (time.monotonic()), and the seconds of each stage.
+
+    `batch_size` is the number of images that the engine ran together with it, itself included.
+    """
 
     detections: Detections
     height: int
     width: int
     started: float
     seconds: dict[str, float]
+    batch_size: int
 
 
 class ImageJob:
@@ -46,7 +50,7 @@ class ImageJob:
         pipeline: Pipeline,
         decoders: DecodePool,
         budget: PixelBudget,
-        metrics: Metrics,
+        metrics: ModelMetrics,
     ) -> None:
         self._image = image
         self._header = read_header(image) if isinstance(image, bytes) else None
@@ -90,7 +94,7 @@ class ImageJob:
         self.decode()
         self._decode_seconds = time.monotonic() - self._started
 
-    def finish(self, candidates: ImageCandidates, infer_start: float, infer_seconds: float) -> Outcome:
+    def finish(self, candidates: ImageCandidates, infer_start: float, infer_seconds: float, batch_size: int) -> Outcome:
         """Make the outcome from the candidates, and count it in the metrics; the engine started at `infer_start`."""
         start = time.monotonic()
         detections = postprocess(candidates, self._options, self._pipeline.spec, self._size)
@@ -103,9 +107,9 @@ class ImageJob:
         for stage, duration in seconds.items():
             self._metrics.stages[stage].observe(duration)
         if self._options.method is not None:  # without NMS these are candidates, not detections
-            manifest = self._pipeline.bundle.manifest
-            self._metrics.detections.observe(manifest.name, manifest.classes, detections.labels, detections.scores)
-        return Outcome(detections, *self._size, self._started, seconds)
+            classes = self._pipeline.bundle.manifest.classes
+            self._metrics.observe_detections(classes, detections.labels, detections.scores)
+        return Outcome(detections, *self._size, self._started, seconds, batch_size)
 
     def _prepare(self) -> tuple[NDArray[np.uint8], tuple[int, int]]:
         reserved: AbstractContextManager[None] = nullcontext()

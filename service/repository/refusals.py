@@ -5,7 +5,7 @@ from collections.abc import Callable
 from service.scheduling.admission import RejectedError
 from service.scheduling.pixel_budget import BudgetExceededError
 from service.scheduling.ticket import ExpiredError
-from service.telemetry.metrics import Metrics
+from service.telemetry.model_metrics import ModelMetrics
 
 
 class CountedRefusals:
@@ -14,7 +14,7 @@ class CountedRefusals:
     It has no state of its own, so several blocks may use one at the same time.
     """
 
-    def __init__(self, metrics: Metrics, retry_seconds: Callable[[], float]) -> None:
+    def __init__(self, metrics: ModelMetrics, retry_seconds: Callable[[], float]) -> None:
         self._metrics = metrics
         self._retry_seconds = retry_seconds
 
@@ -24,9 +24,9 @@ class CountedRefusals:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         match error:
             case BudgetExceededError():
-                self._metrics.rejected.labels("pixels").inc()
+                self._metrics.rejected["pixels"].inc()
                 raise RejectedError("pixels", str(error), self._retry_seconds()) from error
             case RejectedError():
-                self._metrics.rejected.labels(error.reason).inc()
+                self._metrics.rejected[error.reason].inc()
             case ExpiredError():
-                self._metrics.rejected.labels("expired").inc()
+                self._metrics.rejected["expired"].inc()

@@ -2,14 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
-from service.bundle import BundleError, read_bundle
+from service.bundle import Bundle, BundleError, read_bundle
 from service.engines.protocol import EngineError, EngineName
 from service.repository.served_model import ServedModel
-from service.settings import DEFAULT_BUNDLES, Settings
+from service.repository.slot import FAULTS, MISSING_LOOKS, Fault, Slot, find_bundles, signature_of
+from service.settings import Settings
 from service.telemetry.metrics import Metrics
 
 logger = logging.getLogger("singleshot")
@@ -23,31 +23,16 @@ class LoadRefusedError(Exception):
     """A bundle cannot be loaded or unloaded on request; the message says why."""
 
 
-Signature = frozenset[tuple[str, int, int, int]]  # (file, time of change, size, inode)
-
-
-@dataclass
-class Slot:
-    """A directory with a bundle, and the model that was last loaded from it; None while it is unloaded.
-
-    A canary is another version of the model of another slot; it gets `share` of the requests. `reason` says why the
-    newest bundle is not served.
-    """
-
-    path: Path
-    name: str
-    model: ServedModel | None
-    signature: Signature
-    is_canary: bool
-    share: float
-    reason: str = ""
-    credit: float = 0.0  # of a canary: at 1 it gets a request
+class ModelUnavailableError(Exception):
+    """A request is for a model whose bundle is refused, and no older one is loaded; the message says why."""
 
 
 class Repository:
     """The bundles of `settings`, opened with `open_model`, which raises BundleError and EngineError.
 
-    The first bundle is the default. After construction, one event loop changes the repository.
+    The first bundle is the default. A bundle that is refused at the start does not keep the others from being served;
+    the constructor raises its error only if none is served, or if `strict_bundles` is set. After construction, one
+    event loop changes the repository.
     """
 
     def __init__(self, settings: Settings, open_model: Callable[..., ServedModel], metrics: Metrics) -> None:
@@ -56,10 +41,15 @@ class Repository:
         self._changing = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
         self.slots: list[Slot] = []
-        paths = find_bundles(settings.bundles)
-        canaries = find_bundles(settings.canaries) if settings.canaries else []
-        for path, is_canary in [(path, False) for path in paths] + [(path, True) for path in canaries]:
-            self._add(path, is_canary, settings.canary_share)
+        errors = [
+            self._add(path, is_canary, settings)
+            for names, is_canary in ((settings.bundles, False), (settings.canaries, True))
+            for path in (find_bundles(names) if names or not is_canary else [])
+        ]
+        error = next((error for error in errors if error is not None), None)
+        if error is not None and not self.models:
+            raise error
+        self._show_shares()
 
     @property
     def models(self) -> list[ServedModel]:
@@ -68,18 +58,27 @@ class Repository:
 
     @property
     def default(self) -> ServedModel | None:
-        """The model that answers requests without a name; None if none is loaded."""
-        return next((slot.model for slot in self.slots if slot.model is not None), None)
+        """The model that answers requests without a name; None if its bundle is refused or none is loaded."""
+        slot = self._default_slot
+        return slot.model if slot is not None else None
+
+    @property
+    def faulty(self) -> list[Slot]:
+        """The slots whose directory is missing or holds a refused bundle."""
+        return [slot for slot in self.slots if slot.fault is not None]
 
     def choose(self, name: str | None, version: str | None = None) -> ServedModel:
-        """The model that detects in the next images; two versions of a model share them. Raises ModelNotFoundError."""
+        """The model that detects in the next images; two versions of a model share them.
+
+        Raises ModelNotFoundError and ModelUnavailableError.
+        """
         if name is None and len(self.slots) == 1 and version is None and self.slots[0].model is not None:
             return self.slots[0].model
         model = self.find(name, version)
         slots = [slot for slot in self.slots if slot.name == model.name and slot.model is not None]
         canary = slots[-1]
         if version is None and len(slots) > 1 and canary.model is not None and canary.model.trouble is None:
-            canary.credit += canary.share
+            canary.credit += canary.canary_share
             if canary.credit >= 1:
                 canary.credit -= 1
                 return canary.model
@@ -88,13 +87,17 @@ class Repository:
     def find(self, name: str | None, version: str | None = None) -> ServedModel:
         """The model of that name and version; without them the default model, and the version that is no canary.
 
-        Raises ModelNotFoundError.
+        Raises ModelNotFoundError and ModelUnavailableError.
         """
-        models = self.models
-        if name is None and models:
-            name = models[0].name
-        models = [model for model in models if model.name == name]
+        default = self._default_slot
+        if name is None and default is not None:
+            self._check_available(default)
+            name = default.name
+        models = [model for model in self.models if model.name == name]
         if not models:
+            for slot in self.slots:
+                if slot.name == name and not slot.is_unloaded:
+                    self._check_available(slot)
             raise ModelNotFoundError(f"no model has that name; there are {', '.join(self.names()) or 'none'}")
         if version is None:
             return models[0]
@@ -115,8 +118,9 @@ class Repository:
         """Load the bundles of that name again, also after `unload`; raises LoadRefusedError if one is refused."""
         async with self._changing:
             for slot in self._named(name):
+                slot.is_unloaded = False
                 await self._reload(slot)
-                if slot.reason:
+                if slot.fault is not None:
                     raise LoadRefusedError(f"{name}: {slot.reason}")
 
     async def unload(self, name: str) -> None:
@@ -125,21 +129,31 @@ class Repository:
             for slot in self._named(name):
                 if slot.model is not None:
                     self._retire(slot.model)
-                slot.model, slot.reason = None, "unloaded"
+                    logger.info("unloaded %s", slot.name, extra={"event": "unloaded", "model": slot.name})
+                slot.model, slot.is_unloaded = None, True
+                self._set_fault(slot, None, "unloaded")
+            self._show_shares()
 
     async def poll(self) -> None:
         """Load each bundle that changed on disk; if one is refused, the old model stays."""
         async with self._changing:
+            is_any_new = False
             for slot in self.slots:
+                if slot.is_unloaded:
+                    continue
                 signature = await asyncio.to_thread(signature_of, slot.path)
-                if slot.model is not None and signature and signature != slot.signature:
+                self._watch_directory(slot, is_there=bool(signature))
+                if signature and signature != slot.signature:
+                    is_any_new |= await self._reload(slot)
+            for slot in self.slots if is_any_new else ():
+                if slot.model is None and not slot.is_unloaded:  # perhaps it was refused for the old version of another
                     await self._reload(slot)
 
     async def upgrade(self, slot: Slot, engine: EngineName) -> None:
         """Serve the slot's bundle with this engine; raises any error of opening it, and then the old model stays."""
         async with self._changing:
             if slot.model is not None:
-                self._replace(slot, await asyncio.to_thread(self._open_again, slot, engine))
+                self._replace(slot, await asyncio.to_thread(self._open, slot, engine))
 
     async def close(self) -> None:
         """Answer the accepted requests and free all engines."""
@@ -147,106 +161,130 @@ class Repository:
             self._retire(model)
         await asyncio.gather(*self._retiring)
 
-    def _add(self, path: Path, is_canary: bool, share: float) -> None:
-        signature = signature_of(path)
-        bundle = read_bundle(path)
-        name = bundle.manifest.name
-        same = [slot for slot in self.slots if slot.name == name]
-        if is_canary and len(same) != 1:
+    @property
+    def _default_slot(self) -> Slot | None:
+        """The first slot that is not unloaded."""
+        return next((slot for slot in self.slots if not slot.is_unloaded), None)
+
+    def _check_available(self, slot: Slot) -> None:
+        if slot.model is None:
+            self._metrics.no_model.rejected["bundle"].inc()
+            raise ModelUnavailableError(f"the model {slot.label} is not served: {slot.reason}")
+
+    def _add(self, path: Path, is_canary: bool, settings: Settings) -> Exception | None:
+        """Open a bundle at the start -> the error for which it is refused."""
+        slot = Slot(path, is_canary, settings.canary_share if is_canary else 0.0, signature_of(path))
+        self.slots.append(slot)
+        try:
+            slot.model = self._open(slot)
+        except Exception as error:  # an engine may raise any error
+            if settings.strict_bundles:
+                raise
+            self._set_fault(slot, "refused" if slot.signature else "missing", str(error))
+            return error
+        self._set_fault(slot, None)
+        return None
+
+    def _open(self, slot: Slot, engine: EngineName | None = None) -> ServedModel:
+        """Open what the directory holds. Raises BundleError and EngineError."""
+        bundle = read_bundle(slot.path)
+        self._check_names(slot, bundle)
+        slot.name = bundle.manifest.name
+        return self._open_model(bundle, engine)
+
+    def _check_names(self, slot: Slot, bundle: Bundle) -> None:
+        """Raise BundleError if the bundle has another name than before, or takes the place of another one."""
+        path, name, version = slot.path, bundle.manifest.name, bundle.manifest.version
+        if slot.name not in ("", name):
+            raise BundleError(f"{path}: its name is {name}, it was {slot.name}; restart to serve it")
+        same = [other for other in self.slots if other is not slot and other.name == name]
+        mains = [other for other in same if not other.is_canary]
+        if slot.is_canary and len(same) != 1:
             what = "no model of that name" if not same else "a canary of it already"
             raise BundleError(
                 f"{path}: it should be a canary of {name}, but there is {what}; see --bundle and --canary"
             )
-        if same and not is_canary:
+        if mains and not slot.is_canary:
             raise BundleError(f"{path}: a model named {name} is served already; export it under another name")
-        if any(slot.model is not None and slot.model.version == bundle.manifest.version for slot in same):
+        if any(other.model is not None and other.model.version == version for other in same):
             raise BundleError(
-                f"{path}: version {bundle.manifest.version} of {name} is served already; "
-                "export it with another --version"
+                f"{path}: version {version} of {name} is served already; export it with another --version"
             )
-        self._metrics.queue_depth.labels(name).set_function(lambda: self._depth(name))
-        self.slots.append(Slot(path, name, self._open_model(bundle), signature, is_canary, share if is_canary else 1.0))
-        if is_canary:
-            same[0].share = 1 - share
 
-    def _depth(self, name: str) -> int:
-        return sum(model.depth for model in self.models if model.name == name)
+    def _watch_directory(self, slot: Slot, *, is_there: bool) -> None:
+        """Note that a directory is missing, or that it is back with the files that it had."""
+        slot.num_missing = 0 if is_there else slot.num_missing + 1
+        if slot.num_missing == MISSING_LOOKS and slot.fault is None:
+            self._set_fault(slot, "missing", f"{slot.path}: the directory is missing or cannot be read")
+        elif is_there and slot.fault == "missing" and slot.model is not None:
+            self._set_fault(slot, None)
+
+    def _set_fault(self, slot: Slot, fault: Fault | None, reason: str = "") -> None:
+        """Set what is wrong with a slot, and say so in the metrics and, if it is new, in the log."""
+        if fault is not None:
+            stays = "; the old model stays" if slot.model is not None else ""
+            fields = {"event": f"bundle_{fault}", "bundle": str(slot.path), "model": slot.label}
+            logger.error("a bundle is %s: %s%s", fault, reason, stays, extra=fields)
+        elif slot.fault is not None and not slot.is_unloaded:
+            fields = {"event": "bundle_back", "bundle": str(slot.path), "model": slot.label}
+            logger.info("%s: the bundle is served again", slot.path, extra=fields)
+        slot.fault, slot.reason = fault, reason
+        self._metrics.bundle_fault.remove_by_labels({"bundle": str(slot.path)})
+        for kind in FAULTS:
+            self._metrics.bundle_fault.labels(str(slot.path), slot.label, kind).set(kind == fault)
+
+    def _show_shares(self) -> None:
+        """Report which share of its model's requests each version gets."""
+        self._metrics.model_share.clear()
+        for slot in self.slots:
+            if slot.model is not None:
+                self._metrics.model_share.labels(slot.name, slot.model.version).set(self.share_of(slot))
+
+    def share_of(self, slot: Slot) -> float:
+        """The share of the requests for the model of a slot, without a version, that this slot gets."""
+        loaded = [other for other in self.slots if other.name == slot.name and other.model is not None]
+        if len(loaded) < 2:
+            return 1.0
+        return slot.canary_share if slot.is_canary else 1 - sum(other.canary_share for other in loaded)
 
     def _named(self, name: str) -> list[Slot]:
-        slots = [slot for slot in self.slots if slot.name == name]
+        slots = [slot for slot in self.slots if slot.label == name]
         if not slots:
-            raise LoadRefusedError(f"no bundle has that name; there are {', '.join(slot.name for slot in self.slots)}")
+            raise LoadRefusedError(f"no bundle has that name; there are {', '.join(slot.label for slot in self.slots)}")
         return slots
 
-    async def _reload(self, slot: Slot) -> None:
+    async def _reload(self, slot: Slot) -> bool:
+        """Serve what the directory holds now -> whether that is possible; the old model stays otherwise."""
         slot.signature = await asyncio.to_thread(signature_of, slot.path)
+        reason = ""
         try:
-            model = await asyncio.to_thread(self._open_again, slot)
+            model = await asyncio.to_thread(self._open, slot)
             if slot.model is not None and slot.model.engine.device != "cpu" and model.engine.device == "cpu":
                 model.engine.close()
                 raise EngineError(f"{slot.path}: it would leave the GPU for the CPU: {model.engine_note}")
         except (BundleError, EngineError, OSError) as error:
-            slot.reason = str(error)
+            reason = str(error)
         except Exception as error:  # an engine may raise any error, and the old model must stay
-            slot.reason = f"{slot.path}: the engine failed on it: {type(error).__name__}: {error}"
-        else:
-            self._replace(slot, model)
-            slot.reason = ""
-            logger.info("loaded %s version %s from %s", slot.name, model.version, slot.path)
-        self._metrics.model_loads.labels(slot.name, "refused" if slot.reason else "loaded").inc()
-        if slot.reason:
-            logger.error(
-                "refused a bundle: %s%s", slot.reason, "; the old model stays" if slot.model is not None else ""
-            )
+            reason = f"{slot.path}: the engine failed on it: {type(error).__name__}: {error}"
+        self._metrics.model_loads.labels(slot.label, "refused" if reason else "loaded").inc()
+        if reason:
+            self._set_fault(slot, "refused" if slot.signature else "missing", reason)
+            return False
+        self._replace(slot, model)
+        self._set_fault(slot, None)
+        fields = {"event": "loaded", "bundle": str(slot.path), "model": slot.name, "version": model.version}
+        logger.info("loaded %s version %s from %s", slot.name, model.version, slot.path, extra=fields)
+        return True
 
     def _replace(self, slot: Slot, model: ServedModel) -> None:
         if slot.model is not None:
             self._retire(slot.model)
         model.start()
         slot.model = model
-
-    def _open_again(self, slot: Slot, engine: EngineName | None = None) -> ServedModel:
-        bundle = read_bundle(slot.path)
-        if bundle.manifest.name != slot.name:
-            raise BundleError(
-                f"{slot.path}: its name is {bundle.manifest.name}, it was {slot.name}; restart to serve it"
-            )
-        return self._open_model(bundle, engine)
+        self._show_shares()
 
     def _retire(self, model: ServedModel) -> None:
         model.withdraw()
         task = asyncio.create_task(model.close())
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
-
-
-def signature_of(path: Path) -> Signature:
-    """A value that changes with each file of the directory; empty if the directory does not exist."""
-
-    def stats() -> Iterator[tuple[str, int, int, int]]:
-        for file in path.iterdir():
-            found = file.stat()
-            yield file.name, found.st_mtime_ns, found.st_size, found.st_ino
-
-    try:
-        return frozenset(stats())
-    except OSError:  # the directory is being replaced
-        return frozenset()
-
-
-def find_bundles(names: Sequence[str]) -> list[Path]:
-    """The directories of the bundles; the name `default` means the packaged ones. Raises BundleError."""
-    paths: list[Path] = []
-    for name in names:
-        if name == "default":
-            packaged = sorted(path.parent for path in DEFAULT_BUNDLES.glob("*/manifest.json"))
-            if not packaged:
-                raise BundleError(
-                    f"{DEFAULT_BUNDLES}: no bundle is packaged with this server; name one with --bundle DIR"
-                )
-            paths += packaged
-        else:
-            paths.append(Path(name))
-    if not paths:
-        raise BundleError("no bundle to serve; name one with --bundle DIR")
-    return paths

@@ -66,7 +66,9 @@ class ServedModel:
         self._decoders = decoders
         self._drawings = drawings
         self._budget = budget
-        self._metrics = metrics
+        self.metrics = metrics.of_model(self.name, self.version)
+        self.headers = [(b"x-model-name", self.name.encode()), (b"x-model-version", self.version.encode())]
+        self._all_metrics = metrics
         self._takes_all_cores = engine.device == "cpu" and engine.num_streams * engine.num_threads >= num_cores()
         sizes = (1,) if engine.late_sizes else batch_sizes_up_to(settings.max_batch)
         cost = measure_costs(engine, self.manifest.input, sizes, num_streams=engine.num_streams)
@@ -79,9 +81,9 @@ class ServedModel:
             max_batch=settings.max_batch,
             max_queue=settings.max_queue,
             batch_sizes=engine.batch_sizes,
-            on_batch=metrics.observe_batch(self.name),
+            on_batch=self.metrics.observe_batch,
         )
-        self._refusals = CountedRefusals(metrics, self.finish_seconds)
+        self._refusals = CountedRefusals(self.metrics, self.finish_seconds)
         self._num_users = 0
         self._is_unused = asyncio.Event()
 
@@ -169,11 +171,14 @@ class ServedModel:
         """Start the engine's threads, on the event loop that will serve."""
         self._batcher.start()
         self._measuring = asyncio.create_task(asyncio.to_thread(self._measure_late_sizes))
-        self._metrics.model_info.labels(*self._info_labels).set(1)
+        self._show()
 
     def withdraw(self) -> None:
-        """Stop reporting the model as served; `close` follows."""
-        self._metrics.model_info.remove(*self._info_labels)
+        """Stop reporting the model as served; `close` follows. Its successor may be of the same version."""
+        metrics = self._all_metrics
+        metrics.model_info.remove(*self._info_labels)
+        for gauge in (metrics.queue_depth, metrics.queue_limit, metrics.engine_streams):
+            gauge.remove(self.name, self.version)
 
     def begin_use(self) -> None:
         """A request uses this model from now on; `close` waits until it ends its use."""
@@ -190,6 +195,7 @@ class ServedModel:
 
         An engine that answers no more is left to the end of the process: waiting for it or freeing it could hang.
         """
+        self.metrics.end_use()
         if self.needs_restart:
             await self._batcher.close(DEAD_SECONDS)
             return
@@ -211,7 +217,7 @@ class ServedModel:
         try:
             self._batcher.check(limits.objective, num_images)
         except RejectedError as error:
-            self._metrics.rejected.labels(error.reason).inc()
+            self.metrics.rejected[error.reason].inc()
             raise
 
     async def detect(
@@ -227,7 +233,7 @@ class ServedModel:
             pipeline=self._pipeline,
             decoders=self._decoders,
             budget=self._budget,
-            metrics=self._metrics,
+            metrics=self.metrics,
         )
         with self._refusals:
             if self._decodes_in_stream(job):
@@ -252,7 +258,7 @@ class ServedModel:
         with self._refusals:
             picture = await self._drawings.run(lambda check: self._draw(body, outcome.detections, check), deadline)
         outcome.seconds["draw"] = time.monotonic() - start
-        self._metrics.stages["draw"].observe(outcome.seconds["draw"])
+        self.metrics.stages["draw"].observe(outcome.seconds["draw"])
         return picture
 
     def _measure_late_sizes(self) -> None:
@@ -266,6 +272,15 @@ class ServedModel:
                     self._batcher.add_size(size, num_images)
             except Exception:  # any error of the engine: the requests will show it too
                 logger.exception("%s: batches of %d could not be measured and will not be run", self.name, size)
+
+    def _show(self) -> None:
+        """Report the model as served."""
+        metrics, labels = self._all_metrics, (self.name, self.version)
+        metrics.model_info.labels(*self._info_labels).set(1)
+        metrics.queue_depth.labels(*labels).set_function(lambda: self.depth)
+        metrics.queue_limit.labels(*labels).set(self._settings.max_queue)
+        metrics.engine_streams.labels(*labels).set(self.engine.num_streams)
+        self.metrics.begin_use()
 
     def _free(self) -> None:
         self.engine.close()

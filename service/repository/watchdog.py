@@ -29,7 +29,7 @@ class Watchdog:
             f"{model.name} {model.version}": model.trouble for model in self._repository.models if model.trouble
         }
         for name in troubles.keys() - self._troubles.keys():
-            logger.error("%s is in trouble: %s", name, troubles[name])
+            logger.error("%s is in trouble: %s", name, troubles[name], extra={"event": "trouble"})
         for name in self._troubles.keys() - troubles.keys():
-            logger.warning("%s works again", name)
+            logger.warning("%s works again", name, extra={"event": "recovered"})
         self._troubles = troubles

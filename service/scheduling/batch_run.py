@@ -39,12 +39,10 @@ class BatchResult:
         answers: dict[Ticket, Any] = dict(self.broken)
         if self.failure is not None:
             return answers | dict.fromkeys(self.tickets, self.failure)
+        run = self.infer_start, self.infer_seconds, len(self.tickets)
         for ticket, candidates in zip(self.tickets, self.rows, strict=True):
             try:
-                is_wanted = not ticket.is_settled
-                answers[ticket] = (
-                    ticket.job.finish(candidates, self.infer_start, self.infer_seconds) if is_wanted else None
-                )
+                answers[ticket] = None if ticket.is_settled else ticket.job.finish(candidates, *run)
             except Exception as error:
                 answers[ticket] = error
         return answers

@@ -26,8 +26,10 @@ class Job(Protocol):
         """The pixels uint8 [h, w, 3] for the engine, decoded at the first call. An error fails only this image."""
         ...
 
-    def finish(self, candidates: ImageCandidates, infer_start: float, infer_seconds: float) -> object:
-        """The answer to this image; the engine ran from `infer_start` (time.monotonic()) for `infer_seconds`."""
+    def finish(self, candidates: ImageCandidates, infer_start: float, infer_seconds: float, batch_size: int) -> object:
+        """The answer to this image; the engine ran `batch_size` images from `infer_start` (time.monotonic()) for
+        `infer_seconds`.
+        """
         ...
 
 

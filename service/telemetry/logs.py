@@ -1,4 +1,4 @@
-"""The log: JSON lines on stderr, at most one for each request, with the id of the request."""
+"""The log on stderr: a JSON object a line, or, at a terminal, a line for a person. It holds no request's secrets."""
 
 import json
 import logging
@@ -14,7 +14,10 @@ PLAIN_FIELDS = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asct
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object for each record: time, level, logger, message, request id, the fields of `extra`, exception."""
+    """One JSON object for each record: time, level, logger, message, request id, the fields of `extra`, exception.
+
+    Every character outside ASCII is escaped, so that no text of a client moves the cursor of a terminal.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """The line of a record."""
@@ -23,13 +26,31 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **fields_of(record),
         }
-        if current := request_id.get():
-            line["request_id"] = current
-        line |= {name: value for name, value in record.__dict__.items() if name not in PLAIN_FIELDS}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
+        return json.dumps(line, default=str)
+
+
+class TerminalFormatter(logging.Formatter):
+    """A short line for each record: local time, level, message, and the fields with one value. An exception follows."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of a record, and those of its exception."""
+        time = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
+        fields = [f"{name}={value}" for name, value in fields_of(record).items() if not isinstance(value, dict)]
+        lines = [" ".join([time, record.levelname.lower(), record.getMessage(), *fields])]
+        if record.exc_info:
+            lines += self.formatException(record.exc_info).splitlines()
+        return "\n".join(json.dumps(line)[1:-1].replace('\\"', '"') for line in lines)
+
+
+def fields_of(record: logging.LogRecord) -> dict[str, object]:
+    """The id of the request, if there is one, and the fields of `extra`."""
+    current = request_id.get()
+    fields: dict[str, object] = {"request_id": current} if current else {}
+    return fields | {name: value for name, value in record.__dict__.items() if name not in PLAIN_FIELDS}
 
 
 def write_logs(level: Level, stream: TextIO | None = None) -> None:
@@ -39,7 +60,7 @@ def write_logs(level: Level, stream: TextIO | None = None) -> None:
     """
     logging.captureWarnings(True)
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonFormatter())
+    handler.setFormatter(TerminalFormatter() if handler.stream.isatty() else JsonFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

@@ -1,15 +1,23 @@
 """Every metric of the server. No label holds text that a client sent."""
 
-from collections.abc import Callable
+import platform
+from collections.abc import Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 
+from service import __version__
 from service.telemetry.detection_counts import DetectionCounts
+from service.telemetry.model_metrics import ModelMetrics
 
-NUM_BUCKETS = 25
-SECONDS_BUCKETS = tuple(0.0005 * 1.5**i for i in range(NUM_BUCKETS))  # 0.5 ms to 8.4 s
+SECONDS_BUCKETS = (
+    *(0.0005, 0.00075, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15),
+    *(0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0, 30.0, 60.0),
+)  # the last ones are above the default deadline
+LAG_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
-STAGES = ("receive", "decode", "queue", "infer", "postprocess", "draw", "respond")
+MODEL = ("model", "version")  # labels of what concerns a model; both are empty for what concerns none
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a series with the time of its start beside each counter would double the counters
 
 
 class Metrics:
@@ -18,85 +26,102 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
         ProcessCollector(registry=registry)  # process_cpu_seconds_total, process_resident_memory_bytes, …
-        self.request_duration = Histogram(
-            "singleshot_request_duration_seconds",
+        self._models: dict[tuple[str, str], ModelMetrics] = {}
+
+        def gauge(name: str, text: str, labels: tuple[str, ...] = ()) -> Gauge:
+            return Gauge(f"singleshot_{name}", text, labels, registry=registry)
+
+        def counter(name: str, text: str, labels: tuple[str, ...] = ()) -> Counter:
+            return Counter(f"singleshot_{name}", text, labels, registry=registry)
+
+        def histogram(
+            name: str, text: str, labels: tuple[str, ...] = (), buckets: tuple[float, ...] = SECONDS_BUCKETS
+        ) -> Histogram:
+            return Histogram(f"singleshot_{name}", text, labels, buckets=buckets, registry=registry)
+
+        self.request_duration = histogram(
+            "request_duration_seconds",
             "Time from the request's first byte to the last of its answer",
-            ["route", "code"],
-            buckets=SECONDS_BUCKETS,
-            registry=registry,
+            ("route", "code", *MODEL),
         )
-        self._request_durations: dict[tuple[str, int], Histogram] = {}  # by route and code
-        self.stage_duration = Histogram(
-            "singleshot_stage_duration_seconds",
+        self.detect_requests = counter(
+            "detect_requests_total",
+            "Detect requests by outcome: in_time, slow, refused, expired, failed, gave_up or client_error",
+            (*MODEL, "outcome"),
+        )
+        self.stage_duration = histogram(
+            "stage_duration_seconds",
             "Time that an image, or for receive and respond a request, spent in a stage",
-            ["stage"],
-            buckets=SECONDS_BUCKETS,
-            registry=registry,
+            ("stage", *MODEL),
         )
-        self.stages = {stage: self.stage_duration.labels(stage) for stage in STAGES}  # `labels` takes longer than a sum
-        self.batch_size = Histogram(
-            "singleshot_batch_size", "Images in a batch", ["model"], buckets=BATCH_BUCKETS, registry=registry
+        self.batch_size = histogram("batch_size", "Images in a batch", MODEL, BATCH_BUCKETS)
+        self.queue_depth = gauge("queue_depth", "Images waiting for the engine", MODEL)
+        self.queue_limit = gauge("queue_limit", "Images that may wait for the engine", MODEL)
+        self.worker_busy_seconds = counter(
+            "worker_busy_seconds_total", "Time that the engine's streams were running batches", MODEL
         )
-        self.queue_depth = Gauge(
-            "singleshot_queue_depth", "Images waiting for the engine", ["model"], registry=registry
-        )
-        self.rejected = Counter("singleshot_rejected_total", "Requests rejected", ["reason"], registry=registry)
-        self.inflight_pixels = Gauge(
-            "singleshot_inflight_pixels", "Pixels of the images being decoded", registry=registry
-        )
-        self.inflight_body_bytes = Gauge(
-            "singleshot_inflight_body_bytes", "Bytes of bodies of requests that are being answered", registry=registry
-        )
-        self.worker_busy_seconds = Counter(
-            "singleshot_worker_busy_seconds_total",
-            "Time that the engine's streams were running batches",
-            ["model"],
-            registry=registry,
-        )
-        self.engine_streams = Gauge(
-            "singleshot_engine_streams", "Batches that an engine runs at once", registry=registry
-        )
+        self.engine_streams = gauge("engine_streams", "Batches that the model's engine runs at once", MODEL)
+        self.rejected = counter("rejected_total", "Requests rejected", ("reason", *MODEL))
         self.detections = DetectionCounts()
         registry.register(self.detections)
-        self.model_info = Gauge(
-            "singleshot_model_info",
-            "The served models; always 1",
-            ["model", "version", "engine", "description"],
-            registry=registry,
+        self.model_info = gauge("model_info", "The served models; always 1", (*MODEL, "engine", "description"))
+        self.model_share = gauge("model_share", "Share of the model's requests that this version gets", MODEL)
+        self.model_loads = counter(
+            "model_loads_total", "Bundles that the server has loaded again or refused", ("model", "outcome")
         )
-        self.model_loads = Counter(
-            "singleshot_model_loads_total",
-            "Bundles that the running server has loaded or refused",
-            ["model", "outcome"],
-            registry=registry,
+        self.bundle_fault = gauge(
+            "bundle_fault",
+            "1 while what the bundle's directory holds is refused, or while the directory is missing",
+            ("bundle", "model", "fault"),
         )
-        self.engine_builds = Counter(
-            "singleshot_engine_builds_total",
+        self.engine_builds = counter(
+            "engine_builds_total",
             "TensorRT engines that the running server has put into service, failed to build, or refused",
-            ["model", "outcome"],
-            registry=registry,
+            ("model", "outcome"),
         )
-        self.engine_build_progress = Gauge(
-            "singleshot_engine_build_progress",
+        self.engine_build_progress = gauge(
+            "engine_build_progress",
             "Share of the build of a TensorRT engine that is done; no series if none is being built",
-            ["model"],
-            registry=registry,
+            ("model",),
         )
-        self.ready = Gauge("singleshot_ready", "1 while /readyz answers 200", registry=registry)
+        self.ready = gauge("ready", "1 while /readyz answers 200")
+        self.requests_in_flight = gauge("requests_in_flight", "Detect requests in the server")
+        self.requests_limit = gauge("requests_limit", "Detect requests that may be in the server at once")
+        self.inflight_pixels = gauge("inflight_pixels", "Pixels of the images being decoded")
+        self.inflight_pixels_limit = gauge("inflight_pixels_limit", "Pixels that may be decoded at once")
+        self.inflight_body_bytes = gauge("inflight_body_bytes", "Bytes of bodies of requests that are being answered")
+        self.inflight_body_bytes_limit = gauge("inflight_body_bytes_limit", "Bytes that all bodies may have together")
+        self.connections = gauge("connections", "Open connections of clients")
+        self.connections_limit = gauge("connections_limit", "Connections that may be open at once")
+        self.connections_refused = counter("connections_refused_total", "Connections that were too many")
+        self.event_loop_lag = histogram(
+            "event_loop_lag_seconds", "How late the event loop was, once a second", buckets=LAG_BUCKETS
+        )
+        self.build_info = gauge("build_info", "The server's build; always 1", ("version", "python"))
+        self.build_info.labels(__version__, platform.python_version()).set(1)
+        self.no_model = ModelMetrics(self, "", "")
 
-    def observe_request(self, route: str, code: int, seconds: float) -> None:
-        """Count an answered request."""
-        durations = self._request_durations.get((route, code))
-        if durations is None:
-            durations = self._request_durations[route, code] = self.request_duration.labels(route, code)
-        durations.observe(seconds)
+    def show_settings(self, settings: Mapping[str, object]) -> None:
+        """Report the settings, which hold no secret, as the labels of a metric."""
+        names = tuple(settings)
+        info = Gauge("singleshot_settings_info", "The settings; always 1", names, registry=self.registry)
+        info.labels(*("" if value is None else str(value) for value in settings.values())).set(1)
 
-    def observe_batch(self, model: str) -> Callable[[int, float], None]:
-        """A function for the batcher of `model` to call after each batch, with its size and its duration in seconds."""
-        sizes, busy = self.batch_size.labels(model), self.worker_busy_seconds.labels(model)
+    def of_model(self, name: str, version: str) -> ModelMetrics:
+        """The metrics of a version of a model, which all its loads share."""
+        return self._models.setdefault((name, version), ModelMetrics(self, name, version))
 
-        def observe(size: int, seconds: float) -> None:
-            sizes.observe(size)
-            busy.inc(seconds)
-
-        return observe
+    def forget(self, model: ModelMetrics) -> None:
+        """Drop the series of a version of a model that is not served any more."""
+        labels = dict(zip(MODEL, (model.name, model.version), strict=True))
+        for metric in (
+            self.request_duration,
+            self.detect_requests,
+            self.stage_duration,
+            self.batch_size,
+            self.worker_busy_seconds,
+            self.rejected,
+        ):
+            metric.remove_by_labels(labels)
+        self.detections.forget(model.name, model.version)
+        self._models.pop((model.name, model.version), None)

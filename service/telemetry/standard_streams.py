@@ -35,6 +35,10 @@ class QueuedStream(io.TextIOBase):
         """Whether `write` works: yes."""
         return True
 
+    def isatty(self) -> bool:
+        """Whether a person reads the text."""
+        return os.isatty(self._descriptor)
+
     def write(self, text: str) -> int:
         """Queue the text, or drop it if too much waits."""
         data = text.encode("utf-8", "backslashreplace")

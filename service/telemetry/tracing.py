@@ -46,8 +46,8 @@ class Tracing:
         carrier: Mapping[str, str],
         stages: Iterable[Stage],
         monotonic_offset: int,
-    ) -> None:
-        """Record a request as a span.
+    ) -> str:
+        """Record a request as a span -> the id of its trace in 32 hexadecimal digits.
 
         interval: its start and end in ns since 1970. monotonic_offset: that clock minus time.monotonic(), in ns.
         """
@@ -59,6 +59,7 @@ class Tracing:
             child = self._tracer.start_span(stage.name, self._in_context(span), start_time=start)
             child.end(start + round(stage.seconds * 1e9))
         span.end(end)
+        return f"{span.get_span_context().trace_id:032x}"
 
     def close(self) -> None:
         """Send the remaining spans."""

@@ -1,8 +1,9 @@
 """Uvicorn's connection of a client, with limits on the head of a request, and with each answer sent in one piece."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from typing import NamedTuple
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -10,7 +11,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from service.api.busy import BusyRefusals, Refusal
 from service.api.disconnect import Disconnect, disconnect_of
 from service.api.patience import Patience
-from service.api.problems import Problem, raw_answer
+from service.api.problems import Problem, raw_answer, retry_after
 from service.api.request_context import id_of
 from service.transport.joined_writes import JoinedWrites
 from service.transport.lazy_timer import LazyTimer
@@ -18,7 +19,15 @@ from service.transport.plain_head import read_plain_head
 from service.transport.size_limits import SizeLimits
 from service.transport.upgrade import without_upgrade
 
+FULL_SECONDS = 1.0  # after which a client whose connection was too many should try again
 LINGER_SECONDS = 5.0  # that a client has to notice that its request is answered before it is sent
+
+
+class ConnectionLimit(NamedTuple):
+    """How many connections may be open at once; `on_refused` is called for each that is too many."""
+
+    max_connections: int
+    on_refused: Callable[[], None]
 
 
 class Answered:
@@ -38,13 +47,16 @@ class Connection(HttpToolsProtocol):
     answered before the end of its body has as long to send the rest, which is discarded. What surrounds the chunks of a
     body, their extensions and trailers, is limited like a head: the parser keeps trailers.
 
+    A connection that is too many is answered 503 and closed, so that the process can open what else it needs.
+
     A client that reads nothing of its answer for as long is disconnected: uvicorn would keep the answer.
 
     The server changes to no other protocol, so it ignores the header Upgrade (RFC 9110, section 7.8). Uvicorn's parser
     would take the body of such a request for data of the other protocol, and whatever follows for a new request.
     """
 
-    head_seconds: float  # set by `connections_of`, like the two below
+    head_seconds: float  # set by `connections_of`, like the three below
+    limit: ConnectionLimit | None
     busy: BusyRefusals | None
     is_draining: Callable[[], bool]
     _num_unread = 0  # bytes of answers that the client had not read when the server began to wait for it
@@ -67,6 +79,10 @@ class Connection(HttpToolsProtocol):
         self._timer, self._reader_timer = LazyTimer(self._time_out), LazyTimer(self._check_reader)
         self._linger_timer, self._hold_timer = LazyTimer(self._writes.close), LazyTimer(self._release)
         self._timer.set(self.head_seconds)
+        if self.limit is not None and len(self.connections) > self.limit.max_connections:
+            self.limit.on_refused()
+            detail = f"{self.limit.max_connections} connections are open, and that is the limit; try again"
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, detail, retry_after(FULL_SECONDS))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has disconnected."""
@@ -303,7 +319,7 @@ class Connection(HttpToolsProtocol):
         self.flow.resume_reading()
         return True
 
-    def _refuse(self, status: HTTPStatus, detail: str) -> None:
+    def _refuse(self, status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None) -> None:
         """Answer what cannot be parsed, unless it is the rest of an answered request, and close the connection.
 
         If earlier requests are being answered, only they get answers: another one would be taken for theirs.
@@ -311,7 +327,7 @@ class Connection(HttpToolsProtocol):
         self._release()
         self._timer.clear()
         self._is_last = True
-        answer = raw_answer(Problem(status, detail), id_of(""), closes=True)
+        answer = raw_answer(Problem(status, detail, headers or {}), id_of(""), closes=True)
         last: RequestResponseCycle | None = self.cycle
         if self._is_in_body and self.pipeline:
             self.pipeline.popleft()  # the request whose body cannot be parsed waits for the answers before its own
@@ -331,8 +347,11 @@ class Connection(HttpToolsProtocol):
 
 
 def connections_of(
-    head_seconds: float, busy: BusyRefusals | None = None, is_draining: Callable[[], bool] = lambda: False
+    head_seconds: float,
+    busy: BusyRefusals | None = None,
+    is_draining: Callable[[], bool] = lambda: False,
+    limit: ConnectionLimit | None = None,
 ) -> type[Connection]:
     """A class of connections with these attributes, because uvicorn takes a class and makes the connections itself."""
-    attributes = {"head_seconds": head_seconds, "busy": busy, "is_draining": staticmethod(is_draining)}
+    attributes = {"head_seconds": head_seconds, "busy": busy, "is_draining": staticmethod(is_draining), "limit": limit}
     return type("Connection", (Connection,), attributes)

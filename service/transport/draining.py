@@ -1,7 +1,9 @@
 """The server that drains: SIGTERM ends readiness, then new connections, then the process. SIGHUP reloads the keys."""
 
 import asyncio
+import contextvars
 import gc
+import logging
 import signal
 import socket
 from types import FrameType
@@ -9,7 +11,9 @@ from types import FrameType
 import uvicorn
 
 from service.api.state import ServerState
+from service.transport.loop_watch import watch_loop
 
+logger = logging.getLogger("singleshot")
 LINGER_SECONDS = 0.2  # for requests in transit; uvicorn would close their connections
 
 
@@ -22,10 +26,13 @@ class DrainingServer(uvicorn.Server):
         self._address = address
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then print the names of the models and the address."""
+        """Start, then log the names of the models and the address."""
         await super().startup(sockets)
         self._loop = asyncio.get_running_loop()
         self._server.lag.count_requests = lambda: len(self.server_state.tasks)
+        self._server.metrics.connections.set_function(lambda: len(self.server_state.connections))
+        stuck_seconds = self._server.settings.stuck_seconds
+        self._watching = self._loop.create_task(watch_loop(self._server.metrics.event_loop_lag, stuck_seconds))
         if self._server.access.has_keys or signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it
             signal.signal(signal.SIGHUP, self._handle_hangup)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
@@ -34,7 +41,9 @@ class DrainingServer(uvicorn.Server):
         gc.freeze()  # these objects live as long as the process; collections that visit them would delay requests
         repository = self._server.repository
         names, engine = ", ".join(repository.names()), repository.models[0].engine_description
-        print(f"singleshot: serving {names} on {self._address} ({engine})", flush=True)
+        served = {model.name: model.version for model in repository.models}
+        fields = {"event": "ready", "address": self._address, "models": served, "engine": engine}
+        logger.info("serving %s on %s (%s)", names, self._address, engine, extra=fields)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGTERM drains with the grace period; SIGINT, or a second SIGTERM, without it. The exit status is 0."""
@@ -44,12 +53,17 @@ class DrainingServer(uvicorn.Server):
         is_first = not self._server.is_draining
         self._server.is_draining = True
         grace_seconds = self._server.settings.drain_grace_seconds if is_first and sig == signal.SIGTERM else 0
-        self._loop.call_soon_threadsafe(self._loop.call_later, grace_seconds, self._finish)
+        # without the context of the request that the signal has interrupted
+        self._loop.call_soon_threadsafe(self._drain, sig, grace_seconds, context=contextvars.Context())
+
+    def _drain(self, sig: int, grace_seconds: float) -> None:
+        logger.info("%s: the server drains and stops", signal.Signals(sig).name, extra={"event": "drain"})
+        self._loop.call_later(grace_seconds, self._finish)
 
     def _handle_hangup(self, sig: int, frame: FrameType | None) -> None:
         """With API keys, read them again. Without, SIGHUP comes from a closed terminal and ends the server."""
         if self._server.access.has_keys:
-            self._loop.call_soon_threadsafe(self._reload_keys)
+            self._loop.call_soon_threadsafe(self._reload_keys, context=contextvars.Context())
         else:
             self.handle_exit(sig, frame)
 

@@ -1,6 +1,9 @@
 """The process: it listens, serves, drains on SIGTERM and ends."""
 
+import contextlib
+import logging
 import os
+import resource
 import socket
 import sys
 
@@ -11,10 +14,14 @@ from fastapi import FastAPI
 from service.memory import return_large_blocks
 from service.settings import Settings
 from service.telemetry.logs import write_logs
+from service.telemetry.metrics import Metrics
 from service.telemetry.standard_streams import drain_standard_streams, queue_standard_streams
-from service.transport.connection import connections_of
+from service.transport.connection import ConnectionLimit, connections_of
 from service.transport.draining import DrainingServer
 
+logger = logging.getLogger("singleshot")
+MAX_FILES = 65_536  # that the process opens at most
+NUM_OTHER_FILES = 128  # bundles, engines, libraries and NUM_ACCEPTS sockets
 NUM_ACCEPTS = 16  # connections that are accepted in one turn of the event loop
 SWITCH_SECONDS = 1e-3  # how long a Python thread keeps the interpreter while another waits; Python's default is 5 ms
 
@@ -24,6 +31,19 @@ def set_up_threads() -> None:
     return_large_blocks()
     cv2.setNumThreads(1)  # they use all cores already, so OpenCV's own threads would only add switches
     sys.setswitchinterval(SWITCH_SECONDS)
+
+
+def limit_connections(settings: Settings, metrics: Metrics) -> ConnectionLimit:
+    """The limit of the connections, for which the process may open as many files as the system allows it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    num_files = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
+    if soft < num_files:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (num_files, hard))
+            soft = num_files
+    limit = max(1, min(settings.max_connections, soft - NUM_OTHER_FILES))
+    metrics.connections_limit.set(limit)
+    return ConnectionLimit(limit, metrics.connections_refused.inc)
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -66,7 +86,9 @@ def run(app: FastAPI, settings: Settings, listener: socket.socket) -> int:
         log_config=None,
         access_log=False,
         server_header=False,
-        http=connections_of(settings.receive_seconds, state.busy, lambda: state.is_draining),
+        http=connections_of(
+            settings.receive_seconds, state.busy, lambda: state.is_draining, limit_connections(settings, state.metrics)
+        ),
         ws="none",
         timeout_graceful_shutdown=round(settings.drain_limit_seconds),
     )
@@ -74,6 +96,7 @@ def run(app: FastAPI, settings: Settings, listener: socket.socket) -> int:
     queue_standard_streams()
     write_logs(settings.log_level)  # to the new sys.stderr
     server.run(sockets=several(listener))
+    logger.info("the server has stopped", extra={"event": "stop"})
     drain_standard_streams()
     if state.watchdog.needs_restart:
         os._exit(1)  # without waiting for the thread that waits for the engine

@@ -20,7 +20,7 @@ from service.bundle import Bundle
 from service.settings import Settings
 from service.transport.process import listen
 from tests.service.served_app import GOLDEN
-from tests.service.server_process import ROOT, SECONDS, get_status, serving
+from tests.service.server_process import ROOT, SECONDS, get_status, port_of, serving, wait_for_event, warnings_of
 from tests.tiny_bundle import png, write_tiny_bundle
 
 
@@ -44,8 +44,7 @@ def test_sigterm_ends_readiness_then_the_server_finishes_accepted_requests_and_e
         assert b'"red"' in response.read()
         accepted.close()
         assert process.wait(SECONDS) == 0
-        assert process.stderr is not None
-        assert process.stderr.read() == ""
+        assert warnings_of(process) == []
 
 
 class Load:
@@ -98,8 +97,7 @@ def test_sigterm_under_load_loses_no_request(tiny_bundle: Bundle) -> None:
         assert process.wait(SECONDS) == 0
         assert load.failures == []
         assert set(load.statuses) == {200}
-        assert process.stderr is not None
-        assert process.stderr.read() == ""
+        assert warnings_of(process) == []
 
 
 def test_a_reload_under_load_loses_no_request(tmp_path: Path) -> None:
@@ -128,6 +126,16 @@ def served_version(port: int) -> str:
     return version
 
 
+def failure(capsys: pytest.CaptureFixture[str]) -> str:
+    """Check that the log's last line says why the server did not start -> its message, a sentence on one line."""
+    line = json.loads(capsys.readouterr().err.splitlines()[-1])
+    message: str = line["message"]
+    assert (line["event"], line["level"]) == ("start_failed", "error")
+    assert "exception" not in line
+    assert "\n" not in message
+    return message
+
+
 @pytest.mark.parametrize("content", [None, '{"format": 1}'])
 def test_a_bad_bundle_is_one_sentence_and_status_1(
     content: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -135,22 +143,19 @@ def test_a_bad_bundle_is_one_sentence_and_status_1(
     if content is not None:
         (tmp_path / "manifest.json").write_text(content)
     assert main(["--bundle", str(tmp_path), "--port", "0"]) == 1
-    error = capsys.readouterr().err
-    assert error.startswith("singleshot: ")
-    assert error.count("\n") == 1
-    assert "export" in error
+    assert "export" in failure(capsys)
 
 
 def test_a_port_in_use_is_one_sentence_and_status_1(capsys: pytest.CaptureFixture[str]) -> None:
     with listen(read_settings(["--port", "0"])) as listener:
         port = listener.getsockname()[1]
         assert main(["--port", str(port)]) == 1
-    assert re.fullmatch(rf"singleshot: cannot listen on 127\.0\.0\.1:{port}: .*\n", capsys.readouterr().err)
+    assert re.fullmatch(rf"cannot listen on 127\.0\.0\.1:{port}: .*", failure(capsys))
 
 
 def test_a_setting_out_of_range_is_one_sentence_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--port", "99999"]) == 2
-    assert re.fullmatch(r"singleshot: port: .*\n", capsys.readouterr().err)
+    assert re.fullmatch(r"port: .*", failure(capsys))
 
 
 def test_misspelt_settings_are_one_sentence_and_status_2(
@@ -160,10 +165,10 @@ def test_misspelt_settings_are_one_sentence_and_status_2(
     monkeypatch.setenv("singleshot_xyz", "")
     monkeypatch.setenv("SINGLESHOT_API_KEYS_FILE", "")
     assert main(["--port", "0"]) == 2
-    assert capsys.readouterr().err == (
-        "singleshot: SINGLESHOT_API_KEYS_FILE is empty: set it to a file, or remove it to serve without API keys; "
+    assert failure(capsys) == (
+        "SINGLESHOT_API_KEYS_FILE is empty: set it to a file, or remove it to serve without API keys; "
         "SINGLESHOT_MAX_BATHC is no setting: is SINGLESHOT_MAX_BATCH meant?; "
-        "singleshot_xyz is no setting: remove it; docs/operating.md lists the settings\n"
+        "singleshot_xyz is no setting: remove it; docs/operating.md lists the settings"
     )
 
 
@@ -259,11 +264,9 @@ def test_a_process_whose_device_is_lost_ends_with_status_1(tiny_bundle: Bundle) 
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         try:
-            assert process.stdout is not None
-            address = re.search(r"http://127\.0\.0\.1:(\d+)/", process.stdout.readline())
-            assert address is not None
+            port = port_of(wait_for_event(process, "ready"))
             pixels = np.full((64, 64, 3), 7, np.uint8)
-            connection = http.client.HTTPConnection("127.0.0.1", int(address[1]), timeout=SECONDS)
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
             connection.request("POST", "/detect", png(pixels))
             assert connection.getresponse().status == 500
             connection.close()

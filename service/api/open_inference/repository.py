@@ -37,7 +37,7 @@ def add_repository_protocol(app: FastAPI, server: ServerState) -> None:
         return JSONResponse(
             [
                 {
-                    "name": slot.name,
+                    "name": slot.label,
                     "version": slot.model.version if slot.model else "",
                     "state": "READY" if slot.model else "UNAVAILABLE",
                     "reason": slot.reason,

@@ -22,7 +22,7 @@ from service.api.open_inference.tensors import format_response, parse_request
 from service.api.openapi import TIMEOUT_PARAMETER
 from service.api.problems import RequestError
 from service.api.query import options_of
-from service.api.responses import stages_of
+from service.api.request_record import record_of
 from service.api.state import ServerState
 from service.api.uploads import read_body
 from service.repository.image_group import detect_group
@@ -113,23 +113,27 @@ def add_inference(app: FastAPI, server: ServerState) -> None:
     async def infer(request: Request, name: str, version: str | None = None) -> Response:
         """Find objects."""
         start = time.monotonic()
+        record = record_of(request.scope)
         server.access.check(request)
         timeout = read_timeout(request.headers)
         header_length = request.headers.get("inference-header-content-length")
         model = server.repository.choose(name, version)
+        record.begin(model, timeout)
         server.check_early(model, timeout, start)  # before the body is read
         with server.admitted(model) as share:
             body = await read_body(request, server.settings, share)
-            received = time.monotonic()
+            record.received = received = time.monotonic()
+            record.num_bytes = share.num_bytes
             wanted, values = await server.decoders.run(0, lambda: parse_request(body, header_length))
             images = images_of(wanted, values, server.settings.max_files, server.settings.max_pixels)
             options = options_of(query_of(wanted), model)
             outputs_wanted = outputs_of(wanted)
             timeout = timeout_of(wanted) or timeout
+            record.has_timeout, record.num_images = timeout is not None, len(images)
             limits = server.limits(model, timeout, start=start, received=received, num_images=len(images))
             with disconnect_of(request.scope):
                 outcomes = await detect_group(model, images, options, limits)
-        request.state.stages = stages_of(outcomes)
+        record.outcomes = outcomes
         head = {"model_name": model.name, "model_version": model.version}
         if wanted.id is not None:
             head["id"] = wanted.id

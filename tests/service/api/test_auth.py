@@ -1,5 +1,6 @@
 """API keys and rate limits."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,9 @@ from fastapi import Request
 from prometheus_client import CollectorRegistry
 
 from service.api.app import create_app
-from service.api.auth import Access, AccessError, TokenBucket
+from service.api.auth import Access, AccessError
 from service.api.problems import RequestError
+from service.api.request_record import RequestRecord
 from service.bundle import Bundle
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
@@ -29,7 +31,8 @@ class Clock:
 
 def request_with(address: str = "10.0.0.1", **headers: str) -> Request:
     raw = [(name.lower().replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    return Request({"type": "http", "headers": raw, "client": (address, 1234)})
+    state = {"record": RequestRecord()}
+    return Request({"type": "http", "headers": raw, "client": (address, 1234), "state": state})
 
 
 def access(clock: Clock | None = None, **changes: Any) -> Access:
@@ -59,13 +62,6 @@ def test_a_request_without_a_valid_key_is_a_401(keys: Path, headers: dict[str, s
     with pytest.raises(RequestError, match="API key") as caught:
         access(api_keys_file=keys).check(request_with(**headers))
     assert (caught.value.status, caught.value.headers) == (401, {"WWW-Authenticate": "Bearer"})
-
-
-def test_a_bucket_allows_a_burst_and_then_its_rate() -> None:
-    bucket = TokenBucket(2.0, 3, now=0.0)
-    assert [bucket.take(0.0) for _ in range(4)] == [0, 0, 0, 0.5]
-    assert [bucket.take(0.5), bucket.take(0.5)] == [0, 0.5]
-    assert [bucket.take(1000.0) for _ in range(4)] == [0, 0, 0, 0.5]  # an idle bucket saves at most a burst
 
 
 def test_each_key_has_its_own_rate(keys: Path) -> None:
@@ -111,4 +107,25 @@ def test_health_and_metrics_never_need_a_key(tiny_bundle: Bundle, keys: Path) ->
         problem(response, 429)
         assert int(response.headers["retry-after"]) == 1
         assert 1 <= int(response.headers["retry-after-ms"]) <= 500
-        assert 'singleshot_rejected_total{reason="key"} 2.0' in client.get("/metrics").text
+        assert 'singleshot_rejected_total{model="",reason="key",version=""} 2.0' in client.get("/metrics").text
+
+
+def test_a_file_of_keys_that_changes_is_read_again_and_a_bad_one_is_not_used(
+    keys: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "singleshot")
+    checks = access(api_keys_file=keys)
+    asyncio.run(checks.poll())
+    assert caplog.records == []
+    for content, event in (("carol c-secret\n", "keys_read"), ("broken\n", "keys_refused")):
+        keys.write_text(content)
+        asyncio.run(checks.poll())
+        asyncio.run(checks.poll())
+        (record,) = caplog.records
+        assert vars(record)["event"] == event
+        assert "secret" not in record.getMessage()
+        caplog.clear()
+        checks.check(request_with(X_API_Key="c-secret"))
+    keys.unlink()
+    asyncio.run(checks.poll())
+    checks.check(request_with(X_API_Key="c-secret"))

@@ -21,6 +21,7 @@ def test_a_raw_body_gives_boxes_in_image_pixels(client: AsgiClient) -> None:
     assert response.status_code == 200
     assert response.json() == {
         "model": "tiny",
+        "version": "1",
         "results": [
             {
                 "filename": None,
@@ -94,7 +95,7 @@ def test_candidates_are_not_counted_as_detections(tiny_bundle: Bundle) -> None:
         client.post("/detect?nms=none&score_threshold=0.05", content=GOLDEN)
         assert "singleshot_detections_total{" not in client.get("/metrics").text
         client.post("/detect", content=GOLDEN)
-        assert 'singleshot_detections_total{label="red",model="tiny"} 1.0' in client.get("/metrics").text
+        assert 'singleshot_detections_total{label="red",model="tiny",version="1"} 1.0' in client.get("/metrics").text
 
 
 def test_a_deadline_that_cannot_be_met_is_a_503_or_504(client: AsgiClient) -> None:

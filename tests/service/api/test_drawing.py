@@ -19,7 +19,10 @@ def test_the_stages_account_for_drawing(tiny_bundle: Bundle) -> None:
         response = client.post("/detect?format=image", content=GOLDEN)
         assert "draw;dur=" in response.headers["server-timing"]
         assert "draw" not in client.post("/detect", content=GOLDEN).headers["server-timing"]
-        assert 'singleshot_stage_duration_seconds_count{stage="draw"} 1.0' in client.get("/metrics").text
+        assert (
+            'singleshot_stage_duration_seconds_count{model="tiny",stage="draw",version="1"} 1.0'
+            in client.get("/metrics").text
+        )
 
 
 def test_drawing_teaches_no_cost_of_decoding(tiny_bundle: Bundle) -> None:
@@ -48,7 +51,7 @@ def test_a_picture_that_would_be_late_is_a_problem_and_other_requests_are_answer
             assert "picture" in problem(await late, status)
             reason = {503: "drawings", 504: "expired"}[status]
             metrics = (await client.get("/metrics")).text
-            assert f'singleshot_rejected_total{{reason="{reason}"}} 1.0' in metrics
+            assert f'singleshot_rejected_total{{model="tiny",reason="{reason}",version="1"}} 1.0' in metrics
             gate.set()
             assert all(await asyncio.gather(*held))
 

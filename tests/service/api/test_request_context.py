@@ -11,6 +11,7 @@ from starlette.types import Message
 from service.api.patience import FIRST_SECONDS, Patience
 from service.api.problems import retry_after
 from service.api.request_context import RequestContext
+from service.api.request_log import RequestLog
 from service.scheduling.loop_lag import LoopLag
 from service.telemetry.metrics import Metrics
 from tests.asgi_client import AsgiClient
@@ -53,7 +54,13 @@ def holds_of(
         monkeypatch.setattr(asyncio, "sleep", sleep)
         for answer in answers:
             context = RequestContext(
-                answer, metrics=Metrics(CollectorRegistry()), lag=lag, tracing=None, is_draining=lambda: is_draining
+                answer,
+                metrics=Metrics(CollectorRegistry()),
+                lag=lag,
+                log=RequestLog(),
+                slow_seconds=1.0,
+                tracing=None,
+                is_draining=lambda: is_draining,
             )
             state = {"patience": patience}
             scope = {"type": "http", "method": "POST", "path": "/detect", "headers": [], "state": state}

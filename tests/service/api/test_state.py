@@ -95,7 +95,10 @@ def test_a_busy_server_refuses_by_the_objective_although_the_deadline_is_far(tin
             await asyncio.sleep(0)
             engine.may_run.set()
             assert [(await running).status_code, (await accepted).status_code] == [200, 200]
-            assert 'singleshot_rejected_total{reason="late"} 1.0' in (await client.get("/metrics")).text
+            assert (
+                'singleshot_rejected_total{model="tiny",reason="late",version="1"} 1.0'
+                in (await client.get("/metrics")).text
+            )
 
     asyncio.run(run())
 
@@ -114,4 +117,4 @@ def test_readiness_ends_before_the_server_stops(tiny_bundle: Bundle) -> None:
 def test_two_bundles_of_one_name_are_refused(tiny_bundle: Bundle, tmp_path: Path) -> None:
     again = write_tiny_bundle(tmp_path / "again")
     with pytest.raises(BundleError, match="a model named tiny is served already"):
-        create_app(settings(tiny_bundle.path, again.path))
+        create_app(settings(tiny_bundle.path, again.path, strict_bundles=True))

@@ -150,7 +150,10 @@ def test_bodies_of_all_requests_share_a_budget(tiny_bundle: Bundle) -> None:
             lone = await client.post("/detect", content=large + large)  # nothing else is there
             assert lone.status_code == 200
             assert server.bodies.num_bytes == 0
-            assert 'singleshot_rejected_total{reason="memory"} 1.0' in (await client.get("/metrics")).text
+            assert (
+                'singleshot_rejected_total{model="tiny",reason="memory",version="1"} 1.0'
+                in (await client.get("/metrics")).text
+            )
 
     asyncio.run(run())
 

@@ -39,7 +39,7 @@ def job_of(image: bytes | NDArray[np.uint8], pipeline: Pipeline, pool: DecodePoo
         pipeline=pipeline,
         decoders=pool,
         budget=PixelBudget(10**9),
-        metrics=Metrics(CollectorRegistry()),
+        metrics=Metrics(CollectorRegistry()).no_model,
     )
 
 

@@ -1,6 +1,7 @@
 """Models that are loaded, unloaded and replaced while the server runs."""
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -10,12 +11,14 @@ import httpx
 import numpy as np
 import pytest
 from fastapi import FastAPI
+from prometheus_client import generate_latest
 
 from service.api.app import create_app
 from service.bundle import GOLDEN as GOLDEN_FILE
 from service.bundle import MODEL, Bundle, BundleError, read_bundle, write_bundle
 from service.engines.protocol import DeviceLostError
 from service.repository.repository import Repository
+from service.telemetry import model_metrics
 from tests.asgi_client import AsgiClient
 from tests.service.faulty_engine import FaultyEngines
 from tests.service.served_app import GOLDEN, labels, problem, settings
@@ -220,7 +223,124 @@ def test_a_canary_of_another_model_or_of_a_served_version_is_refused(
 ) -> None:
     canary = write_tiny_bundle(tmp_path / "canary", name=name, version=version)
     with pytest.raises(BundleError, match=words):
-        create_app(settings(bundle.path, canaries=(str(canary.path),)))
+        create_app(settings(bundle.path, canaries=(str(canary.path),), strict_bundles=True))
+    app = create_app(settings(bundle.path, canaries=(str(canary.path),)))
+    (slot,) = repository_of(app).faulty
+    assert words in slot.reason
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_a_reload_that_would_serve_a_version_twice_is_refused(bundle: Bundle, tmp_path: Path, version: str) -> None:
+    canary = write_tiny_bundle(tmp_path / "canary", version="2")
+    app = create_app(settings(bundle.path, canaries=(str(canary.path),)))
+    with AsgiClient(app) as client:
+        write_tiny_bundle(canary.path if version == "1" else bundle.path, version=version)
+        client.run(repository_of(app).poll())
+        assert served(client) == [("tiny", "1"), ("tiny", "2")]
+        (fault,) = client.get("/readyz").json()["faults"]
+        assert f"version {version} of tiny is served already" in fault["reason"]
+
+
+def faults_in(metrics: str) -> list[str]:
+    """The labels of the metric of faulty bundles that are 1."""
+    return re.findall(r"singleshot_bundle_fault\{(.*)\} 1\.0", metrics)
+
+
+def test_a_bad_bundle_at_the_start_does_not_keep_the_others_from_being_served(
+    bundle: Bundle, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    good = write_tiny_bundle(tmp_path / "good", name="good")
+    break_hash(bundle)
+    for order in ((good.path, bundle.path), (bundle.path, good.path)):
+        app = create_app(settings(*order))
+        with AsgiClient(app) as client:
+            assert served(client) == [("good", "1")]
+            for path in ("/readyz", "/models"):
+                (fault,) = client.get(path).json()["faults"]
+                assert (fault["bundle"], fault["model"], fault["fault"]) == (str(bundle.path), "bundle", "refused")
+                assert "SHA-256" in fault["reason"]
+            assert f'bundle="{bundle.path}",fault="refused",model="bundle"' in faults_in(client.get("/metrics").text)
+            assert len(labels(client.post("/detect?model=good", content=GOLDEN))) == 2
+            unnamed = client.post("/detect", content=GOLDEN)
+            if order[0] == good.path:
+                assert len(labels(unnamed)) == 2
+            else:  # no other model answers instead of the default one
+                assert "SHA-256" in problem(unnamed, 503)
+                assert int(unnamed.headers["retry-after"]) > 0
+    assert {vars(record)["event"] for record in caplog.records if record.levelname == "ERROR"} == {"bundle_refused"}
+    with pytest.raises(BundleError, match="SHA-256"):
+        create_app(settings(good.path, bundle.path, strict_bundles=True))
+
+
+def test_a_server_without_any_good_bundle_does_not_start(bundle: Bundle, tmp_path: Path) -> None:
+    break_hash(bundle)
+    with pytest.raises(BundleError, match="SHA-256"):
+        create_app(settings(bundle.path, tmp_path / "nowhere"))
+
+
+def test_a_bundle_that_was_bad_at_the_start_is_served_when_it_is_repaired(bundle: Bundle, tmp_path: Path) -> None:
+    later = tmp_path / "later"
+    app = create_app(settings(bundle.path, later))
+    with AsgiClient(app) as client:
+        (fault,) = client.get("/readyz").json()["faults"]
+        assert (fault["model"], fault["fault"]) == ("later", "missing")
+        write_tiny_bundle(later, name="second")
+        client.run(repository_of(app).poll())
+        assert served(client) == [("tiny", "1"), ("second", "1")]
+        assert client.get("/readyz").json()["faults"] == []
+        assert faults_in(client.get("/metrics").text) == []
+
+
+def test_a_directory_that_is_missing_is_reported_until_it_is_back(bundle: Bundle, tmp_path: Path) -> None:
+    app = create_app(settings(bundle.path))
+    with AsgiClient(app) as client:
+        bundle.path.rename(tmp_path / "elsewhere")
+        client.run(repository_of(app).poll())  # another bundle may be moving in
+        assert client.get("/readyz").json()["faults"] == []
+        client.run(repository_of(app).poll())
+        (fault,) = client.get("/readyz").json()["faults"]
+        assert fault["fault"] == "missing"
+        assert len(labels(client.post("/detect", content=GOLDEN))) == 2
+        (tmp_path / "elsewhere").rename(bundle.path)
+        client.run(repository_of(app).poll())
+        assert client.get("/readyz").json()["faults"] == []
+
+
+def test_an_unloaded_model_is_no_fault(bundle: Bundle) -> None:
+    app = create_app(settings(bundle.path))
+    with AsgiClient(app) as client:
+        client.run(repository_of(app).unload("tiny"))
+        break_hash(bundle)
+        for _ in range(3):
+            client.run(repository_of(app).poll())
+        assert faults_in(client.get("/metrics").text) == []
+
+
+def test_each_version_has_its_metrics_and_those_of_an_unloaded_one_end(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_metrics, "FORGET_SECONDS", 0.0)
+    canary = write_tiny_bundle(tmp_path / "canary", version="2")
+    app = create_app(settings(bundle.path, canaries=(str(canary.path),), canary_share=0.5))
+    with AsgiClient(app) as client:
+        answers = [client.post("/detect", content=GOLDEN) for _ in range(4)]
+        assert [answer.json()["version"] for answer in answers] == ["1", "2"] * 2
+        assert [answer.headers["x-model-version"] for answer in answers] == ["1", "2"] * 2
+        metrics = client.get("/metrics").text
+        for version in ("1", "2"):
+            labelled = f'model="tiny",outcome="in_time",version="{version}"'
+            assert f"singleshot_detect_requests_total{{{labelled}}} 2.0" in metrics
+            assert f'singleshot_model_share{{model="tiny",version="{version}"}} 0.5' in metrics
+        write_tiny_bundle(bundle.path, version="3")
+        client.run(repository_of(app).poll())
+
+        async def forgotten() -> str:
+            async with asyncio.timeout(60):
+                while 'version="1"' in (text := generate_latest(app.state.server.metrics.registry).decode()):  # noqa: ASYNC110 the metrics give no event
+                    await asyncio.sleep(0.01)
+            return text
+
+        assert 'version="2"' in client.run(forgotten())
 
 
 def test_an_engine_that_keeps_failing_ends_readiness_until_it_works_again(

@@ -59,7 +59,7 @@ def test_spare_threads_are_started_unless_the_streams_take_all_cores(
     with AsgiClient(create_app(settings(tiny_bundle.path), lambda *_, **__: engine)) as client:
         started = [thread for thread in threading.enumerate() if thread.name.startswith("engine-")]
         assert len(started) == num_streams + num_spare_threads
-        assert f"singleshot_engine_streams {num_streams}.0" in client.get("/metrics").text
+        assert f'singleshot_engine_streams{{model="tiny",version="1"}} {num_streams}.0' in client.get("/metrics").text
 
 
 def test_the_engine_gets_only_batches_of_the_sizes_that_it_computes(

@@ -47,7 +47,7 @@ class NumberJob:
     def decode(self) -> NDArray[np.uint8]:
         return self._pixels
 
-    def finish(self, candidates: ImageCandidates, infer_start: float, infer_seconds: float) -> float:  # noqa: ARG002
+    def finish(self, candidates: ImageCandidates, *_: float) -> float:
         return float(candidates.scores[0])
 
 

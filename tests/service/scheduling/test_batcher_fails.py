@@ -52,8 +52,8 @@ def test_images_that_do_not_fit_into_one_batch_fail_alone(caplog: pytest.LogCapt
 
 def test_a_result_that_cannot_be_finished_fails_alone() -> None:
     class UnfinishedJob(NumberJob):
-        def finish(self, candidates: ImageCandidates, infer_start: float, infer_seconds: float) -> float:
-            return super().finish(candidates, infer_start, infer_seconds) / 0
+        def finish(self, candidates: ImageCandidates, *run: float) -> float:
+            return super().finish(candidates, *run) / 0
 
     async def test(batcher: Batcher, engine: GatedEngine) -> None:
         first = submit(batcher, 1)

@@ -3,28 +3,18 @@
 import io
 import json
 import logging
-from collections.abc import Iterator
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from service.api.app import create_app
 from service.bundle import Bundle
-from service.telemetry.logs import Level, request_id, write_logs
+from service.telemetry.logs import JsonFormatter, Level, TerminalFormatter, request_id, write_logs
 from tests.asgi_client import AsgiClient
 from tests.service.faulty_engine import FaultyEngines
 from tests.service.served_app import GOLDEN, settings
-
-
-@pytest.fixture(autouse=True)
-def _restored() -> Iterator[None]:
-    """Leave logging as it was."""
-    root, own = logging.getLogger(), logging.getLogger("singleshot")
-    before = list(root.handlers), root.level, own.level
-    yield
-    root.handlers[:], root.level, own.level = before
-    for logger in (root, own):
-        logger.setLevel(logger.level)  # clear the cache of enabled levels
 
 
 def written(level: Level) -> tuple[io.StringIO, Any]:
@@ -72,6 +62,51 @@ def test_a_failed_batch_is_logged_with_the_ids_of_its_requests(tiny_bundle: Bund
         engines.opened[0].error = RuntimeError("broken")
         response = client.post("/detect", content=GOLDEN, headers={"X-Request-Id": "unlucky"})
     assert response.status_code == 500
-    (line,) = lines()
-    assert line["request_ids"] == ["unlucky"]
-    assert "RuntimeError: broken" in line["exception"]
+    failure, request = lines()
+    assert failure["request_ids"] == ["unlucky"]
+    assert "RuntimeError: broken" in failure["exception"]
+    assert (request["request_id"], request["outcome"], request["detail"]) == (
+        "unlucky",
+        "failed",
+        "the engine failed: RuntimeError",
+    )
+
+
+def test_the_line_of_a_request_says_who_asked_for_what_and_why_it_was_slow(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text("alice a-secret\n")
+    _, lines = written("info")
+    with AsgiClient(create_app(settings(tiny_bundle.path, api_keys_file=keys))) as client:
+        client.post("/detect", content=GOLDEN, headers={"Authorization": "Bearer a-secret"})
+        client.post("/detect", content=GOLDEN, headers={"Authorization": "Bearer guessed"})
+    good, bad = lines()
+    assert (good["event"], good["outcome"], good["key"]) == ("request", "in_time", "alice")
+    assert (good["model"], good["version"], good["images"], good["bytes"]) == ("tiny", "1", 1, len(GOLDEN))
+    assert good["batch_size"] == 1
+    assert good["stages"].keys() == {"decode", "queue", "infer", "postprocess"}
+    assert (bad["outcome"], bad["reason"], bad["status"]) == ("client_error", "key", 401)
+    assert "key" not in bad
+    assert not any("a-secret" in str(line) or "guessed" in str(line) for line in (good, bad))
+
+
+@pytest.mark.parametrize("formatter", [JsonFormatter(), TerminalFormatter()])
+def test_no_text_of_a_client_begins_a_line_or_moves_the_cursor(formatter: logging.Formatter) -> None:
+    text = "/a\n{} \x1b[2J \x9b2J \u2028 \udcff"
+    record = logging.makeLogRecord({"msg": text, "levelname": "INFO", "path": text})
+    line = formatter.format(record)
+    assert line.isascii()
+    assert line.isprintable()
+
+
+def test_a_terminal_shows_short_lines_without_the_fields_that_hold_several_values() -> None:
+    record = logging.makeLogRecord({"msg": "request", "levelname": "INFO", "status": 200, "stages": {"infer": 1.0}})
+    assert re.fullmatch(r"\d\d:\d\d:\d\d info request status=200", TerminalFormatter().format(record))
+
+
+def test_healthy_answers_to_monitoring_are_not_logged_and_others_are(tiny_bundle: Bundle) -> None:
+    _, lines = written("info")
+    with AsgiClient(create_app(settings(tiny_bundle.path))) as client:
+        client.get("/readyz")
+        client.get("/metrics")
+        client.get("/nowhere")
+    assert [(line["path"], line["status"], line["outcome"]) for line in lines()] == [("/nowhere", 404, "status 404")]

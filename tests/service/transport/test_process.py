@@ -1,9 +1,11 @@
 """The process: signals while it starts and serves, and standard streams that nobody reads."""
 
+import contextlib
 import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +13,19 @@ from pathlib import Path
 import pytest
 
 from service.bundle import Bundle
-from tests.service.server_process import ROOT, SECONDS, get_status, serving
+from tests.service.server_process import (
+    ROOT,
+    SECONDS,
+    get_status,
+    port_of,
+    read_log,
+    serving,
+    starting,
+    wait_for_event,
+    warnings_of,
+)
 
-CHATTY = {"SINGLESHOT_LOG_LEVEL": "info", "SINGLESHOT_DRAIN_GRACE_SECONDS": "0"}
+CHATTY = {"SINGLESHOT_LOG_REQUESTS_PER_SECOND": "1000", "SINGLESHOT_DRAIN_GRACE_SECONDS": "0"}
 
 
 def write_long_lines(port: int, count: int = 60) -> None:
@@ -88,7 +100,7 @@ def test_sigterm_while_starting_ends_quietly_with_status_143(tiny_bundle: Bundle
 def interrupted(bundle: Bundle, number: int, module: str, name: str) -> tuple[int, str, str]:
     options = ["--bundle", str(bundle.path), "--port", "0", "--engine", "onnx"]
     command = [sys.executable, "-c", INTERRUPT, str(int(number)), module, name, *options]
-    environment = {**os.environ, "SINGLESHOT_MAX_BATCH": "1"}
+    environment = {**os.environ, "SINGLESHOT_MAX_BATCH": "1", "SINGLESHOT_LOG_LEVEL": "warning"}
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=SECONDS
     )
@@ -99,24 +111,23 @@ def test_a_closed_terminal_ends_the_server_without_the_grace_period(tiny_bundle:
     with serving(tiny_bundle, SINGLESHOT_DRAIN_GRACE_SECONDS="1000") as (process, _, _port):
         process.send_signal(signal.SIGHUP)
         assert process.wait(SECONDS) == 0
-        assert process.stderr is not None
-        assert process.stderr.read() == ""
+        assert warnings_of(process) == []
 
 
 def test_sighup_reads_the_api_keys_again_and_a_bad_file_keeps_the_old_ones(tiny_bundle: Bundle, tmp_path: Path) -> None:
     keys = tmp_path / "keys"
     keys.write_text("me old-key\n")
     with serving(tiny_bundle, SINGLESHOT_API_KEYS_FILE=str(keys)) as (process, _, port):
-        assert process.stderr is not None
         assert status_with(port, "old-key") == 415
         keys.write_text("me new-key\n")
         process.send_signal(signal.SIGHUP)
-        assert "the keys were read again; there are 1" in process.stderr.readline()
+        assert "the keys were read again; there are 1" in wait_for_event(process, "keys_read")["message"]
         assert (status_with(port, "old-key"), status_with(port, "new-key")) == (401, 415)
         keys.write_text("broken\n")
         process.send_signal(signal.SIGHUP)
-        assert "each line should be `name key`, and at least one line is needed; the old keys stay" in (
-            process.stderr.readline()
+        assert (
+            "each line should be `name key`, and at least one line is needed; the old keys stay"
+            in (wait_for_event(process, "keys_refused")["message"])
         )
         assert status_with(port, "new-key") == 415
         process.send_signal(signal.SIGINT)
@@ -146,15 +157,70 @@ def test_nohup_is_obeyed(tiny_bundle: Bundle) -> None:
 
 def test_the_settings_and_the_ignored_variables_are_logged_once_at_info(tiny_bundle: Bundle) -> None:
     link = {"SINGLESHOT_SERVICE_HOST": "10.0.0.1", "SINGLESHOT_PORT": "tcp://10.0.0.1:80"}
-    with serving(tiny_bundle, SINGLESHOT_OTLP_ENDPOINT="http://me:secret@localhost:1", **CHATTY, **link) as served:
-        process, _, _port = served
+    secret = {"SINGLESHOT_OTLP_ENDPOINT": "http://me:secret@localhost:1"}
+    with starting(tiny_bundle, **secret, **CHATTY, **link) as process:
+        lines = read_log(process, "ready")
         process.send_signal(signal.SIGINT)
+        lines += read_log(process, "stop")
         assert process.wait(SECONDS) == 0
-        assert process.stderr is not None
-        log = process.stderr.read()
-        assert "secret" not in log
-        settings, ignored = (json.loads(line) for line in log.splitlines()[:2])
-        assert settings["settings"]["max_batch"] == 2
-        assert settings["settings"]["otlp_endpoint"] == "http://***@localhost:1"
-        assert log.count('"settings": {') == 1
-        assert ignored["message"].endswith("for Services: SINGLESHOT_PORT, SINGLESHOT_SERVICE_HOST")
+    assert "secret" not in json.dumps(lines)
+    settings, ignored = lines[:2]
+    assert settings["settings"]["max_batch"] == 2
+    assert settings["settings"]["otlp_endpoint"] == "http://***@localhost:1"
+    assert [line["event"] for line in lines if "event" in line] == ["settings", "ready", "drain", "stop"]
+    assert ignored["message"].endswith("for Services: SINGLESHOT_PORT, SINGLESHOT_SERVICE_HOST")
+
+
+BLOCK_THE_LOOP = """
+import sys, time
+import service.__main__
+from service.api.app import create_app
+
+def create_blocking(settings):
+    app = create_app(settings)
+    @app.get("/block")
+    async def block():
+        time.sleep(1000)
+    return app
+
+service.__main__.create_app = create_blocking
+sys.exit(service.__main__.main(sys.argv[1:]))
+"""
+
+
+def test_a_process_whose_event_loop_turns_no_more_ends_with_status_1_and_shows_its_stacks(tiny_bundle: Bundle) -> None:
+    command = [sys.executable, "-c", BLOCK_THE_LOOP, "--bundle", str(tiny_bundle.path), "--port", "0"]
+    environment = {**os.environ, "SINGLESHOT_ENGINE": "onnx", "SINGLESHOT_STUCK_SECONDS": "3"}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            port = port_of(wait_for_event(process, "ready"))
+            with contextlib.closing(connection_to(port)) as connection:
+                connection.request("GET", "/block")
+                assert process.wait(SECONDS) == 1
+            assert process.stderr is not None
+            assert "in block" in process.stderr.read()
+        finally:
+            process.kill()
+
+
+def test_connections_above_the_limit_are_answered_503_and_counted(tiny_bundle: Bundle) -> None:
+    with serving(tiny_bundle, SINGLESHOT_MAX_CONNECTIONS="2") as (_, _, port):
+        held = [socket.create_connection(("127.0.0.1", port), SECONDS) for _ in range(2)]
+        with socket.create_connection(("127.0.0.1", port), SECONDS) as third:
+            answer = third.makefile("rb").read()
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"retry-after: 1\r\n" in answer
+        assert b"2 connections are open" in answer
+        held.pop().close()
+        metrics = ""
+        while "singleshot_connections_refused_total" not in metrics:  # until the server has seen that one is closed
+            with contextlib.suppress(ConnectionError), contextlib.closing(connection_to(port)) as connection:
+                connection.request("GET", "/metrics")
+                metrics = connection.getresponse().read().decode()
+        assert "singleshot_connections_limit 2.0" in metrics
+        assert float(metrics.split("\nsingleshot_connections_refused_total ")[1].split()[0]) >= 1
+        held.pop().close()
+
+
+def connection_to(port: int) -> http.client.HTTPConnection:
+    return http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)

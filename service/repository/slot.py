@@ -1,0 +1,74 @@
+"""A place of the repository: a directory with a bundle, and the model that was loaded from it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from service.bundle import BundleError
+from service.repository.served_model import ServedModel
+from service.settings import DEFAULT_BUNDLES
+
+Signature = frozenset[tuple[str, int, int, int]]  # (file, time of change, size, inode)
+Fault = Literal["refused", "missing"]
+FAULTS: tuple[Fault, ...] = ("refused", "missing")
+MISSING_LOOKS = 2  # looks in a row without the directory after which it is missing: a new one may be moving in
+
+
+@dataclass
+class Slot:
+    """A directory with a bundle, and the model that was last loaded from it; None while none is served.
+
+    `name` is that of the model; empty while no bundle of the directory could be read. A canary is another version of
+    the model of another slot; `canary_share` is its part of the requests. `fault` says that the directory's newest
+    content is refused or that the directory is missing, and `reason` why.
+    """
+
+    path: Path
+    is_canary: bool
+    canary_share: float
+    signature: Signature
+    name: str = ""
+    model: ServedModel | None = None
+    is_unloaded: bool = False  # on request
+    fault: Fault | None = None
+    reason: str = ""
+    credit: float = 0.0  # of a canary: at 1 it gets a request
+    num_missing: int = 0  # looks in a row that have not found the directory
+
+    @property
+    def label(self) -> str:
+        """The name of the model, or of the directory while the model's is not known."""
+        return self.name or self.path.name
+
+
+def signature_of(path: Path) -> Signature:
+    """A value that changes with each file of the directory; empty if the directory does not exist."""
+
+    def stats() -> Iterator[tuple[str, int, int, int]]:
+        for file in path.iterdir():
+            found = file.stat()
+            yield file.name, found.st_mtime_ns, found.st_size, found.st_ino
+
+    try:
+        return frozenset(stats())
+    except OSError:  # the directory is being replaced
+        return frozenset()
+
+
+def find_bundles(names: Sequence[str]) -> list[Path]:
+    """The directories of the bundles; the name `default` means the packaged ones. Raises BundleError."""
+    paths: list[Path] = []
+    for name in names:
+        if name == "default":
+            packaged = sorted(path.parent for path in DEFAULT_BUNDLES.glob("*/manifest.json"))
+            if not packaged:
+                raise BundleError(
+                    f"{DEFAULT_BUNDLES}: no bundle is packaged with this server; name one with --bundle DIR"
+                )
+            paths += packaged
+        else:
+            paths.append(Path(name))
+    if not paths:
+        raise BundleError("no bundle to serve; name one with --bundle DIR")
+    return paths

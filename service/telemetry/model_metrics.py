@@ -1,0 +1,89 @@
+"""The metrics of one version of a model."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from prometheus_client import Counter, Histogram
+
+if TYPE_CHECKING:
+    from service.telemetry.metrics import Metrics
+
+FORGET_SECONDS = 60.0  # after the last answer of an unloaded version: until then its last counts can be scraped
+Key = TypeVar("Key")
+Child = TypeVar("Child")
+
+
+class Children(dict[Key, Child]):
+    """The series of a metric by a part of their labels; `make` gives one that is missing.
+
+    prometheus_client's own `labels` takes longer than to add a number.
+    """
+
+    def __init__(self, make: Callable[[Key], Child]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, key: Key) -> Child:
+        child = self[key] = self._make(key)
+        return child
+
+
+class ModelMetrics:
+    """The series of one version of a model. They begin when something happens, and end a minute after the last use.
+
+    Both names are empty for what concerns no model.
+    """
+
+    def __init__(self, metrics: "Metrics", name: str, version: str) -> None:
+        self.name = name
+        self.version = version
+        self._metrics = metrics
+        self._num_uses = 0
+        labels = name, version
+        self.stages: Mapping[str, Histogram] = Children(lambda stage: metrics.stage_duration.labels(stage, *labels))
+        self.rejected: Mapping[str, Counter] = Children(lambda reason: metrics.rejected.labels(reason, *labels))
+        self.outcomes: Mapping[str, Counter] = Children(
+            lambda outcome: metrics.detect_requests.labels(*labels, outcome)
+        )
+        self._durations: Mapping[tuple[str, int], Histogram] = Children(
+            lambda key: metrics.request_duration.labels(*key, *labels)
+        )
+        self._batches: Mapping[None, tuple[Histogram, Counter]] = Children(
+            lambda _: (metrics.batch_size.labels(*labels), metrics.worker_busy_seconds.labels(*labels))
+        )
+
+    def observe_request(
+        self, route: str, code: int, seconds: float, outcome: str = "", exemplar: dict[str, str] | None = None
+    ) -> None:
+        """Count an answered request, with its outcome if it is a detect request."""
+        self._durations[route, code].observe(seconds, exemplar)
+        if outcome:
+            self.outcomes[outcome].inc()
+
+    def observe_batch(self, size: int, seconds: float) -> None:
+        """Count a batch that has run."""
+        sizes, busy_seconds = self._batches[None]
+        sizes.observe(size)
+        busy_seconds.inc(seconds)
+
+    def observe_detections(
+        self, classes: Sequence[str], labels: NDArray[np.int32], scores: NDArray[np.float32]
+    ) -> None:
+        """Count the detections of one image: labels (D,) and scores (D,)."""
+        self._metrics.detections.observe((self.name, self.version), classes, labels, scores)
+
+    def begin_use(self) -> None:
+        """A load of this version is served from now on."""
+        self._num_uses += 1
+
+    def end_use(self) -> None:
+        """A load of this version is freed; called on the event loop."""
+        self._num_uses -= 1
+        asyncio.get_running_loop().call_later(FORGET_SECONDS, self._forget_if_unused)
+
+    def _forget_if_unused(self) -> None:
+        if not self._num_uses:
+            self._metrics.forget(self)
