@@ -1,9 +1,10 @@
 """The server on the CPU with 1, 2, 4, 8 and 16 cores: its capacity in a closed loop, and latencies below it."""
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 
+from comparison.binding import bound_to
 from comparison.gpu.server_load import cpu_engine, servers
 from comparison.gpu.step import Findings, Options, SkippedError, check
 from comparison.loads import DEADLINE, OBJECTIVE_SECONDS, closed_loop, open_loop
@@ -33,17 +34,6 @@ def run(options: Options, findings: Findings) -> None:
             with bound_to(cores[count:] or cores):
                 row = measure(target, images, count, seconds=2.0 if options.is_cpu else 4.0)
         findings.row(f"Within {1000 * OBJECTIVE_SECONDS:.0f} ms; the client has the other cores, or shares all", row)
-
-
-@contextmanager
-def bound_to(cores: Sequence[int]) -> Iterator[None]:
-    """This thread, and the processes that it starts, run on these cores only."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cores)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 def measure(target: Target, images: Sequence[bytes], num_cores: int, seconds: float) -> dict[str, object]:
