@@ -139,7 +139,7 @@ class Settings(BaseSettings):
         description="the lowest level that is logged; info has the events of the server and a line for each request",
     )
     log_requests_per_second: float = Field(
-        10.0,
+        5.0,
         gt=0,
         description="lines a second for requests of each outcome; the log says how many others there were",
     )

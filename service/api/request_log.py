@@ -8,17 +8,18 @@ from collections.abc import Callable, Mapping
 from service.token_bucket import TokenBucket
 
 logger = logging.getLogger("singleshot")
+BURST_SECONDS = 10.0  # a quiet server logs a burst as long as this in full
 MAX_TEXT = 200  # characters of a path or of another text that a client can make long
 
 
 class RequestLog:
-    """Writes a line for each request at info, but no more than `lines_per_second` of each outcome.
+    """Writes a line for each request at info, but in the long run no more than `lines_per_second` of each outcome.
 
     So a burst of refusals does not fill the disk, and hides neither a failed request nor a slow one. `count_others`
     writes how many requests had no line.
     """
 
-    def __init__(self, lines_per_second: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, lines_per_second: float = 5.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate = lines_per_second
         self._clock = clock
         self._buckets: dict[str, TokenBucket] = {}
@@ -31,7 +32,8 @@ class RequestLog:
         now = self._clock()
         bucket = self._buckets.get(outcome)
         if bucket is None:
-            bucket = self._buckets[outcome] = TokenBucket(self._rate, max(1, round(self._rate)), now)
+            burst = max(1, round(BURST_SECONDS * self._rate))
+            bucket = self._buckets[outcome] = TokenBucket(self._rate, burst, now)
         if bucket.take(now):
             self._num_others[outcome] += 1
             return
