@@ -58,13 +58,17 @@ def test_a_request_and_its_stages_are_spans_of_the_clients_trace(tiny_bundle: Bu
         with AsgiClient(create_app(settings(tiny_bundle.path, otlp_endpoint=address))) as client:
             headers = {"traceparent": f"00-{trace_id}-{parent_id}-01", "X-Request-Id": "mine"}
             assert client.post("/detect", content=GOLDEN, headers=headers).status_code == 200
+            openmetrics = client.get("/metrics", headers={"Accept": "application/openmetrics-text;version=1.0.0"}).text
         by_name = {span.name: span for span in spans}
     request = by_name["POST /detect"]
     assert request.trace_id.hex() == trace_id
+    (bucket,) = [line for line in openmetrics.splitlines() if "_bucket" in line and "# {" in line and "/detect" in line]
+    assert f'# {{trace_id="{trace_id}"}}' in bucket
     assert request.parent_span_id.hex() == parent_id
     attributes = {item.key: item.value.string_value or item.value.int_value for item in request.attributes}
     assert attributes["http.response.status_code"] == 200
     assert attributes["singleshot.request_id"] == "mine"
+    assert (attributes["singleshot.model"], attributes["singleshot.version"]) == ("tiny", "1")
     stages = [by_name[name] for name in ("decode", "queue", "infer", "postprocess")]
     assert all(stage.parent_span_id == request.span_id for stage in stages)
     starts = [stage.start_time_unix_nano for stage in stages]
