@@ -64,7 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except EnvironmentVariableError as error:
         return fail(str(error), status=2)
     write_logs(settings.log_level)
-    logger.info("the settings", extra={"event": "settings", "settings": settings.masked()})
+    changed = ", ".join(sorted(settings.model_fields_set)) or "none"
+    fields = {"event": "settings", "settings": settings.masked()}
+    logger.info("settings that are given, the others are the defaults: %s", changed, extra=fields)
     if settings.api_keys_file:  # SIGHUP waits until the server can read the keys again
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     if links := service_links(os.environ):

@@ -34,12 +34,13 @@ class JsonFormatter(logging.Formatter):
 
 
 class TerminalFormatter(logging.Formatter):
-    """A short line for each record: local time, level, message, and the fields with one value. An exception follows."""
+    """A short line for each record: local time, level, message, and of a request the fields. An exception follows."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line of a record, and those of its exception."""
         time = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
-        fields = [f"{name}={value}" for name, value in fields_of(record).items() if not isinstance(value, dict)]
+        is_request = getattr(record, "event", "").startswith("request")
+        fields = [f"{name}={value}" for name, value in fields_of(record).items() if is_request and name != "event"]
         lines = [" ".join([time, record.levelname.lower(), record.getMessage(), *fields])]
         if record.exc_info:
             lines += self.formatException(record.exc_info).splitlines()

@@ -1,5 +1,6 @@
 """Every metric of the server. No label holds text that a client sent."""
 
+import os
 import platform
 from collections.abc import Mapping
 
@@ -105,7 +106,7 @@ class Metrics:
         """Report the settings, which hold no secret, as the labels of a metric."""
         names = tuple(settings)
         info = Gauge("singleshot_settings_info", "The settings; always 1", names, registry=self.registry)
-        info.labels(*("" if value is None else str(value) for value in settings.values())).set(1)
+        info.labels(*(text_of(value) for value in settings.values())).set(1)
 
     def of_model(self, name: str, version: str) -> ModelMetrics:
         """The metrics of a version of a model, which all its loads share."""
@@ -125,3 +126,15 @@ class Metrics:
             metric.remove_by_labels(labels)
         self.detections.forget(model.name, model.version)
         self._models.pop((model.name, model.version), None)
+
+
+def text_of(setting: object) -> str:
+    """A setting as the environment gives it."""
+    match setting:
+        case None:
+            return ""
+        case bool():
+            return str(setting).lower()
+        case list():
+            return os.pathsep.join(map(str, setting))
+    return str(setting)

@@ -51,7 +51,8 @@ def test_the_metrics_show_the_build_the_settings_and_the_limits(client: AsgiClie
     text = client.get("/metrics").text
     assert f'singleshot_build_info{{python="{sys.version.split()[0]}",version="{__version__}"}} 1.0' in text
     (settings_info,) = [line for line in text.splitlines() if line.startswith("singleshot_settings_info{")]
-    assert 'max_batch="2"' in settings_info
+    for label in ('max_batch="2"', 'engine_build="true"', 'engine_streams=""'):
+        assert label in settings_info
     for line in (
         "singleshot_requests_in_flight 0.0",
         "singleshot_requests_limit 256.0",

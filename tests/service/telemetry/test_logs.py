@@ -98,9 +98,17 @@ def test_no_text_of_a_client_begins_a_line_or_moves_the_cursor(formatter: loggin
     assert line.isprintable()
 
 
-def test_a_terminal_shows_short_lines_without_the_fields_that_hold_several_values() -> None:
-    record = logging.makeLogRecord({"msg": "request", "levelname": "INFO", "status": 200, "stages": {"infer": 1.0}})
-    assert re.fullmatch(r"\d\d:\d\d:\d\d info request status=200", TerminalFormatter().format(record))
+@pytest.mark.parametrize(
+    ("fields", "line"),
+    [
+        ({"msg": "request", "event": "request", "status": 200}, "request status=200"),
+        ({"msg": "serving tiny", "event": "ready", "models": {"tiny": "1"}}, "serving tiny"),
+        ({"msg": "an engine's words"}, "an engine's words"),
+    ],
+)
+def test_a_terminal_shows_messages_and_of_a_request_the_fields(fields: dict[str, Any], line: str) -> None:
+    record = logging.makeLogRecord({"levelname": "INFO", **fields})
+    assert re.fullmatch(rf"\d\d:\d\d:\d\d info {re.escape(line)}", TerminalFormatter().format(record))
 
 
 def test_healthy_answers_to_monitoring_are_not_logged_and_others_are(tiny_bundle: Bundle) -> None:
