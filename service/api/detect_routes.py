@@ -15,7 +15,10 @@ def route_of(path: bytes) -> str | None:
 
 
 def outcome_of(status: int, *, is_slow: bool) -> str:
-    """How a detect request ended, as the metric of the objective and the log name it."""
+    """How a detect request ended, as the metric of the objective and the log name it.
+
+    The status is 0 if there was no answer, because the process ended before it.
+    """
     match status:
         case 200:
             return "slow" if is_slow else "in_time"
@@ -23,6 +26,6 @@ def outcome_of(status: int, *, is_slow: bool) -> str:
             return "refused"
         case 504:
             return "expired"
-        case 499:
+        case 499:  # CLIENT_DISCONNECTED
             return "gave_up"
-    return "failed" if status >= 500 else "client_error"
+    return "client_error" if 400 <= status < 500 else "failed"

@@ -8,7 +8,15 @@ from service.api.request_record import RequestRecord
 
 @pytest.mark.parametrize(
     ("status", "outcome"),
-    [(200, "in_time"), (503, "refused"), (504, "expired"), (500, "failed"), (499, "gave_up"), (429, "client_error")],
+    [
+        (200, "in_time"),
+        (503, "refused"),
+        (504, "expired"),
+        (500, "failed"),
+        (0, "failed"),
+        (499, "gave_up"),
+        (429, "client_error"),
+    ],
 )
 def test_the_status_gives_the_outcome(status: int, outcome: str) -> None:
     assert outcome_of(status, is_slow=False) == outcome
