@@ -2,7 +2,9 @@
 
 from .panel import CHOSEN, DETECT, REPLICA, UP, Panel, Row, quantile, rate
 
-BUDGET = 'window:singleshot_missed_objective:ratio{window="30d"}'
+MISSED = "window:singleshot_missed_objective:ratio"
+# The sum over 30 days begins some minutes after the start of Prometheus.
+BUDGET_LEFT = f'1 - ({MISSED}{{window="30d"}} or on () {MISSED}{{window="1h"}}) / 0.01'
 
 NOW: Row = (
     "Now",
@@ -10,7 +12,7 @@ NOW: Row = (
         Panel(
             "In time, last hour",
             "percentunit",
-            (("in time", '1 - window:singleshot_missed_objective:ratio{window="1h"}'),),
+            (("in time", f'1 - {MISSED}{{window="1h"}}'),),
             "Share of all requests that were answered in time; the objective is 99 %. Below it: row Traffic says how "
             "the others ended.",
             kind="stat",
@@ -21,7 +23,7 @@ NOW: Row = (
         Panel(
             "Error budget left of 30 days",
             "percentunit",
-            (("left", f"1 - {BUDGET} / 0.01"),),
+            (("left", BUDGET_LEFT),),
             "100 %: each request was in time. 0 %: 1 % of the requests were not. Below 25 %: change nothing that is "
             "risky; negative: the objective of these 30 days is missed.",
             kind="stat",
@@ -113,14 +115,14 @@ TRAFFIC: Row = (
         Panel(
             "Requests that miss the objective",
             "percentunit",
-            (("last {{window}}", 'window:singleshot_missed_objective:ratio{window!="30d"}'),),
+            (("last {{window}}", f'{MISSED}{{window!="30d"}}'),),
             "Of the whole service. 1 % is the budget. A page: above 14.4 % in 1 h and 5 min, or above 6 % in 6 h and "
             "30 min. A ticket: above 3 % in 1 d and 2 h, or above 1 % in 3 d and 6 h.",
         ),
         Panel(
             "Error budget left of 30 days",
             "percentunit",
-            (("left", f"1 - {BUDGET} / 0.01"),),
+            (("left", BUDGET_LEFT),),
             "Of the whole service. A steep fall is an incident, a slow one too little capacity: row Traffic at that "
             "time says how the requests ended.",
             lowest=None,
