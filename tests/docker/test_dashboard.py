@@ -35,6 +35,16 @@ def test_each_recorded_series_of_the_dashboard_has_its_rule() -> None:
     assert {name for query in QUERIES for name in re.findall(r"\w+:\w+:\w+", query)} <= recorded
 
 
+def test_the_server_has_each_metric_that_the_dashboard_and_the_rules_ask_for() -> None:
+    served = json.loads((DOCKER.parent / "tests" / "service" / "api" / "metrics.json").read_text())
+    rules = [(DOCKER / "prometheus" / file).read_text() for file in ("rules.yml", "alerts.yml")]
+    variables = [variable["query"]["query"] for variable in WRITTEN["templating"]["list"]]
+    asked = {
+        name for text in (*QUERIES, *variables, *rules) for name in re.findall(r"(?<!:)\bsingleshot_\w+\b(?!:)", text)
+    }
+    assert {re.sub("_(bucket|sum|count)$", "", name) for name in asked} <= set(served)
+
+
 @pytest.mark.skipif(not shutil.which("promtool"), reason="promtool, of Prometheus, is not installed")
 def test_prometheus_can_parse_each_query(tmp_path: Path) -> None:
     filled = [query.replace("$__rate_interval", "1m") for query in QUERIES]
