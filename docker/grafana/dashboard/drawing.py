@@ -26,7 +26,12 @@ BUILDS = f"count by (version) (singleshot_build_info{{{REPLICA}}}"
 
 # Events: a name, a colour, the text, and a query that is above 0 in the first minute of an event
 ANNOTATIONS = (
-    ("Starts", "purple", "{{instance}} started", f"time() - process_start_time_seconds{{{REPLICA}}} < bool 60"),
+    (
+        "Starts",
+        "purple",
+        "{{instance}} started",
+        f'time() - process_start_time_seconds{{job="singleshot", {REPLICA}}} < bool 60',
+    ),
     (
         "Bundles loaded or refused",
         "blue",
