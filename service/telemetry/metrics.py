@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 
 from service import __version__
 from service.telemetry.detection_counts import DetectionCounts
-from service.telemetry.model_metrics import ModelMetrics
+from service.telemetry.model_metrics import OUTCOMES, ModelMetrics
 
 SECONDS_BUCKETS = (
     *(0.0005, 0.00075, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15),
@@ -47,7 +47,7 @@ class Metrics:
         )
         self.detect_requests = counter(
             "detect_requests_total",
-            "Detect requests by outcome: in_time, slow, refused, expired, failed, gave_up or client_error",
+            f"Detect requests by outcome: {', '.join(OUTCOMES)}",
             (*MODEL, "outcome"),
         )
         self.stage_duration = histogram(
@@ -101,6 +101,7 @@ class Metrics:
         self.build_info = gauge("build_info", "The server's build; always 1", ("version", "python"))
         self.build_info.labels(__version__, platform.python_version()).set(1)
         self.no_model = ModelMetrics(self, "", "")
+        self.no_model.show_outcomes()
 
     def show_settings(self, settings: Mapping[str, object]) -> None:
         """Report the settings, which hold no secret, as the labels of a metric."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from service.telemetry.metrics import Metrics
 
 FORGET_SECONDS = 60.0  # after the last answer of an unloaded version: until then its last counts can be scraped
+OUTCOMES = ("in_time", "slow", "refused", "expired", "failed", "gave_up", "client_error")  # of detect requests
 Key = TypeVar("Key")
 Child = TypeVar("Child")
 
@@ -55,6 +56,11 @@ class ModelMetrics:
             lambda _: (metrics.batch_size.labels(*labels), metrics.worker_busy_seconds.labels(*labels))
         )
 
+    def show_outcomes(self) -> None:
+        """Report all outcomes, also those that have not happened yet."""
+        for outcome in OUTCOMES:
+            self.outcomes[outcome]
+
     def observe_request(
         self, route: str, code: int, seconds: float, outcome: str = "", exemplar: dict[str, str] | None = None
     ) -> None:
@@ -76,8 +82,9 @@ class ModelMetrics:
         self._metrics.detections.observe((self.name, self.version), classes, labels, scores)
 
     def begin_use(self) -> None:
-        """A load of this version is served from now on."""
+        """A load of this version is served from now on. Its outcomes begin at 0, so that the first one is a rise."""
         self._num_uses += 1
+        self.show_outcomes()
 
     def end_use(self) -> None:
         """A load of this version is freed; called on the event loop."""

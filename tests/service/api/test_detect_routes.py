@@ -4,6 +4,7 @@ import pytest
 
 from service.api.detect_routes import outcome_of
 from service.api.request_record import RequestRecord
+from service.telemetry.model_metrics import OUTCOMES
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,7 @@ from service.api.request_record import RequestRecord
 )
 def test_the_status_gives_the_outcome(status: int, outcome: str) -> None:
     assert outcome_of(status, is_slow=False) == outcome
+    assert outcome in OUTCOMES
 
 
 def test_an_answer_is_slow_by_the_time_since_the_last_byte_unless_the_client_has_set_a_time() -> None:
