@@ -48,8 +48,8 @@ def test_a_bundle_that_changed_on_disk_is_served(bundle: Bundle) -> None:
         assert served(client) == [("tiny", "2")]
         assert len(labels(client.post("/detect", content=GOLDEN))) == 2
         metrics = client.get("/metrics").text
-        assert 'model="tiny",version="2"} 1.0' in metrics
-        assert 'version="1"' not in metrics
+        assert re.findall(r'^singleshot_model_info\{.*version="(.*)"\} 1.0$', metrics, re.MULTILINE) == ["2"]
+        assert re.findall(r'^singleshot_queue_depth\{.*version="(.*)"\} 0.0$', metrics, re.MULTILINE) == ["2"]
         assert 'singleshot_model_loads_total{model="tiny",outcome="loaded"} 1.0' in metrics
 
 
