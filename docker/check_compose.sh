@@ -129,7 +129,7 @@ stand_in() {
   logged docker build --tag "singleshot-check/$2" "$WORK/$2"
   export "$1=singleshot-check/$2"
 }
-if ! timeout 60 docker pull --quiet "${PYTHON_IMAGE:-python:3.11-slim}" >/dev/null 2>&1; then
+if ! timeout 60 docker pull --quiet "${PYTHON_IMAGE:-python:3.11.11-slim-bookworm}" >/dev/null 2>&1; then
   step "no registry: build the images from Debian's packages"
   install_packages mmdebstrap
   if [ ! -s "$CACHE/rootfs.tar" ]; then
@@ -172,7 +172,7 @@ fi
 step "build the server's image"
 logged compose --progress plain build server
 megabytes() { echo $(($(docker image inspect -f '{{.Size}}' "$1") / 1000000)); }
-OWN_SIZE=$(($(megabytes singleshot:cpu) - $(megabytes "${PYTHON_IMAGE:-python:3.11-slim}")))
+OWN_SIZE=$(($(megabytes singleshot:cpu) - $(megabytes "${PYTHON_IMAGE:-python:3.11.11-slim-bookworm}")))
 echo "singleshot:cpu: $(megabytes singleshot:cpu) MB, which is $OWN_SIZE MB more than Python's image"
 [ $OWN_SIZE -lt 500 ]
 # its build is mostly downloads, and the steps below mostly wait
