@@ -110,15 +110,26 @@ done
 [ "$(status --cacert "$WORK/certificates/door.pem" "https://localhost:$(published proxy-tls 8443)/detect")" = 200 ]
 
 step "the tools of Prometheus and Alertmanager accept their files"
+image_of() { docker inspect -f '{{.Config.Image}}' "$(compose ps --quiet "$1")"; }
 promtool() {
   docker run --rm --volume "$PWD/docker/prometheus:/etc/prometheus:ro" --entrypoint /bin/promtool \
-    "$(compose config --images prometheus)" "$@"
+    "$(image_of prometheus)" "$@"
 }
 logged promtool check config /etc/prometheus/prometheus.yml
 logged compose exec -T alertmanager amtool check-config /etc/alertmanager/alertmanager.yml
 (for file in docker/prometheus/*_test.yml; do promtool test rules "/etc/prometheus/$(basename "$file")"; done) \
   >"$WORK/rules.log" 2>&1 &
 RULES=$!
+step "HAProxy does not start with TLS if there is no certificate"
+haproxy_check() {
+  docker run --rm --volume "$PWD/docker:/docker:ro" --volume "$1:/certificates:ro" \
+    "$(image_of proxy)" -c -f /docker/haproxy.cfg -f /docker/tls.cfg 2>&1
+}
+mkdir "$WORK/empty"
+haproxy_check "$WORK/certificates" >/dev/null
+! message=$(haproxy_check "$WORK/empty")
+grep 'no SSL certificate specified' <<<"$message"
+
 step "Prometheus finds the replicas and the proxies"
 until_it_is 3 'sum(up{job="singleshot"})'
 until_it_is 2 'sum(up{job="proxy"})'
@@ -147,9 +158,12 @@ print(*sorted({rule["name"] for group in groups for rule in group["rules"]}), se
 for rule in $(rules); do until_it_is 1 "clamp(count($rule), 1, 1)"; done
 
 step "every query of the dashboard has data"
+start_load 1
+start_load 1 -H 'X-Request-Timeout-Ms: 1' # expires or is refused
 python3 -m venv "$WORK/venv"
 logged "$WORK/venv/bin/pip" install --quiet --requirement docker/grafana/requirements.txt
 "$WORK/venv/bin/python" docker/check_grafana.py docker/grafana "$PROMETHEUS"
+stop_load
 
 step "drill: stop"
 together stop

@@ -40,19 +40,22 @@ wait_for() {
     sleep 0.2
   done
 }
-# start_load CLIENTS, stop_load: clients that send the golden image to the door; their answers are in $WORK/answers, and
-# ANSWERS says how many there are of each
+# start_load NUMBER OPTION...: that many clients, in addition to those that run, send the golden image to the door
+# stop_load: end them; their answers are in $WORK/answers, and ANSWERS says how many there are of each
+CLIENTS=()
 start_load() {
-  CLIENTS=()
+  local number=$1
+  shift
+  [ -e "$WORK/loading" ] || : >"$WORK/answers"
   touch "$WORK/loading"
-  : >"$WORK/answers"
-  for _ in $(seq "$1"); do
-    (while [ -e "$WORK/loading" ]; do status "$DOOR/detect"; sleep 0.1; done) >>"$WORK/answers" &
+  for _ in $(seq "$number"); do
+    (while [ -e "$WORK/loading" ]; do status "$@" "$DOOR/detect"; sleep 0.1; done) >>"$WORK/answers" &
     CLIENTS+=($!)
   done
 }
 stop_load() {
   rm "$WORK/loading"
   wait "${CLIENTS[@]}"
+  CLIENTS=()
   ANSWERS=$(sort "$WORK/answers" | uniq -c | awk '{printf "%s%s times %s", sep, $1, $2; sep = ", "}')
 }
