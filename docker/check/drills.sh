@@ -74,7 +74,7 @@ drill_corrupt() {
   [ "$(status "http://$(address "$beside"):8000/detect")" = 200 ]
   says "$beside" '"event": ?"bundle_refused"' >/dev/null
   docker rm --force "$beside" >/dev/null
-  wait_for 90 received firing SingleshotBundleRefused
+  wait_for 120 received firing SingleshotBundleRefused
   mv "$bundles/main" "$bundles/bad" && mv "$bundles/good" "$bundles/main"
   until_it_is none 'singleshot_bundle_fault == 1'
   well corrupt "bundle_fault 1, event bundle_refused, alert SingleshotBundleRefused received; the old model answers; a new server serves the good one and says $reason in /readyz"
@@ -82,11 +82,11 @@ drill_corrupt() {
 
 drill_hang() {
   docker pause "${REPLICAS[2]}" >/dev/null
-  wait_for 90 received firing SingleshotReplicaDown
+  wait_for 120 received firing SingleshotReplicaDown
   [ "$(status "$DOOR/detect")" = 200 ]
   local fired=$((SECONDS - BEGUN))
   docker unpause "${REPLICAS[2]}" >/dev/null
-  wait_for 90 received resolved SingleshotReplicaDown
+  wait_for 120 received resolved SingleshotReplicaDown
   is_ready "${REPLICAS[2]}"
   well hang "alert SingleshotReplicaDown received after $fired s, resolved $((SECONDS - BEGUN - fired)) s after the end"
 }
@@ -167,7 +167,7 @@ drill_fill() {
 
 drill_proxy() {
   logged compose stop proxy proxy-tls
-  wait_for 90 received firing SingleshotProxyDown
+  wait_for 120 received firing SingleshotProxyDown
   local fired=$((SECONDS - BEGUN))
   logged compose start proxy proxy-tls
   DOOR=http://127.0.0.1:$(published proxy 8000)
