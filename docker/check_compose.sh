@@ -134,6 +134,9 @@ step "Prometheus finds the replicas and the proxies"
 until_it_is 3 'sum(up{job="singleshot"})'
 until_it_is 2 'sum(up{job="proxy"})'
 
+step "promtool finds nothing to improve in the metrics"
+get "${REPLICAS[0]}" metrics | docker run --rm --interactive --entrypoint /bin/promtool "$(image_of prometheus)" check metrics
+
 source docker/check/drills.sh
 if [ -n "${DRILLS:-}" ]; then
   for drill in $DRILLS; do

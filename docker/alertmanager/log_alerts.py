@@ -34,7 +34,7 @@ def lines(message: dict[str, Any], receiver: str, now: datetime) -> list[str]:
             "since": alert["startsAt"],
             "until": alert["endsAt"] if is_resolved else None,
         }
-        found.append(json.dumps(line, ensure_ascii=False))
+        found.append(json.dumps(line))
     return found
 
 
