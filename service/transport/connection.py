@@ -20,6 +20,7 @@ from service.transport.size_limits import SizeLimits
 from service.transport.upgrade import without_upgrade
 
 FULL_SECONDS = 1.0  # after which a client whose connection was too many should try again
+MAX_LINGERING = 32  # connections above the limit that wait until their client has read the refusal
 LINGER_SECONDS = 5.0  # that a client has to notice that its request is answered before it is sent
 
 
@@ -47,7 +48,8 @@ class Connection(HttpToolsProtocol):
     answered before the end of its body has as long to send the rest, which is discarded. What surrounds the chunks of a
     body, their extensions and trailers, is limited like a head: the parser keeps trailers.
 
-    A connection that is too many is answered 503 and closed, so that the process can open what else it needs.
+    A connection that is too many is answered 503 and closed, so that the process can open what else it needs. A few of
+    them linger: otherwise the system would reset the connection and most clients would never see the answer.
 
     A client that reads nothing of its answer for as long is disconnected: uvicorn would keep the answer.
 
@@ -79,8 +81,10 @@ class Connection(HttpToolsProtocol):
         self._timer, self._reader_timer = LazyTimer(self._time_out), LazyTimer(self._check_reader)
         self._linger_timer, self._hold_timer = LazyTimer(self._writes.close), LazyTimer(self._release)
         self._timer.set(self.head_seconds)
-        if self.limit is not None and len(self.connections) > self.limit.max_connections:
+        num_above = 0 if self.limit is None else len(self.connections) - self.limit.max_connections
+        if self.limit is not None and num_above > 0:
             self.limit.on_refused()
+            self._is_in_head = num_above <= MAX_LINGERING  # mostly a request is on its way
             detail = f"{self.limit.max_connections} connections are open, and that is the limit; try again"
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, detail, retry_after(FULL_SECONDS))
 

@@ -21,7 +21,7 @@ from service.transport.draining import DrainingServer
 
 logger = logging.getLogger("singleshot")
 MAX_FILES = 65_536  # that the process opens at most
-NUM_OTHER_FILES = 128  # bundles, engines, libraries and NUM_ACCEPTS sockets
+NUM_OTHER_FILES = 128  # bundles, engines, libraries, NUM_ACCEPTS sockets and MAX_LINGERING connections
 NUM_ACCEPTS = 16  # connections that are accepted in one turn of the event loop
 SWITCH_SECONDS = 1e-3  # how long a Python thread keeps the interpreter while another waits; Python's default is 5 ms
 

@@ -203,14 +203,23 @@ def test_a_process_whose_event_loop_turns_no_more_ends_with_status_1_and_shows_i
             process.kill()
 
 
+def test_a_server_with_a_short_limit_for_its_event_loop_goes_on(tiny_bundle: Bundle) -> None:
+    with serving(tiny_bundle, SINGLESHOT_STUCK_SECONDS="0.5", SINGLESHOT_DRAIN_GRACE_SECONDS="2") as (process, _, port):
+        assert get_status(port, "/readyz") == 200
+        process.send_signal(signal.SIGTERM)  # the server goes on for the grace period
+        assert process.wait(SECONDS) == 0
+
+
 def test_connections_above_the_limit_are_answered_503_and_counted(tiny_bundle: Bundle) -> None:
     with serving(tiny_bundle, SINGLESHOT_MAX_CONNECTIONS="2") as (_, _, port):
         held = [socket.create_connection(("127.0.0.1", port), SECONDS) for _ in range(2)]
-        with socket.create_connection(("127.0.0.1", port), SECONDS) as third:
-            answer = third.makefile("rb").read()
-        assert answer.startswith(b"HTTP/1.1 503 ")
-        assert b"retry-after: 1\r\n" in answer
-        assert b"2 connections are open" in answer
+        for request in (b"", b"GET /readyz HTTP/1.1\r\nhost: test\r\n\r\n"):  # a client mostly sends at once
+            with socket.create_connection(("127.0.0.1", port), SECONDS) as third:
+                third.sendall(request)
+                answer = third.makefile("rb").read()
+            assert answer.startswith(b"HTTP/1.1 503 ")
+            assert b"retry-after: 1\r\n" in answer
+            assert b"2 connections are open" in answer
         held.pop().close()
         metrics = ""
         while "singleshot_connections_refused_total" not in metrics:  # until the server has seen that one is closed
