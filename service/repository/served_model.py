@@ -195,17 +195,19 @@ class ServedModel:
 
         An engine that answers no more is left to the end of the process: waiting for it or freeing it could hang.
         """
-        self.metrics.end_use()
-        if self.needs_restart:
-            await self._batcher.close(DEAD_SECONDS)
-            return
-        self._is_unused.clear()
-        if self._num_users:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._is_unused.wait(), self._settings.drain_limit_seconds)
-        await self._batcher.close(self._settings.drain_limit_seconds)
-        await self._measuring
-        await asyncio.to_thread(self._free)  # it takes OpenVINO some tenths of a second
+        try:
+            if self.needs_restart:
+                await self._batcher.close(DEAD_SECONDS)
+                return
+            self._is_unused.clear()
+            if self._num_users:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._is_unused.wait(), self._settings.drain_limit_seconds)
+            await self._batcher.close(self._settings.drain_limit_seconds)
+            await self._measuring
+            await asyncio.to_thread(self._free)  # it takes OpenVINO some tenths of a second
+        finally:
+            self.metrics.end_use()
 
     @property
     def is_refusing(self) -> bool:

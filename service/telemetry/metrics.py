@@ -101,7 +101,7 @@ class Metrics:
         self.build_info = gauge("build_info", "The server's build; always 1", ("version", "python"))
         self.build_info.labels(__version__, platform.python_version()).set(1)
         self.no_model = ModelMetrics(self, "", "")
-        self.no_model.show_outcomes()
+        self.no_model.begin_use()
 
     def show_settings(self, settings: Mapping[str, object]) -> None:
         """Report the settings, which hold no secret, as the labels of a metric."""
@@ -113,9 +113,9 @@ class Metrics:
         """The metrics of a version of a model, which all its loads share."""
         return self._models.setdefault((name, version), ModelMetrics(self, name, version))
 
-    def forget(self, model: ModelMetrics) -> None:
+    def forget(self, name: str, version: str) -> None:
         """Drop the series of a version of a model that is not served any more."""
-        labels = dict(zip(MODEL, (model.name, model.version), strict=True))
+        labels = dict(zip(MODEL, (name, version), strict=True))
         for metric in (
             self.request_duration,
             self.detect_requests,
@@ -125,8 +125,7 @@ class Metrics:
             self.rejected,
         ):
             metric.remove_by_labels(labels)
-        self.detections.forget(model.name, model.version)
-        self._models.pop((model.name, model.version), None)
+        self.detections.forget(name, version)
 
 
 def text_of(setting: object) -> str:

@@ -1,7 +1,7 @@
 """The metrics of one version of a model."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -43,16 +43,17 @@ class ModelMetrics:
         self.version = version
         self._metrics = metrics
         self._num_uses = 0
+        self._end: asyncio.TimerHandle | None = None  # the end of the series, if it is due
         labels = name, version
-        self.stages: Mapping[str, Histogram] = Children(lambda stage: metrics.stage_duration.labels(stage, *labels))
-        self.rejected: Mapping[str, Counter] = Children(lambda reason: metrics.rejected.labels(reason, *labels))
-        self.outcomes: Mapping[str, Counter] = Children(
+        self.stages: Children[str, Histogram] = Children(lambda stage: metrics.stage_duration.labels(stage, *labels))
+        self.rejected: Children[str, Counter] = Children(lambda reason: metrics.rejected.labels(reason, *labels))
+        self.outcomes: Children[str, Counter] = Children(
             lambda outcome: metrics.detect_requests.labels(*labels, outcome)
         )
-        self._durations: Mapping[tuple[str, int], Histogram] = Children(
+        self._durations: Children[tuple[str, int], Histogram] = Children(
             lambda key: metrics.request_duration.labels(*key, *labels)
         )
-        self._batches: Mapping[None, tuple[Histogram, Counter]] = Children(
+        self._batches: Children[None, tuple[Histogram, Counter]] = Children(
             lambda _: (metrics.batch_size.labels(*labels), metrics.worker_busy_seconds.labels(*labels))
         )
 
@@ -64,10 +65,12 @@ class ModelMetrics:
     def observe_request(
         self, route: str, code: int, seconds: float, outcome: str = "", exemplar: dict[str, str] | None = None
     ) -> None:
-        """Count an answered request, with its outcome if it is a detect request."""
+        """Count an answered request, with its outcome if it is a detect request; called on the event loop."""
         self._durations[route, code].observe(seconds, exemplar)
         if outcome:
             self.outcomes[outcome].inc()
+        if not self._num_uses and self._end is None:  # its client has read the answer for longer than the series last
+            self._end_later()
 
     def observe_batch(self, size: int, seconds: float) -> None:
         """Count a batch that has run."""
@@ -84,13 +87,22 @@ class ModelMetrics:
     def begin_use(self) -> None:
         """A load of this version is served from now on. Its outcomes begin at 0, so that the first one is a rise."""
         self._num_uses += 1
+        if self._end is not None:
+            self._end.cancel()
+            self._end = None
         self.show_outcomes()
 
     def end_use(self) -> None:
         """A load of this version is freed; called on the event loop."""
         self._num_uses -= 1
-        asyncio.get_running_loop().call_later(FORGET_SECONDS, self._forget_if_unused)
-
-    def _forget_if_unused(self) -> None:
         if not self._num_uses:
-            self._metrics.forget(self)
+            self._end_later()
+
+    def _end_later(self) -> None:
+        self._end = asyncio.get_running_loop().call_later(FORGET_SECONDS, self._end_now)
+
+    def _end_now(self) -> None:
+        self._end = None
+        self._metrics.forget(self.name, self.version)
+        for children in (self.stages, self.rejected, self.outcomes, self._durations, self._batches):
+            children.clear()  # they are in no scrape any more: a later load of this version begins new ones
