@@ -188,15 +188,25 @@ def sha256_of(path: Path) -> str:
 
 def read_bundle(path: Path) -> Bundle:
     """Read and check the bundle in directory `path`; raises BundleError if it is not one."""
+    return check_files(path, read_manifest(path))
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read the manifest of the bundle in directory `path`; raises BundleError if there is none or a bad one."""
     manifest_path = path / MANIFEST
     if not manifest_path.is_file():
         remedy = f"build one with `python -m export build CHECKPOINT --out {path}`"
         raise BundleError(f"{path}: there is no {MANIFEST}, so it is not a bundle; {remedy}")
     try:
-        manifest = Manifest.model_validate_json(manifest_path.read_bytes())
+        return Manifest.model_validate_json(manifest_path.read_bytes())
     except ValidationError as error:
         problems = validation_problems(error.errors(), empty_location="the file")
         raise BundleError(f"{manifest_path}: {problems}; export the bundle again") from error
+
+
+def check_files(path: Path, manifest: Manifest) -> Bundle:
+    """Check the files of the bundle in directory `path` against its manifest; raises BundleError."""
+    manifest_path = path / MANIFEST
     int8_files = [manifest.int8.file] if manifest.int8 else []
     for required in (MODEL, manifest.golden.file, *int8_files):
         if required not in manifest.files:

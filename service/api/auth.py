@@ -98,12 +98,12 @@ class Access:
 
 
 def change_of(path: Path) -> tuple[int, int, int] | None:
-    """A value that changes with the file; None if there is none."""
+    """A value that changes with the file, also if it becomes readable; None if there is none."""
     try:
         found = path.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return found.st_ctime_ns, found.st_size, found.st_ino
 
 
 def read_keys(path: Path) -> dict[bytes, str]:

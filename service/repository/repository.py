@@ -5,10 +5,10 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from service.bundle import Bundle, BundleError, read_bundle
+from service.bundle import BundleError, Manifest, check_files, read_manifest
 from service.engines.protocol import EngineError, EngineName
 from service.repository.served_model import ServedModel
-from service.repository.slot import FAULTS, MISSING_LOOKS, Fault, Slot, find_bundles, signature_of
+from service.repository.slot import FAULTS, MISSING_LOOKS, Fault, Signature, Slot, find_bundles, signature_of
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 
@@ -74,7 +74,11 @@ class Repository:
         """
         if name is None and len(self.slots) == 1 and version is None and self.slots[0].model is not None:
             return self.slots[0].model
-        model = self.find(name, version)
+        try:
+            model = self.find(name, version)
+        except ModelUnavailableError:
+            self._metrics.no_model.rejected["bundle"].inc()
+            raise
         slots = [slot for slot in self.slots if slot.name == model.name and slot.model is not None]
         canary = slots[-1]
         if version is None and len(slots) > 1 and canary.model is not None and canary.model.trouble is None:
@@ -91,13 +95,15 @@ class Repository:
         """
         default = self._default_slot
         if name is None and default is not None:
-            self._check_available(default)
-            name = default.name
+            if version is None:
+                return self._check_available(default)
+            name = default.label
         models = [model for model in self.models if model.name == name]
+        mains = [slot for slot in self.slots if slot.label == name and not (slot.is_canary or slot.is_unloaded)]
+        if mains and (version is None or not models):
+            main = next((slot for slot in mains if slot.model is not None), mains[0])
+            return self._check_available(main)
         if not models:
-            for slot in self.slots:
-                if slot.name == name and not slot.is_unloaded:
-                    self._check_available(slot)
             raise ModelNotFoundError(f"no model has that name; there are {', '.join(self.names()) or 'none'}")
         if version is None:
             return models[0]
@@ -129,7 +135,11 @@ class Repository:
             for slot in self._named(name):
                 if slot.model is not None:
                     self._retire(slot.model)
-                    logger.info("unloaded %s", slot.name, extra={"event": "unloaded", "model": slot.name})
+                    logger.info(
+                        "unloaded %s",
+                        slot.name,
+                        extra={"event": "unloaded", "bundle": str(slot.path), "model": slot.name},
+                    )
                 slot.model, slot.is_unloaded = None, True
                 self._set_fault(slot, None, "unloaded")
             self._show_shares()
@@ -142,11 +152,11 @@ class Repository:
                 if slot.is_unloaded:
                     continue
                 signature = await asyncio.to_thread(signature_of, slot.path)
-                self._watch_directory(slot, is_there=bool(signature))
+                self._watch_directory(slot, signature)
                 if signature and signature != slot.signature:
                     is_any_new |= await self._reload(slot)
             for slot in self.slots if is_any_new else ():
-                if slot.model is None and not slot.is_unloaded:  # perhaps it was refused for the old version of another
+                if slot.fault == "refused":  # perhaps for the old version of another
                     await self._reload(slot)
 
     async def upgrade(self, slot: Slot, engine: EngineName) -> None:
@@ -166,18 +176,18 @@ class Repository:
         """The first slot that is not unloaded."""
         return next((slot for slot in self.slots if not slot.is_unloaded), None)
 
-    def _check_available(self, slot: Slot) -> None:
+    def _check_available(self, slot: Slot) -> ServedModel:
         if slot.model is None:
-            self._metrics.no_model.rejected["bundle"].inc()
             raise ModelUnavailableError(f"the model {slot.label} is not served: {slot.reason}")
+        return slot.model
 
     def _add(self, path: Path, is_canary: bool, settings: Settings) -> Exception | None:
         """Open a bundle at the start -> the error for which it is refused."""
         slot = Slot(path, is_canary, settings.canary_share if is_canary else 0.0, signature_of(path))
         self.slots.append(slot)
         try:
-            slot.model = self._open(slot)
-        except Exception as error:  # an engine may raise any error
+            slot.model = self._open_safely(slot)
+        except (BundleError, EngineError, OSError) as error:
             if settings.strict_bundles:
                 raise
             self._set_fault(slot, "refused" if slot.signature else "missing", str(error))
@@ -186,19 +196,29 @@ class Repository:
         return None
 
     def _open(self, slot: Slot, engine: EngineName | None = None) -> ServedModel:
-        """Open what the directory holds. Raises BundleError and EngineError."""
-        bundle = read_bundle(slot.path)
-        self._check_names(slot, bundle)
-        slot.name = bundle.manifest.name
-        return self._open_model(bundle, engine)
+        """Open what the directory holds. Raises BundleError, EngineError, OSError and others."""
+        manifest = read_manifest(slot.path)
+        self._check_names(slot, manifest)
+        slot.name = manifest.name  # known from now on, also if a file is bad
+        return self._open_model(check_files(slot.path, manifest), engine)
 
-    def _check_names(self, slot: Slot, bundle: Bundle) -> None:
+    def _open_safely(self, slot: Slot) -> ServedModel:
+        """Open what the directory holds. Raises BundleError, EngineError and OSError."""
+        try:
+            return self._open(slot)
+        except (BundleError, EngineError, OSError):
+            raise
+        except Exception as error:  # an engine may raise any error, and so may a golden image
+            raise EngineError(f"{slot.path}: it cannot be served: {type(error).__name__}: {error}") from error
+
+    def _check_names(self, slot: Slot, manifest: Manifest) -> None:
         """Raise BundleError if the bundle has another name than before, or takes the place of another one."""
-        path, name, version = slot.path, bundle.manifest.name, bundle.manifest.version
-        if slot.name not in ("", name):
+        path, name, version = slot.path, manifest.name, manifest.version
+        is_name_free = slot.model is None and slot.fault is not None  # nothing was served under the old one
+        if slot.name not in ("", name) and not is_name_free:
             raise BundleError(f"{path}: its name is {name}, it was {slot.name}; restart to serve it")
         same = [other for other in self.slots if other is not slot and other.name == name]
-        mains = [other for other in same if not other.is_canary]
+        mains = [other for other in same if not other.is_canary and (other.model is not None or other.is_unloaded)]
         if slot.is_canary and len(same) != 1:
             what = "no model of that name" if not same else "a canary of it already"
             raise BundleError(
@@ -211,12 +231,14 @@ class Repository:
                 f"{path}: version {version} of {name} is served already; export it with another --version"
             )
 
-    def _watch_directory(self, slot: Slot, *, is_there: bool) -> None:
+    def _watch_directory(self, slot: Slot, signature: Signature) -> None:
         """Note that a directory is missing, or that it is back with the files that it had."""
-        slot.num_missing = 0 if is_there else slot.num_missing + 1
-        if slot.num_missing == MISSING_LOOKS and slot.fault is None:
+        slot.num_missing = 0 if signature else slot.num_missing + 1
+        if slot.num_missing == MISSING_LOOKS and slot.fault != "missing":
+            if slot.fault == "refused":
+                slot.signature = signature  # so that it is refused again when it is back
             self._set_fault(slot, "missing", f"{slot.path}: the directory is missing or cannot be read")
-        elif is_there and slot.fault == "missing" and slot.model is not None:
+        elif signature == slot.signature and slot.fault == "missing" and slot.model is not None:
             self._set_fault(slot, None)
 
     def _set_fault(self, slot: Slot, fault: Fault | None, reason: str = "") -> None:
@@ -258,14 +280,12 @@ class Repository:
         slot.signature = await asyncio.to_thread(signature_of, slot.path)
         reason = ""
         try:
-            model = await asyncio.to_thread(self._open, slot)
+            model = await asyncio.to_thread(self._open_safely, slot)
             if slot.model is not None and slot.model.engine.device != "cpu" and model.engine.device == "cpu":
                 model.engine.close()
                 raise EngineError(f"{slot.path}: it would leave the GPU for the CPU: {model.engine_note}")
         except (BundleError, EngineError, OSError) as error:
             reason = str(error)
-        except Exception as error:  # an engine may raise any error, and the old model must stay
-            reason = f"{slot.path}: the engine failed on it: {type(error).__name__}: {error}"
         self._metrics.model_loads.labels(slot.label, "refused" if reason else "loaded").inc()
         if reason:
             self._set_fault(slot, "refused" if slot.signature else "missing", reason)

@@ -9,7 +9,7 @@ from service.bundle import BundleError
 from service.repository.served_model import ServedModel
 from service.settings import DEFAULT_BUNDLES
 
-Signature = frozenset[tuple[str, int, int, int]]  # (file, time of change, size, inode)
+Signature = frozenset[tuple[str | int, ...]]  # of each file: name, time of change, size, inode, mode, user, group
 Fault = Literal["refused", "missing"]
 FAULTS: tuple[Fault, ...] = ("refused", "missing")
 MISSING_LOOKS = 2  # looks in a row without the directory after which it is missing: a new one may be moving in
@@ -43,12 +43,16 @@ class Slot:
 
 
 def signature_of(path: Path) -> Signature:
-    """A value that changes with each file of the directory; empty if the directory does not exist."""
+    """A value that changes with each file of the directory, also if a file becomes readable.
 
-    def stats() -> Iterator[tuple[str, int, int, int]]:
+    It is empty if the directory does not exist.
+    """
+
+    def stats() -> Iterator[tuple[str | int, ...]]:
         for file in path.iterdir():
             found = file.stat()
-            yield file.name, found.st_mtime_ns, found.st_size, found.st_ino
+            content = found.st_mtime_ns, found.st_size, found.st_ino
+            yield file.name, *content, found.st_mode, found.st_uid, found.st_gid
 
     try:
         return frozenset(stats())

@@ -16,8 +16,9 @@ from prometheus_client import generate_latest
 from service.api.app import create_app
 from service.bundle import GOLDEN as GOLDEN_FILE
 from service.bundle import MODEL, Bundle, BundleError, read_bundle, write_bundle
-from service.engines.protocol import DeviceLostError
+from service.engines.protocol import DeviceLostError, EngineError
 from service.repository.repository import Repository
+from service.repository.slot import signature_of
 from service.telemetry import model_metrics
 from tests.asgi_client import AsgiClient
 from tests.service.faulty_engine import FaultyEngines
@@ -61,6 +62,11 @@ def break_golden(bundle: Bundle) -> None:
     write_tiny_bundle(bundle.path, version="2")
     black = png(np.zeros((64, 64, 3), np.uint8))
     files = {MODEL: bundle.model_path.read_bytes(), GOLDEN_FILE: black}
+    write_bundle(bundle.path, read_bundle(bundle.path).manifest, files)
+
+
+def break_golden_file(bundle: Bundle) -> None:
+    files = {MODEL: bundle.model_path.read_bytes(), GOLDEN_FILE: b"no image"}
     write_bundle(bundle.path, read_bundle(bundle.path).manifest, files)
 
 
@@ -257,10 +263,13 @@ def test_a_bad_bundle_at_the_start_does_not_keep_the_others_from_being_served(
             assert served(client) == [("good", "1")]
             for path in ("/readyz", "/models"):
                 (fault,) = client.get(path).json()["faults"]
-                assert (fault["bundle"], fault["model"], fault["fault"]) == (str(bundle.path), "bundle", "refused")
+                assert (fault["bundle"], fault["model"], fault["fault"]) == (str(bundle.path), "tiny", "refused")
                 assert "SHA-256" in fault["reason"]
-            assert f'bundle="{bundle.path}",fault="refused",model="bundle"' in faults_in(client.get("/metrics").text)
+            assert f'bundle="{bundle.path}",fault="refused",model="tiny"' in faults_in(client.get("/metrics").text)
             assert len(labels(client.post("/detect?model=good", content=GOLDEN))) == 2
+            assert "SHA-256" in problem(client.post("/detect?model=tiny", content=GOLDEN), 503)
+            assert "SHA-256" in problem(client.get("/v2/models/tiny/ready"), 503)
+            assert 'rejected_total{model="",reason="bundle",version=""} 1.0' in client.get("/metrics").text
             unnamed = client.post("/detect", content=GOLDEN)
             if order[0] == good.path:
                 assert len(labels(unnamed)) == 2
@@ -272,10 +281,34 @@ def test_a_bad_bundle_at_the_start_does_not_keep_the_others_from_being_served(
         create_app(settings(good.path, bundle.path, strict_bundles=True))
 
 
-def test_a_server_without_any_good_bundle_does_not_start(bundle: Bundle, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("damage", "words"), [(break_hash, "SHA-256"), (break_golden_file, "not an image")])
+def test_a_server_without_any_good_bundle_does_not_start(
+    bundle: Bundle, tmp_path: Path, damage: Callable[[Bundle], None], words: str
+) -> None:
+    damage(bundle)
+    for is_strict in (False, True):
+        with pytest.raises((BundleError, EngineError), match=words):
+            create_app(settings(bundle.path, tmp_path / "nowhere", strict_bundles=is_strict))
+
+
+def test_a_bundle_that_was_bad_at_the_start_may_get_another_name(bundle: Bundle, tmp_path: Path) -> None:
+    good = write_tiny_bundle(tmp_path / "good", name="good")
     break_hash(bundle)
-    with pytest.raises(BundleError, match="SHA-256"):
-        create_app(settings(bundle.path, tmp_path / "nowhere"))
+    app = create_app(settings(bundle.path, good.path))
+    with AsgiClient(app) as client:
+        rename(bundle)
+        client.run(repository_of(app).poll())
+        assert served(client) == [("other", "1"), ("good", "1")]
+
+
+def test_a_canary_does_not_answer_in_place_of_a_main_version_that_is_refused(bundle: Bundle, tmp_path: Path) -> None:
+    canary = write_tiny_bundle(tmp_path / "canary", version="3")
+    break_golden(bundle)
+    app = create_app(settings(bundle.path, canaries=(str(canary.path),), canary_share=0.5))
+    with AsgiClient(app) as client:
+        for path in ("/detect", "/detect?model=tiny"):
+            assert "misses 2 of 2" in problem(client.post(path, content=GOLDEN), 503)
+        assert client.post("/detect?version=3", content=GOLDEN).json()["version"] == "3"
 
 
 def test_a_bundle_that_was_bad_at_the_start_is_served_when_it_is_repaired(bundle: Bundle, tmp_path: Path) -> None:
@@ -304,6 +337,45 @@ def test_a_directory_that_is_missing_is_reported_until_it_is_back(bundle: Bundle
         (tmp_path / "elsewhere").rename(bundle.path)
         client.run(repository_of(app).poll())
         assert client.get("/readyz").json()["faults"] == []
+
+
+def test_a_refused_bundle_that_is_deleted_is_missing_and_refused_again_when_it_is_back(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    app = create_app(settings(bundle.path))
+    with AsgiClient(app) as client:
+
+        def fault_after_looks() -> str:
+            for _ in range(2):
+                client.run(repository_of(app).poll())
+            (fault,) = client.get("/readyz").json()["faults"]
+            return str(fault["fault"])
+
+        break_hash(bundle)
+        assert fault_after_looks() == "refused"
+        bundle.path.rename(tmp_path / "elsewhere")
+        assert fault_after_looks() == "missing"
+        (tmp_path / "elsewhere").rename(bundle.path)
+        assert fault_after_looks() == "refused"
+
+
+def test_a_version_that_another_bundle_had_is_served_when_that_one_has_changed(bundle: Bundle, tmp_path: Path) -> None:
+    canary = write_tiny_bundle(tmp_path / "canary", version="2")
+    app = create_app(settings(bundle.path, canaries=(str(canary.path),)))
+    with AsgiClient(app) as client:
+        write_tiny_bundle(bundle.path, version="2")
+        client.run(repository_of(app).poll())
+        write_tiny_bundle(canary.path, version="3")
+        client.run(repository_of(app).poll())
+        assert served(client) == [("tiny", "2"), ("tiny", "3")]
+        assert client.get("/readyz").json()["faults"] == []
+
+
+def test_a_file_that_becomes_readable_is_a_change(bundle: Bundle) -> None:
+    bundle.model_path.chmod(0)
+    before = signature_of(bundle.path)
+    bundle.model_path.chmod(0o644)
+    assert signature_of(bundle.path) != before
 
 
 def test_an_unloaded_model_is_no_fault(bundle: Bundle) -> None:
