@@ -238,7 +238,7 @@ class Repository:
             if slot.fault == "refused":
                 slot.signature = signature  # so that it is refused again when it is back
             self._set_fault(slot, "missing", f"{slot.path}: the directory is missing or cannot be read")
-        elif signature == slot.signature and slot.fault == "missing" and slot.model is not None:
+        elif signature and signature == slot.signature and slot.fault == "missing" and slot.model is not None:
             self._set_fault(slot, None)
 
     def _set_fault(self, slot: Slot, fault: Fault | None, reason: str = "") -> None:

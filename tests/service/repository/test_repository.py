@@ -346,7 +346,7 @@ def test_a_refused_bundle_that_is_deleted_is_missing_and_refused_again_when_it_i
     with AsgiClient(app) as client:
 
         def fault_after_looks() -> str:
-            for _ in range(2):
+            for _ in range(3):
                 client.run(repository_of(app).poll())
             (fault,) = client.get("/readyz").json()["faults"]
             return str(fault["fault"])
