@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -27,15 +28,21 @@ def default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path(os.path.expanduser("~")) / ".cache") / "singleshot"  # noqa: PTH111 Path.expanduser raises an error if there is no home
 
 
-def mask_url(url: str) -> str:
-    """The URL with *** for its user, its password and its query."""
+def is_collector(url: str) -> bool:
+    """Whether the URL is that of a server, to which a path can be added."""
     try:
         parts = urlsplit(url)
+        has_host = bool(parts.hostname) and parts.port != 0
     except ValueError:
-        return "***"
+        return False
+    return has_host and parts.scheme in ("http", "https") and not (parts.query or parts.fragment)
+
+
+def mask_url(url: str) -> str:
+    """The URL of a collector with *** for its user and its password."""
+    parts = urlsplit(url)
     _, at, host = parts.netloc.rpartition("@")
-    masked = parts._replace(netloc=f"***@{host}" if at else host, query="***" if parts.query else "", fragment="")
-    return masked.geturl()
+    return parts._replace(netloc=f"***@{host}" if at else host).geturl()
 
 
 class Settings(BaseSettings):
@@ -193,6 +200,14 @@ class Settings(BaseSettings):
     def _expand_home(cls, value: object) -> object:
         if isinstance(value, str):
             return os.path.expanduser(value) if value else default_cache()  # noqa: PTH111 see default_cache
+        return value
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _check_endpoint(cls, value: str | None) -> str | None:
+        if value and not is_collector(value):
+            message = "should be the URL of a collector without a query, e.g. http://collector:4318"
+            raise PydanticCustomError("otlp_endpoint", message)
         return value
 
     @field_validator("bundles", "canaries", mode="before")

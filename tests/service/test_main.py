@@ -188,12 +188,25 @@ def test_kubernetes_variables_of_a_service_of_that_name_are_ignored(monkeypatch:
 
 
 def test_the_settings_are_shown_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SINGLESHOT_OTLP_ENDPOINT", "http://me:secret@collector:4318/v1?key=secret")
+    monkeypatch.setenv("SINGLESHOT_OTLP_ENDPOINT", "http://me:secret@collector:4318/v1")
     shown = read_settings(["--bundle", "a", "--bundle", "b"]).masked()
-    assert shown["otlp_endpoint"] == "http://***@collector:4318/v1?***"
+    assert shown["otlp_endpoint"] == "http://***@collector:4318/v1"
     assert shown["bundles"] == ["a", "b"]
     assert shown.keys() == Settings.model_fields.keys()
     json.dumps(shown)
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["me:secret@collector:4318", "http://me:secret@[collector", "http://collector?secret", "http://:secret"]
+)
+def test_an_endpoint_that_is_no_url_of_a_collector_is_refused_without_its_secrets(
+    endpoint: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SINGLESHOT_OTLP_ENDPOINT", endpoint)
+    assert main(["--port", "0"]) == 2
+    sentence = failure(capsys)
+    assert "should be the URL of a collector" in sentence
+    assert "secret" not in sentence
 
 
 def test_the_command_line_overrides_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
