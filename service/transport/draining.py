@@ -41,7 +41,7 @@ class DrainingServer(uvicorn.Server):
         gc.freeze()  # these objects live as long as the process; collections that visit them would delay requests
         repository = self._server.repository
         names, engine = ", ".join(repository.names()), repository.models[0].engine_description
-        served = {model.name: model.version for model in repository.models}
+        served = {name: repository.versions(name) for name in repository.names()}
         fields = {"event": "ready", "address": self._address, "models": served, "engine": engine}
         logger.info("serving %s on %s (%s)", names, self._address, engine, extra=fields)
 

@@ -24,6 +24,7 @@ from tests.service.server_process import (
     wait_for_event,
     warnings_of,
 )
+from tests.tiny_bundle import write_tiny_bundle
 
 CHATTY = {"SINGLESHOT_LOG_REQUESTS_PER_SECOND": "1000", "SINGLESHOT_DRAIN_GRACE_SECONDS": "0"}
 
@@ -169,6 +170,12 @@ def test_the_settings_and_the_ignored_variables_are_logged_once_at_info(tiny_bun
     assert settings["settings"]["otlp_endpoint"] == "http://***@localhost:1"
     assert [line["event"] for line in lines if "event" in line] == ["settings", "ready", "drain", "stop"]
     assert ignored["message"].endswith("for Services: SINGLESHOT_PORT, SINGLESHOT_SERVICE_HOST")
+
+
+def test_the_line_of_a_ready_server_names_each_version(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    canary = write_tiny_bundle(tmp_path / "canary", version="2")
+    with starting(tiny_bundle, SINGLESHOT_CANARIES=str(canary.path)) as process:
+        assert wait_for_event(process, "ready")["models"] == {"tiny": ["1", "2"]}
 
 
 BLOCK_THE_LOOP = """
