@@ -81,9 +81,8 @@ class ServerState:
             return "the server is shutting down" if self.is_draining else "the server is not running"
         if not self.repository.models:
             return "no model is loaded"
-        troubles = (
-            slot.model.trouble for slot in self.repository.slots if slot.model is not None and not slot.is_canary
-        )
+        mains = [slot.model for slot in self.repository.slots if not slot.is_canary]
+        troubles = (model.trouble for model in mains if model is not None)  # the event loop may unload one meanwhile
         return next((trouble for trouble in troubles if trouble is not None), None)
 
     @property
