@@ -81,7 +81,7 @@ runpy.run_module("service", run_name="__main__", alter_sys=True)
 PHASES = [
     ("import", "pydantic"),
     ("import", "service.engines.onnx_runtime"),
-    ("service.repository.repository", "read_bundle"),
+    ("service.repository.repository", "read_manifest"),
     ("service.repository.served_model", "check_golden"),
     ("service.scheduling.cost_model", "seconds_of"),
     ("service.detection.soft_nms", "_decay_and_pick"),
