@@ -87,11 +87,14 @@ def write_all(descriptor: int, data: bytes) -> bool:
 
 def open_missing_streams() -> None:
     """Open descriptors 0, 1 and 2 if they are closed: a socket that got such a number would receive the log."""
-    for descriptor in range(3):
+    for number in range(3):
         try:
-            os.fstat(descriptor)
+            os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # it gets the lowest free number
+    for name, descriptor in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:  # Python's value if the descriptor was closed
+            setattr(sys, name, io.TextIOWrapper(io.FileIO(descriptor, "w", closefd=False)))
 
 
 def queue_standard_streams() -> None:

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from service.telemetry.standard_streams import MAX_WAITING_BYTES, QueuedStream
+from tests.service.server_process import ROOT
 
 LINE = "x" * 999 + "\n"
 
@@ -73,3 +74,9 @@ for descriptor in range(3):
 def test_closed_descriptors_are_opened_so_that_no_socket_gets_their_number() -> None:
     command = 'exec "$0" -c "$1" 0<&- 1>&- 2>&-'
     assert subprocess.run(["sh", "-c", command, sys.executable, CLOSED], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "1>&- 2>&-", "0<&- 1>&- 2>&-"])
+def test_a_process_whose_streams_are_closed_still_reads_its_settings(closed: str) -> None:
+    command = f'exec "$0" -m service --port 99999 {closed}'
+    assert subprocess.run(["/bin/sh", "-c", command, sys.executable], cwd=ROOT, timeout=60, check=False).returncode == 2
