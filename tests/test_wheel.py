@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from service.bundle import read_bundle
+from tests.service.server_process import port_of, wait_for_event
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("models", "export", "service")
@@ -116,10 +117,7 @@ def address(installation: Installation, tmp_path: Path) -> Iterator[str]:
         command, cwd=tmp_path, env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         try:
-            assert process.stdout is not None
-            found = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
-            assert found is not None, process.stderr.read() if process.stderr else ""
-            yield found[0]
+            yield f"http://127.0.0.1:{port_of(wait_for_event(process, 'ready'))}"
         finally:
             process.kill()
 
