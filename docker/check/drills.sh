@@ -169,7 +169,9 @@ drill_proxy() {
   logged compose stop proxy proxy-tls
   wait_for 120 received firing SingleshotProxyDown
   local fired=$((SECONDS - BEGUN))
-  logged compose start proxy proxy-tls
+  logged compose up --detach --no-deps --no-recreate proxy # as docs/operating.md says
+  logged compose up --detach --no-deps --no-recreate proxy-tls
+  [ "$(compose ps --quiet server | sort)" = "$(printf '%s\n' "${REPLICAS[@]}" | sort)" ]
   DOOR=http://127.0.0.1:$(published proxy 8000)
   wait_for 90 is_served
   well proxy "alert SingleshotProxyDown received after $fired s"

@@ -54,6 +54,18 @@ def test_each_alert_says_what_is_wrong_and_what_to_type(rule: dict[str, Any]) ->
     assert set(rule["annotations"]) == {"summary", "runbook"}
 
 
+def test_no_first_command_changes_the_other_services() -> None:
+    """`docker compose up proxy` stops all replicas but one, and waits for the sick ones."""
+    texts = [" ".join(rule["annotations"]["runbook"].split()) for rule in ALERTS]
+    for file in ("operating.md", "drills.md"):
+        texts += [line for line in (ROOT / "docs" / file).read_text().splitlines() if line.startswith("| ")]
+    commands = [command for text in texts for command in re.findall(r"docker compose up --detach[^`;.]*", text)]
+    assert commands
+    for command in commands:
+        assert "--no-deps" in command, command
+        assert "--no-recreate" in command or "--scale server=" in command, command
+
+
 def test_operating_names_each_alert() -> None:
     operating = (ROOT / "docs" / "operating.md").read_text()
     assert set(re.findall(r"^\| (Singleshot\w+) \|", operating, re.MULTILINE)) == {rule["alert"] for rule in ALERTS}
