@@ -1,9 +1,14 @@
 """docker/alertmanager: every alert has a receiver, and the default one writes a JSON line for each alert."""
 
+import http.client
 import importlib.util
 import json
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -59,6 +64,71 @@ def test_each_alert_of_a_message_becomes_a_line(log_alerts: ModuleType) -> None:
 def test_a_message_without_alerts_is_refused(log_alerts: ModuleType) -> None:
     with pytest.raises(KeyError):
         log_alerts.lines({"version": "4"}, "page", datetime.now(UTC))
+
+
+@contextmanager
+def serve(log_alerts: ModuleType) -> Iterator[int]:
+    """The port of a receiver that runs in another thread."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), log_alerts.Receiver) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def answer(port: int, body: bytes, length: str = "") -> int:
+    """The status of a POST of that body."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("POST", "/page", body, {"Content-Length": length or str(len(body))})
+    return connection.getresponse().status
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"\xff",
+        b"[]",
+        b"[" * 100_000,
+        b'{"alerts": null}',
+        json.dumps({"alerts": [alert(annotations=None)]}).encode(),
+        json.dumps({"alerts": [alert(labels=["ab"])]}).encode(),
+    ],
+    ids=lambda body: body[:30].decode("latin-1"),
+)
+def test_what_is_no_message_of_alertmanager_is_refused(
+    log_alerts: ModuleType, body: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serve(log_alerts) as port:
+        assert answer(port, body) == 400
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("length", ["abc", "-1", "100000000"])
+def test_a_length_that_cannot_be_read_is_refused(
+    log_alerts: ModuleType, length: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serve(log_alerts) as port:
+        assert answer(port, b"{}", length) in (400, 413)
+    assert capsys.readouterr().err == ""
+
+
+def test_two_thousand_alerts_at_once_are_all_written(
+    log_alerts: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = {"alerts": [alert(annotations={"summary": "s" * 200, "runbook": "r" * 400})] * 2_000}
+    with serve(log_alerts) as port:
+        assert answer(port, json.dumps(message).encode()) == 200
+    assert len([json.loads(line) for line in capsys.readouterr().err.splitlines()]) == 2_000
+
+
+def test_a_message_with_no_alerts_writes_no_line(log_alerts: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    with serve(log_alerts) as port:
+        assert answer(port, b'{"alerts": []}') == 200
+    assert capsys.readouterr().err == ""
 
 
 def test_every_severity_of_an_alert_has_a_receiver_that_exists() -> None:
