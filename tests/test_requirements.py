@@ -38,7 +38,7 @@ def combinations() -> list[list[str]]:
     """The extras that each `pip install .[…]` and each call of docker/requirements.py in the project name."""
     found = []
     for text in (path.read_text() for path in COMMANDS if path.is_file()):
-        found += [names.split(",") for names in re.findall(r"\.\[([\w,]+)\]", text)]
+        found += [names.split(",") for names in re.findall(r"\.\[([a-z][\w,]*)\]", text)]
         # TENSORRT is the build's argument: which TensorRT the image gets
         for line in re.findall(r"docker/requirements\.py (.*--extra.*)", text.replace("$TENSORRT", "tensorrt")):
             found.append(re.findall(r"--extra (\w+)", line))

@@ -53,8 +53,10 @@ class Access:
         try:
             self._names = await asyncio.to_thread(read_keys, self._file)
         except AccessError as error:
+            self._metrics.api_keys_fault.set(1)
             logger.error("%s; the old keys stay", error, extra={"event": "keys_refused"})
         else:
+            self._metrics.api_keys_fault.set(0)
             text = "%s: the keys were read again; there are %d"
             logger.info(text, self._file, len(self._names), extra={"event": "keys_read"})
 

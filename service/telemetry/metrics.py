@@ -75,6 +75,7 @@ class Metrics:
             "1 while what the bundle's directory holds is refused, or while the directory is missing",
             ("bundle", "model", "fault"),
         )
+        self.api_keys_fault = gauge("api_keys_fault", "1 while what the file of API keys holds is refused")
         self.engine_builds = counter(
             "engine_builds_total",
             "TensorRT engines that the running server has put into service, failed to build, or refused",

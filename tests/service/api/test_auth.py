@@ -35,8 +35,8 @@ def request_with(address: str = "10.0.0.1", **headers: str) -> Request:
     return Request({"type": "http", "headers": raw, "client": (address, 1234), "state": state})
 
 
-def access(clock: Clock | None = None, **changes: Any) -> Access:
-    return Access(Settings(**changes), Metrics(CollectorRegistry()), clock or Clock())
+def access(clock: Clock | None = None, metrics: Metrics | None = None, **changes: Any) -> Access:
+    return Access(Settings(**changes), metrics or Metrics(CollectorRegistry()), clock or Clock())
 
 
 @pytest.fixture
@@ -114,15 +114,19 @@ def test_a_file_of_keys_that_changes_is_read_again_and_a_bad_one_is_not_used(
     keys: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "singleshot")
-    checks = access(api_keys_file=keys)
+    metrics = Metrics(CollectorRegistry())
+    checks = access(metrics=metrics, api_keys_file=keys)
     asyncio.run(checks.poll())
     assert caplog.records == []
-    for content, event in (("carol c-secret\n", "keys_read"), ("broken\n", "keys_refused")):
+    steps = [("carol c-secret\n", "keys_read"), ("broken\n", "keys_refused"), ("carol c-secret\n\n", "keys_read")]
+    for content, event in steps:
         keys.write_text(content)
         asyncio.run(checks.poll())
         asyncio.run(checks.poll())
         (record,) = caplog.records
         assert vars(record)["event"] == event
+        is_refused = event == "keys_refused"
+        assert metrics.registry.get_sample_value("singleshot_api_keys_fault") == is_refused
         assert "secret" not in record.getMessage()
         caplog.clear()
         checks.check(request_with(X_API_Key="c-secret"))
