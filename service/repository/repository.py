@@ -5,10 +5,11 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from service.bundle import BundleError, Manifest, check_files, read_manifest
+from service.bundle import BundleError, check_files, read_manifest
 from service.engines.protocol import EngineError, EngineName
+from service.repository.bundle_faults import BundleFaults
 from service.repository.served_model import ServedModel
-from service.repository.slot import FAULTS, MISSING_LOOKS, Fault, Signature, Slot, find_bundles, signature_of
+from service.repository.slot import Slot, check_place, find_bundles, signature_of
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 
@@ -38,6 +39,7 @@ class Repository:
     def __init__(self, settings: Settings, open_model: Callable[..., ServedModel], metrics: Metrics) -> None:
         self._open_model = open_model
         self._metrics = metrics
+        self._faults = BundleFaults(metrics)
         self._changing = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
         self.slots: list[Slot] = []
@@ -135,13 +137,10 @@ class Repository:
             for slot in self._named(name):
                 if slot.model is not None:
                     self._retire(slot.model)
-                    logger.info(
-                        "unloaded %s",
-                        slot.name,
-                        extra={"event": "unloaded", "bundle": str(slot.path), "model": slot.name},
-                    )
+                    fields = {"event": "unloaded", "bundle": str(slot.path), "model": slot.name}
+                    logger.info("unloaded %s", slot.name, extra=fields)
                 slot.model, slot.is_unloaded = None, True
-                self._set_fault(slot, None, "unloaded")
+                self._faults.end(slot, "unloaded")
             self._show_shares()
 
     async def poll(self) -> None:
@@ -152,7 +151,7 @@ class Repository:
                 if slot.is_unloaded:
                     continue
                 signature = await asyncio.to_thread(signature_of, slot.path)
-                self._watch_directory(slot, signature)
+                self._faults.look(slot, signature)
                 if signature and signature != slot.signature:
                     is_any_new |= await self._reload(slot)
             for slot in self.slots if is_any_new else ():
@@ -190,15 +189,15 @@ class Repository:
         except (BundleError, EngineError, OSError) as error:
             if settings.strict_bundles:
                 raise
-            self._set_fault(slot, "refused" if slot.signature else "missing", str(error))
+            self._faults.begin(slot, "refused" if slot.signature else "missing", str(error))
             return error
-        self._set_fault(slot, None)
+        self._faults.end(slot)
         return None
 
     def _open(self, slot: Slot, engine: EngineName | None = None) -> ServedModel:
         """Open what the directory holds. Raises BundleError, EngineError, OSError and others."""
         manifest = read_manifest(slot.path)
-        self._check_names(slot, manifest)
+        check_place(slot, manifest, self.slots)
         slot.name = manifest.name  # known from now on, also if a file is bad
         return self._open_model(check_files(slot.path, manifest), engine)
 
@@ -210,50 +209,6 @@ class Repository:
             raise
         except Exception as error:  # an engine may raise any error, and so may a golden image
             raise EngineError(f"{slot.path}: it cannot be served: {type(error).__name__}: {error}") from error
-
-    def _check_names(self, slot: Slot, manifest: Manifest) -> None:
-        """Raise BundleError if the bundle has another name than before, or takes the place of another one."""
-        path, name, version = slot.path, manifest.name, manifest.version
-        is_name_free = slot.model is None and slot.fault is not None  # nothing was served under the old one
-        if slot.name not in ("", name) and not is_name_free:
-            raise BundleError(f"{path}: its name is {name}, it was {slot.name}; restart to serve it")
-        same = [other for other in self.slots if other is not slot and other.name == name]
-        mains = [other for other in same if not other.is_canary and (other.model is not None or other.is_unloaded)]
-        if slot.is_canary and len(same) != 1:
-            what = "no model of that name" if not same else "a canary of it already"
-            raise BundleError(
-                f"{path}: it should be a canary of {name}, but there is {what}; see --bundle and --canary"
-            )
-        if mains and not slot.is_canary:
-            raise BundleError(f"{path}: a model named {name} is served already; export it under another name")
-        if any(other.model is not None and other.model.version == version for other in same):
-            raise BundleError(
-                f"{path}: version {version} of {name} is served already; export it with another --version"
-            )
-
-    def _watch_directory(self, slot: Slot, signature: Signature) -> None:
-        """Note that a directory is missing, or that it is back with the files that it had."""
-        slot.num_missing = 0 if signature else slot.num_missing + 1
-        if slot.num_missing == MISSING_LOOKS and slot.fault != "missing":
-            if slot.fault == "refused":
-                slot.signature = signature  # so that it is refused again when it is back
-            self._set_fault(slot, "missing", f"{slot.path}: the directory is missing or cannot be read")
-        elif signature and signature == slot.signature and slot.fault == "missing" and slot.model is not None:
-            self._set_fault(slot, None)
-
-    def _set_fault(self, slot: Slot, fault: Fault | None, reason: str = "") -> None:
-        """Set what is wrong with a slot, and say so in the metrics and, if it is new, in the log."""
-        if fault is not None:
-            stays = "; the old model stays" if slot.model is not None else ""
-            fields = {"event": f"bundle_{fault}", "bundle": str(slot.path), "model": slot.label}
-            logger.error("a bundle is %s: %s%s", fault, reason, stays, extra=fields)
-        elif slot.fault is not None and not slot.is_unloaded:
-            fields = {"event": "bundle_back", "bundle": str(slot.path), "model": slot.label}
-            logger.info("%s: the bundle is served again", slot.path, extra=fields)
-        slot.fault, slot.reason = fault, reason
-        self._metrics.bundle_fault.remove_by_labels({"bundle": str(slot.path)})
-        for kind in FAULTS:
-            self._metrics.bundle_fault.labels(str(slot.path), slot.label, kind).set(kind == fault)
 
     def _show_shares(self) -> None:
         """Report which share of its model's requests each version gets."""
@@ -288,10 +243,10 @@ class Repository:
             reason = str(error)
         self._metrics.model_loads.labels(slot.label, "refused" if reason else "loaded").inc()
         if reason:
-            self._set_fault(slot, "refused" if slot.signature else "missing", reason)
+            self._faults.begin(slot, "refused" if slot.signature else "missing", reason)
             return False
         self._replace(slot, model)
-        self._set_fault(slot, None)
+        self._faults.end(slot)
         fields = {"event": "loaded", "bundle": str(slot.path), "model": slot.name, "version": model.version}
         logger.info("loaded %s version %s from %s", slot.name, model.version, slot.path, extra=fields)
         return True

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from service.bundle import BundleError
+from service.bundle import BundleError, Manifest
 from service.repository.served_model import ServedModel
 from service.settings import DEFAULT_BUNDLES
 
 Signature = frozenset[tuple[str | int, ...]]  # of each file: name, time of change, size, inode, mode, user, group
 Fault = Literal["refused", "missing"]
 FAULTS: tuple[Fault, ...] = ("refused", "missing")
-MISSING_LOOKS = 2  # looks in a row without the directory after which it is missing: a new one may be moving in
 
 
 @dataclass
@@ -58,6 +57,23 @@ def signature_of(path: Path) -> Signature:
         return frozenset(stats())
     except OSError:  # the directory is being replaced
         return frozenset()
+
+
+def check_place(slot: Slot, manifest: Manifest, slots: Sequence[Slot]) -> None:
+    """Raise BundleError if a bundle has another name than before in its slot, or takes the place of another one."""
+    path, name, version = slot.path, manifest.name, manifest.version
+    is_name_free = slot.model is None and slot.fault is not None  # nothing was served under the old one
+    if slot.name not in ("", name) and not is_name_free:
+        raise BundleError(f"{path}: its name is {name}, it was {slot.name}; restart to serve it")
+    same = [other for other in slots if other is not slot and other.name == name]
+    mains = [other for other in same if not other.is_canary and (other.model is not None or other.is_unloaded)]
+    if slot.is_canary and len(same) != 1:
+        what = "no model of that name" if not same else "a canary of it already"
+        raise BundleError(f"{path}: it should be a canary of {name}, but there is {what}; see --bundle and --canary")
+    if mains and not slot.is_canary:
+        raise BundleError(f"{path}: a model named {name} is served already; export it under another name")
+    if any(other.model is not None and other.model.version == version for other in same):
+        raise BundleError(f"{path}: version {version} of {name} is served already; export it with another --version")
 
 
 def find_bundles(names: Sequence[str]) -> list[Path]:
