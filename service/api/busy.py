@@ -103,11 +103,9 @@ class BusyRefusals:
         model.observe_request(route, 503, seconds, "refused")
 
         def fields() -> dict[str, object]:
-            return {
-                **{"method": "POST", "path": shortened(path.decode("latin-1")), "route": route, "status": 503},
-                **{"ms": round(1000 * seconds, 2), "client": client, "model": model.name, "version": model.version},
-                **{"reason": error.reason, "detail": problem.detail},
-            }
+            line = {"method": "POST", "path": shortened(path.decode("latin-1")), "route": route, "status": 503}
+            line |= {"ms": round(1000 * seconds, 2), "client": client, "model": model.name, "version": model.version}
+            return line | {"reason": error.reason, "detail": problem.detail}
 
         token = request_id.set(own_id)
         self._log.write("refused", fields)
