@@ -28,6 +28,8 @@ compose() {
   docker compose --project-name singleshot-check --profile tls \
     --file docker-compose.yml --file "$WORK/drills.yml" "$@"
 }
+# patiently COMMAND...: again if it fails, because a download may; what was downloaded before is kept
+patiently() { "$@" || "$@" || "$@"; }
 logged() { "$@" >>"$WORK/log" 2>&1 || { tail -25 "$WORK/log"; return 1; }; }
 
 finish() {
@@ -76,7 +78,7 @@ for profile in tls gpu gpu-2 gpu-4; do docker compose --profile "$profile" confi
 source docker/check/images.sh
 
 step "build the server's image"
-logged compose --progress plain build server
+patiently logged compose --progress plain build server
 megabytes() { echo $(($(docker image inspect -f '{{.Size}}' "$1") / 1000000)); }
 OWN_SIZE=$(($(megabytes singleshot:cpu) - $(megabytes "${PYTHON_IMAGE:-python:3.11.11-slim-bookworm}")))
 echo "singleshot:cpu: $(megabytes singleshot:cpu) MB, which is $OWN_SIZE MB more than Python's image"
@@ -87,7 +89,7 @@ packages = json.load(open("/opt/sbom.cdx.json"))["components"]
 assert {"numpy", "uvicorn"} <= {package["name"] for package in packages}
 print(len(packages), "packages in /opt/sbom.cdx.json")'
 if [ -z "${DRILLS:-}" ]; then # its build is mostly downloads, and the steps below mostly wait
-  TENSORRT=engine docker compose --profile gpu build gpu-0 >"$WORK/gpu-image.log" 2>&1 &
+  TENSORRT=engine patiently docker compose --profile gpu build gpu-0 >"$WORK/gpu-image.log" 2>&1 &
   GPU_IMAGE=$!
 fi
 
