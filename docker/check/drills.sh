@@ -147,13 +147,16 @@ drill_loop() {
 }
 
 drill_fill() {
-  local replica=${REPLICAS[1]} before used senders=()
+  local replica=${REPLICAS[1]} before limit senders=()
   before=$(restarts "$replica")
-  used=$(docker stats --no-stream --format '{{.MemUsage}}' "$replica" | sed 's/[^0-9.].*//; s/[.].*//')
-  docker update --memory $((used + 60))m --memory-swap $((used + 60))m "$replica" >/dev/null
+  limit=$(($(docker stats --no-stream --format '{{.MemUsage}}' "$replica" | sed 's/[^0-9.].*//; s/[.].*//') + 60))
+  until docker update --memory ${limit}m --memory-swap ${limit}m "$replica" >/dev/null 2>&1; do
+    limit=$((limit + 20)) # Docker refuses a limit below the memory in use, of which files are a part
+    [ $limit -lt 4000 ]
+  done
   cp "$WORK/golden.jpg" "$WORK/large.jpg"
   truncate --size 30M "$WORK/large.jpg"
-  for _ in $(seq 6); do
+  for _ in $(seq 8); do
     IMAGE=$WORK/large.jpg status --limit-rate 10M "http://$(address "$replica"):8000/detect" >/dev/null &
     senders+=($!)
   done
