@@ -10,7 +10,7 @@ from service.api.detect_routes import DETECT, route_of
 from service.api.patience import Patience
 from service.api.problems import Problem, raw_answer, retry_after
 from service.api.request_context import id_of
-from service.api.request_log import RequestLog, shortened
+from service.api.request_log import RequestLog, fields_of_request
 from service.repository.served_model import MIN_OBJECTIVE_SECONDS
 from service.scheduling.admission import Promises, RejectedError
 from service.scheduling.loop_lag import LoopLag
@@ -103,8 +103,8 @@ class BusyRefusals:
         model.observe_request(route, 503, seconds, "refused")
 
         def fields() -> dict[str, object]:
-            line = {"method": "POST", "path": shortened(path.decode("latin-1")), "route": route, "status": 503}
-            line |= {"ms": round(1000 * seconds, 2), "client": client, "model": model.name, "version": model.version}
+            line = fields_of_request("POST", path.decode("latin-1"), route, 503, seconds, client)
+            line |= {"model": model.name, "version": model.version}
             return line | {"reason": error.reason, "detail": problem.detail}
 
         token = request_id.set(own_id)

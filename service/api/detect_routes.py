@@ -4,6 +4,8 @@ DETECT, INFER, VERSION_INFER = "/detect", "/v2/models/{name}/infer", "/v2/models
 DETECT_ROUTES = frozenset({DETECT, INFER, VERSION_INFER})
 CLIENT_DISCONNECTED = 499  # nginx's status for a client that closed the connection: only metrics and log show it
 
+OUTCOME_OF_STATUS = {503: "refused", 504: "expired", CLIENT_DISCONNECTED: "gave_up"}
+
 
 def route_of(path: bytes) -> str | None:
     """The route of a detect request; None for another one."""
@@ -19,13 +21,6 @@ def outcome_of(status: int, *, is_slow: bool) -> str:
 
     The status is 0 if there was no answer, because the process ended before it.
     """
-    match status:
-        case 200:
-            return "slow" if is_slow else "in_time"
-        case 503:
-            return "refused"
-        case 504:
-            return "expired"
-        case 499:  # CLIENT_DISCONNECTED
-            return "gave_up"
-    return "client_error" if 400 <= status < 500 else "failed"
+    if status == 200:
+        return "slow" if is_slow else "in_time"
+    return OUTCOME_OF_STATUS.get(status) or ("client_error" if 400 <= status < 500 else "failed")

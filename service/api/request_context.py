@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.api.detect_routes import DETECT_ROUTES, outcome_of
 from service.api.patience import REFUSED, Patience
 from service.api.problems import RequestError, problem_response
-from service.api.request_log import RequestLog, shortened
+from service.api.request_log import RequestLog, fields_of_request
 from service.api.request_record import RequestRecord
 from service.api.responses import stages_of
 from service.scheduling.loop_lag import LoopLag
@@ -124,16 +124,9 @@ class RequestContext:
 
             def fields() -> dict[str, object]:
                 client = scope.get("client")
-                return {
-                    "method": scope["method"],
-                    "path": shortened(scope["path"]),
-                    "route": route,
-                    "status": code,
-                    "ms": round(1000 * (now - start), 2),
-                    "client": client[0] if client else None,
-                    **record.fields(),
-                    **({"trace_id": trace_id} if trace_id else {}),
-                }
+                address = client[0] if client else None
+                line = fields_of_request(scope["method"], scope["path"], route, code, now - start, address)
+                return line | record.fields() | ({"trace_id": trace_id} if trace_id else {})
 
             self._log.write(outcome or f"status {code}", fields)
 

@@ -46,6 +46,14 @@ class RequestLog:
         self._num_others.clear()
 
 
+def fields_of_request(
+    method: str, path: str, route: str, status: int, seconds: float, client: object
+) -> dict[str, object]:
+    """The fields that the line of every request has; `client` is its address."""
+    line = {"method": method, "path": shortened(path), "route": route, "status": status}
+    return line | {"ms": round(1000 * seconds, 2), "client": client}
+
+
 def shortened(text: str) -> str:
     """The beginning of a text that a client has sent."""
     return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"

@@ -64,11 +64,6 @@ class Repository:
         slot = self._default_slot
         return slot.model if slot is not None else None
 
-    @property
-    def faulty(self) -> list[Slot]:
-        """The slots whose directory is missing or holds a refused bundle."""
-        return [slot for slot in self.slots if slot.fault is not None]
-
     def choose(self, name: str | None, version: str | None = None) -> ServedModel:
         """The model that detects in the next images; two versions of a model share them.
 

@@ -68,7 +68,6 @@ class ServedModel:
         self._budget = budget
         self.metrics = metrics.of_model(self.name, self.version)
         self.headers = [(b"x-model-name", self.name.encode()), (b"x-model-version", self.version.encode())]
-        self._all_metrics = metrics
         self._takes_all_cores = engine.device == "cpu" and engine.num_streams * engine.num_threads >= num_cores()
         sizes = (1,) if engine.late_sizes else batch_sizes_up_to(settings.max_batch)
         cost = measure_costs(engine, self.manifest.input, sizes, num_streams=engine.num_streams)
@@ -171,14 +170,17 @@ class ServedModel:
         """Start the engine's threads, on the event loop that will serve."""
         self._batcher.start()
         self._measuring = asyncio.create_task(asyncio.to_thread(self._measure_late_sizes))
-        self._show()
+        self.metrics.show(
+            self.engine.name,
+            describe(self.engine),
+            num_streams=self.engine.num_streams,
+            queue_limit=self._settings.max_queue,
+            depth=lambda: self.depth,
+        )
 
     def withdraw(self) -> None:
         """Stop reporting the model as served; `close` follows. Its successor may be of the same version."""
-        metrics = self._all_metrics
-        metrics.model_info.remove(*self._info_labels)
-        for gauge in (metrics.queue_depth, metrics.queue_limit, metrics.engine_streams):
-            gauge.remove(self.name, self.version)
+        self.metrics.hide()
 
     def begin_use(self) -> None:
         """A request uses this model from now on; `close` waits until it ends its use."""
@@ -275,22 +277,9 @@ class ServedModel:
             except Exception:  # any error of the engine: the requests will show it too
                 logger.exception("%s: batches of %d could not be measured and will not be run", self.name, size)
 
-    def _show(self) -> None:
-        """Report the model as served."""
-        metrics, labels = self._all_metrics, (self.name, self.version)
-        metrics.model_info.labels(*self._info_labels).set(1)
-        metrics.queue_depth.labels(*labels).set_function(lambda: self.depth)
-        metrics.queue_limit.labels(*labels).set(self._settings.max_queue)
-        metrics.engine_streams.labels(*labels).set(self.engine.num_streams)
-        self.metrics.begin_use()
-
     def _free(self) -> None:
         self.engine.close()
         release_freed_memory()
-
-    @property
-    def _info_labels(self) -> tuple[str, str, str, str]:
-        return self.name, self.version, self.engine.name, describe(self.engine)
 
     def _decodes_in_stream(self, job: ImageJob) -> bool:
         """Whether the stream that runs the image also decodes it, instead of a thread of the pool.

@@ -84,6 +84,23 @@ class ModelMetrics:
         """Count the detections of one image: labels (D,) and scores (D,)."""
         self._metrics.detections.observe((self.name, self.version), classes, labels, scores)
 
+    def show(
+        self, engine: str, description: str, *, num_streams: int, queue_limit: int, depth: Callable[[], float]
+    ) -> None:
+        """Report a load of this version as served, with its engine; `depth` gives the images that wait for it."""
+        metrics, labels = self._metrics, (self.name, self.version)
+        metrics.model_info.labels(*labels, engine, description).set(1)
+        metrics.queue_depth.labels(*labels).set_function(depth)
+        metrics.queue_limit.labels(*labels).set(queue_limit)
+        metrics.engine_streams.labels(*labels).set(num_streams)
+        self.begin_use()
+
+    def hide(self) -> None:
+        """Report this version as served no more; `end_use` follows, and perhaps `show` of another load before it."""
+        metrics = self._metrics
+        for gauge in (metrics.model_info, metrics.queue_depth, metrics.queue_limit, metrics.engine_streams):
+            gauge.remove_by_labels({"model": self.name, "version": self.version})
+
     def begin_use(self) -> None:
         """A load of this version is served from now on. Its outcomes begin at 0, so that the first one is a rise."""
         self._num_uses += 1
