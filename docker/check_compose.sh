@@ -16,7 +16,7 @@ cd "$(dirname "$0")/.."
 
 WORK=$(mktemp -d /tmp/check-compose.XXXXXX)
 CACHE=${CACHE:-$WORK/cache}
-STEP=start GPU_IMAGE='' IS_UP='' STARTED=$SECONDS
+OWN_ENGINE= STEP=start GPU_IMAGE='' IS_UP='' STARTED=$SECONDS
 export DEBIAN_FRONTEND=noninteractive DOCKER_BUILDKIT=1 no_proxy='*'
 export PORT=0 PORT_TLS=0 PROMETHEUS_PORT=0 ALERTMANAGER_PORT=0 CERTIFICATES=$WORK/certificates
 mkdir -p "$CACHE/debs" "$WORK/certificates" "$WORK/bundles"
@@ -38,9 +38,10 @@ finish() {
   set +e
   rm -f "$WORK/loading"
   if [ $status -ne 0 ]; then
-    echo "failed at: $STEP"
-    [ -z "$IS_UP" ] || { compose ps -a; compose logs --tail 20; }
     [ -z "$OWN_ENGINE" ] || tail -5 "$WORK/dockerd.log"
+    [ -z "$IS_UP" ] || { compose logs --tail 20; compose ps -a; }
+    [ ! -e "$WORK/faults" ] || cat "$WORK/faults"
+    echo "failed at: $STEP"
   fi
   if [ -n "${KEEP:-}" ]; then
     echo "kept: DOCKER_HOST=${DOCKER_HOST:-} DOCKER_CONFIG=${DOCKER_CONFIG:-} in $WORK"
@@ -54,6 +55,7 @@ finish() {
   exit $status
 }
 trap finish EXIT
+trap 'echo "failed: $BASH_COMMAND (${BASH_SOURCE[0]}, line $LINENO)" >>"$WORK/faults"' ERR
 trap 'exit 130' INT TERM
 
 # The servers of the drills: a bundle with a canary, and faults that the drills set off
