@@ -1,7 +1,9 @@
 """The metrics of one version of a model."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -15,6 +17,14 @@ FORGET_SECONDS = 60.0  # after the last answer of an unloaded version: until the
 OUTCOMES = ("in_time", "slow", "refused", "expired", "failed", "gave_up", "client_error")  # of detect requests
 Key = TypeVar("Key")
 Child = TypeVar("Child")
+
+
+@dataclass(frozen=True)
+class Total:
+    """How often something happened, and for how long in all."""
+
+    count: int
+    seconds: float
 
 
 class Children(dict[Key, Child]):
@@ -42,6 +52,7 @@ class ModelMetrics:
         self.name = name
         self.version = version
         self._metrics = metrics
+        self.last_answer_time = 0.0  # of a request with status 200 (time.time()); 0 if there was none
         self._num_uses = 0
         self._end: asyncio.TimerHandle | None = None  # the end of the series, if it is due
         labels = name, version
@@ -67,10 +78,29 @@ class ModelMetrics:
     ) -> None:
         """Count an answered request, with its outcome if it is a detect request; called on the event loop."""
         self._durations[route, code].observe(seconds, exemplar)
+        if code == 200:
+            self.last_answer_time = time.time()
         if outcome:
             self.outcomes[outcome].inc()
         if not self._num_uses and self._end is None:  # its client has read the answer for longer than the series last
             self._end_later()
+
+    def answered_total(self) -> Total:
+        """The requests with status 200."""
+        return total_of(*[histogram for (_, code), histogram in self._durations.items() if code == 200])
+
+    def failed_total(self) -> Total:
+        """The requests with another status."""
+        return total_of(*[histogram for (_, code), histogram in self._durations.items() if code != 200])
+
+    def stage_total(self, stage: str) -> Total:
+        """The images that have passed a stage."""
+        return total_of(self.stages[stage]) if stage in self.stages else total_of()
+
+    @property
+    def num_batches(self) -> int:
+        """The batches that have run."""
+        return total_of(self._batches[None][0]).count if self._batches else 0
 
     def observe_batch(self, size: int, seconds: float) -> None:
         """Count a batch that has run."""
@@ -123,3 +153,10 @@ class ModelMetrics:
         self._metrics.forget(self.name, self.version)
         for children in (self.stages, self.rejected, self.outcomes, self._durations, self._batches):
             children.clear()  # they are in no scrape any more: a later load of this version begins new ones
+
+
+def total_of(*histograms: Histogram) -> Total:
+    """The counts and the sums of histograms of seconds."""
+    samples = [sample for histogram in histograms for metric in histogram.collect() for sample in metric.samples]
+    counts = sum(sample.value for sample in samples if sample.name.endswith("_count"))
+    return Total(int(counts), sum(sample.value for sample in samples if sample.name.endswith("_sum")))

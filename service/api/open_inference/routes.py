@@ -8,16 +8,16 @@ deadline in µs.
 """
 
 import time
-from typing import Any
 
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
-from service import __version__
 from service.api.deadline import read_timeout
 from service.api.disconnect import disconnect_of
+from service.api.open_inference.metadata import add_metadata
 from service.api.open_inference.request import images_of, outputs_of, query_of, timeout_of
-from service.api.open_inference.response import OUTPUTS, tensors_of, whole
+from service.api.open_inference.response import tensors_of, whole
+from service.api.open_inference.statistics import add_statistics
 from service.api.open_inference.tensors import format_response, parse_request
 from service.api.openapi import TIMEOUT_PARAMETER
 from service.api.problems import RequestError
@@ -27,11 +27,6 @@ from service.api.state import ServerState
 from service.api.uploads import read_body
 from service.repository.image_group import detect_group
 
-INPUTS = [
-    {"name": "image", "datatype": "BYTES", "shape": [-1]},
-    {"name": "images", "datatype": "UINT8", "shape": [-1, -1, -1, 3]},
-]
-EXTENSIONS = ["binary_tensor_data", "model_repository", "model_repository(unload_dependents)"]
 BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 INFER = {
     "parameters": [
@@ -49,58 +44,39 @@ INFER = {
 
 
 def add_inference_protocol(app: FastAPI, server: ServerState) -> None:
-    """Add the routes for health, metadata and inference."""
+    """Add the routes for health, metadata, statistics and inference."""
     add_health(app, server)
+    add_statistics(app, server)  # before the metadata: `stats` is no name of a model
     add_metadata(app, server)
     add_inference(app, server)
 
 
 def add_health(app: FastAPI, server: ServerState) -> None:
-    """Add the health of the server and of its models, which needs no API key."""
+    """Add the health of the server and of its models, which needs no API key.
 
-    @app.get("/v2/health/live", response_class=Response)
-    async def live() -> Response:
+    Triton's clients read only the status, KServe's also the body.
+    """
+
+    @app.get("/v2/health/live")
+    async def live() -> dict[str, bool]:
         """The process is alive."""
-        return Response()
+        return {"live": True}
 
-    @app.get("/v2/health/ready", response_class=Response)
-    async def ready() -> Response:
+    @app.get("/v2/health/ready")
+    async def ready() -> dict[str, bool]:
         """The server accepts requests."""
         if server.trouble is not None:
             raise RequestError(503, server.trouble)
-        return Response()
+        return {"live": True, "ready": True}  # the specification has only the first, KServe's client reads the second
 
-    @app.get("/v2/models/{name}/ready", response_class=Response)
-    @app.get("/v2/models/{name}/versions/{version}/ready", name="version_ready", response_class=Response)
-    async def model_ready(name: str, version: str | None = None) -> Response:
+    @app.get("/v2/models/{name}/ready")
+    @app.get("/v2/models/{name}/versions/{version}/ready", name="version_ready")
+    async def model_ready(name: str, version: str | None = None) -> dict[str, str | bool]:
         """The model accepts requests."""
         trouble = server.repository.find(name, version).trouble
         if trouble is not None:
             raise RequestError(503, trouble)
-        return Response()
-
-
-def add_metadata(app: FastAPI, server: ServerState) -> None:
-    """Add the metadata of the server and of its models."""
-
-    @app.get("/v2")
-    async def server_metadata() -> dict[str, Any]:
-        """Name, version and extensions of this server."""
-        return {"name": "singleshot", "version": __version__, "extensions": EXTENSIONS}
-
-    @app.get("/v2/models/{name}")
-    @app.get("/v2/models/{name}/versions/{version}", name="version_metadata")
-    async def model_metadata(request: Request, name: str, version: str | None = None) -> dict[str, Any]:
-        """Versions, inputs and outputs of the model."""
-        server.access.check(request)
-        model = server.repository.find(name, version)
-        return {
-            "name": model.name,
-            "versions": server.repository.versions(model.name),
-            "platform": f"singleshot_{model.engine.name}",
-            "inputs": INPUTS,
-            "outputs": OUTPUTS,
-        }
+        return {"name": name, "ready": True}
 
 
 def add_inference(app: FastAPI, server: ServerState) -> None:
@@ -134,7 +110,7 @@ def add_inference(app: FastAPI, server: ServerState) -> None:
             with disconnect_of(request.scope):
                 outcomes = await detect_group(model, images, options, limits)
         record.outcomes = outcomes
-        head = {"model_name": model.name, "model_version": model.version}
+        head = {"model_name": name, "model_version": model.version}
         if wanted.id is not None:
             head["id"] = wanted.id
         text, json_length = format_response(head, tensors_of(model, whole(outcomes)), outputs_wanted)
