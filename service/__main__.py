@@ -30,6 +30,7 @@ from service.bundle import BundleError
 from service.engines.protocol import EngineError, EngineName, Precision
 from service.environment import EnvironmentVariableError, check_environment, service_links
 from service.errors import validation_problems
+from service.repository.aliases import AliasError
 from service.settings import Settings
 from service.telemetry.logs import write_logs
 from service.telemetry.standard_streams import open_missing_streams
@@ -38,8 +39,9 @@ from service.transport.process import listen, run, set_up_threads
 
 EXAMPLE = """\
 --bundle can be repeated; exactly the given bundles are served. `--bundle default` is the one that is packaged with the
-server. The first bundle answers requests that name no model. Every setting is also an environment variable, e.g.
-SINGLESHOT_MAX_BATCH=4; the command line overrides it.
+server. Without --bundle, the server takes what is mounted at /mnt/models, or the packaged one if nothing is. The first
+bundle answers requests that name no model. Every setting is also an environment variable, e.g. SINGLESHOT_MAX_BATCH=4;
+the command line overrides it.
 
 SIGTERM and Ctrl-C answer the accepted requests and end the server. So does SIGHUP, which a closed terminal sends; with
 API keys, SIGHUP reads their file again instead.
@@ -66,7 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     write_logs(settings.log_level)
     changed = ", ".join(sorted(settings.model_fields_set)) or "none"
     fields = {"event": "settings", "settings": settings.masked()}
-    logger.info("settings that are given, the others are the defaults: %s", changed, extra=fields)
+    note = "" if "bundles" in settings.model_fields_set else f"; no bundle is given, so {settings.bundles[0]} is served"
+    logger.info("settings that are given, the others are the defaults: %s%s", changed, note, extra=fields)
     if settings.api_keys_file:  # SIGHUP waits until the server can read the keys again
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     if links := service_links(os.environ):
@@ -79,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with listener:
         try:
             app = create_app(settings)
-        except (AccessError, BundleError, EngineError, TracingError, OSError) as error:
+        except (AccessError, AliasError, BundleError, EngineError, TracingError, OSError) as error:
             return fail(str(error))
         return run(app, settings, listener)
 
@@ -98,7 +101,7 @@ def read_settings(arguments: Sequence[str] | None) -> Settings:
     )
     parser.add_argument("--version", action="version", version=f"singleshot {__version__}")
     parser.add_argument(
-        "--bundle", action="append", dest="bundles", metavar="DIR", help="a bundle to serve (default: `default`)"
+        "--bundle", action="append", dest="bundles", metavar="DIR", help="a bundle to serve (default: see below)"
     )
     parser.add_argument(
         "--canary",
@@ -106,6 +109,12 @@ def read_settings(arguments: Sequence[str] | None) -> Settings:
         dest="canaries",
         metavar="DIR",
         help="a new version of a served model (default: none)",
+    )
+    parser.add_argument(
+        "--serve-as",
+        action="append",
+        metavar="NAME",
+        help="a further name of the first bundle's model, or MODEL=NAME (default: none)",
     )
     parser.add_argument("--canary-share", type=float, metavar="SHARE", help=fields["canary_share"].description)
     parser.add_argument("--host", help=f"{fields['host'].description} (default: {fields['host'].default})")

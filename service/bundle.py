@@ -32,8 +32,9 @@ MODEL = "model.onnx"
 HALF_MODEL = "model.fp16.onnx"
 INT8_MODEL = "model.int8.onnx"
 GOLDEN = "golden.png"
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Name = Annotated[str, StringConstraints(pattern=f"^{NAME}$")]
 Version = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$")]  # part of URLs, as the name
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 

@@ -1,6 +1,7 @@
 """All settings, read once at start-up from the environment (`SINGLESHOT_PORT=8123`) and the command line."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -15,12 +16,20 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from service.bundle import NAME
 from service.cores import num_cores
 from service.engines.protocol import EngineName, Precision
 from service.environment import PREFIX, is_service_link
 from service.telemetry.logs import Level
 
 DEFAULT_BUNDLES = Path(__file__).parent / "bundles"
+MOUNTED_BUNDLES = Path("/mnt/models")  # KServe puts the content of a model's storageUri here
+SERVE_AS = re.compile(f"({NAME}=)?{NAME}")
+
+
+def default_bundles() -> tuple[str, ...]:
+    """The mounted bundles if there is such a directory, also if it is empty; else the packaged ones."""
+    return (str(MOUNTED_BUNDLES),) if os.path.lexists(MOUNTED_BUNDLES) else ("default",)
 
 
 def default_cache() -> Path:
@@ -53,8 +62,13 @@ class Settings(BaseSettings):
     )
 
     bundles: Annotated[tuple[str, ...], NoDecode] = Field(
-        ("default",),
-        description="directories of the bundles to serve, the first is the default; `default` is the packaged one",
+        default_factory=default_bundles,
+        description="directories of the bundles to serve, the first is the default; `default` is the packaged one, "
+        "which is served if nothing is given and there is no directory /mnt/models",
+    )
+    serve_as: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="further names of the served models: NAME for the model of the first bundle, or MODEL=NAME",
     )
     canaries: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
@@ -214,3 +228,16 @@ class Settings(BaseSettings):
     @classmethod
     def _split_paths(cls, value: object) -> object:
         return tuple(part for part in value.split(os.pathsep) if part) if isinstance(value, str) else value
+
+    @field_validator("serve_as", mode="before")
+    @classmethod
+    def _split_names(cls, value: object) -> object:
+        return tuple(part for part in value.split(os.pathsep) if part) if isinstance(value, str) else value
+
+    @field_validator("serve_as")
+    @classmethod
+    def _check_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if bad := [entry for entry in value if not SERVE_AS.fullmatch(entry)]:
+            names = "a name has 1 to 64 letters, digits, dots, dashes and underscores and begins with a letter or digit"
+            raise PydanticCustomError("serve_as", f"should be NAME or MODEL=NAME, not {bad[0]!r}; {names}")
+        return value

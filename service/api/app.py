@@ -25,7 +25,7 @@ from service.settings import Settings
 def create_app(settings: Settings, open_engine: Callable[..., Engine] = open_engine) -> FastAPI:
     """Open the bundles, check their golden images, and return the application.
 
-    Raises AccessError, BundleError, EngineError and TracingError.
+    Raises AccessError, AliasError, BundleError, EngineError and TracingError.
 
     `app.state.server` is the `ServerState`.
     """

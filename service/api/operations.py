@@ -41,6 +41,7 @@ def add_operations(app: FastAPI, server: ServerState) -> None:
         infos = [
             info_of(
                 slot.model,
+                aliases=repository.aliases.of_model(slot.model.name),
                 is_default=slot.model is repository.default,
                 share=repository.share_of(slot),
                 max_batch=max_batch,
@@ -66,12 +67,13 @@ def faults_of(server: ServerState) -> list[BundleFault]:
     ]
 
 
-def info_of(model: ServedModel, *, is_default: bool, share: float, max_batch: int) -> ModelInfo:
+def info_of(model: ServedModel, *, aliases: list[str], is_default: bool, share: float, max_batch: int) -> ModelInfo:
     """The entry of a model in /models."""
     manifest = model.manifest
     return ModelInfo(
         name=manifest.name,
         version=manifest.version,
+        aliases=aliases,
         is_default=is_default,
         share=share,
         classes=list(manifest.classes),

@@ -12,7 +12,7 @@ class DetectQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    model: str | None = Field(None, description="name of the model, see /models; the first model if left out")
+    model: str | None = Field(None, description="name or alias of the model, see /models; the first model if left out")
     version: str | None = Field(None, description="version of the model; chosen by the server if left out")
     score_threshold: float | None = Field(None, ge=0, le=1, description="detections with a lower score are left out")
     class_thresholds: list[str] = Field(
@@ -83,6 +83,7 @@ class ModelInfo(BaseModel):
 
     name: str
     version: str
+    aliases: list[str] = Field(description="further names by which requests may ask for the model")
     is_default: bool
     share: float = Field(description="share of the requests that name the model but no version")
     classes: list[str]

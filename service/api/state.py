@@ -40,7 +40,7 @@ TRIM_SECONDS = 30.0  # small blocks that stay keep freed memory between them: a 
 class ServerState:
     """Opens the bundles of `settings`, each with an engine.
 
-    Raises AccessError, BundleError, EngineError and TracingError.
+    Raises AccessError, AliasError, BundleError, EngineError and TracingError.
     """
 
     def __init__(self, settings: Settings, open_engine: Callable[..., Engine] = open_engine) -> None:

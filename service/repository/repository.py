@@ -7,6 +7,7 @@ from pathlib import Path
 
 from service.bundle import BundleError, check_files, read_manifest
 from service.engines.protocol import EngineError, EngineName
+from service.repository.aliases import Aliases
 from service.repository.bundle_faults import BundleFaults
 from service.repository.served_model import ServedModel
 from service.repository.slot import Slot, check_place, find_bundles, signature_of
@@ -32,8 +33,8 @@ class Repository:
     """The bundles of `settings`, opened with `open_model`, which raises BundleError and EngineError.
 
     The first bundle is the default. A bundle that is refused at the start does not keep the others from being served;
-    the constructor raises its error only if none is served, or if `strict_bundles` is set. After construction, one
-    event loop changes the repository.
+    the constructor raises its error only if none is served, or if `strict_bundles` is set. It raises AliasError if
+    `serve_as` does not fit the models. After construction, one event loop changes the repository.
     """
 
     def __init__(self, settings: Settings, open_model: Callable[..., ServedModel], metrics: Metrics) -> None:
@@ -43,6 +44,7 @@ class Repository:
         self._changing = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
         self.slots: list[Slot] = []
+        self.aliases = Aliases((), self.slots)  # until the models are known
         errors = [
             self._add(path, is_canary, settings)
             for names, is_canary in ((settings.bundles, False), (settings.canaries, True))
@@ -51,6 +53,8 @@ class Repository:
         error = next((error for error in errors if error is not None), None)
         if error is not None and not self.models:
             raise error
+        self.aliases = Aliases(settings.serve_as, self.slots)
+        self.aliases.check()
         self._show_shares()
 
     @property
@@ -86,7 +90,7 @@ class Repository:
         return model
 
     def find(self, name: str | None, version: str | None = None) -> ServedModel:
-        """The model of that name and version; without them the default model, and the version that is no canary.
+        """The model of that name or alias, and version; without them the default, and the version that is no canary.
 
         Raises ModelNotFoundError and ModelUnavailableError.
         """
@@ -95,13 +99,16 @@ class Repository:
             if version is None:
                 return self._check_available(default)
             name = default.label
+        if name is not None:
+            name = self.aliases.model_of(name)
         models = [model for model in self.models if model.name == name]
         mains = [slot for slot in self.slots if slot.label == name and not (slot.is_canary or slot.is_unloaded)]
         if mains and (version is None or not models):
             main = next((slot for slot in mains if slot.model is not None), mains[0])
             return self._check_available(main)
         if not models:
-            raise ModelNotFoundError(f"no model has that name; there are {', '.join(self.names()) or 'none'}")
+            known = [known for own in self.names() for known in (own, *self.aliases.of_model(own))]
+            raise ModelNotFoundError(f"no model has that name; there are {', '.join(known) or 'none'}")
         if version is None:
             return models[0]
         found = next((model for model in models if model.version == version), None)
@@ -193,6 +200,7 @@ class Repository:
         """Open what the directory holds. Raises BundleError, EngineError, OSError and others."""
         manifest = read_manifest(slot.path)
         check_place(slot, manifest, self.slots)
+        self.aliases.check_name(manifest.name, slot)
         slot.name = manifest.name  # known from now on, also if a file is bad
         return self._open_model(check_files(slot.path, manifest), engine)
 
@@ -220,6 +228,7 @@ class Repository:
         return slot.canary_share if slot.is_canary else 1 - sum(other.canary_share for other in loaded)
 
     def _named(self, name: str) -> list[Slot]:
+        name = self.aliases.model_of(name)
         slots = [slot for slot in self.slots if slot.label == name]
         if not slots:
             raise LoadRefusedError(f"no bundle has that name; there are {', '.join(slot.label for slot in self.slots)}")

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from service.bundle import BundleError, Manifest
+from service.bundle import MANIFEST, BundleError, Manifest
 from service.repository.served_model import ServedModel
-from service.settings import DEFAULT_BUNDLES
+from service.settings import DEFAULT_BUNDLES, MOUNTED_BUNDLES
 
 Signature = frozenset[tuple[str | int, ...]]  # of each file: name, time of change, size, inode, mode, user, group
 Fault = Literal["refused", "missing"]
@@ -77,7 +77,10 @@ def check_place(slot: Slot, manifest: Manifest, slots: Sequence[Slot]) -> None:
 
 
 def find_bundles(names: Sequence[str]) -> list[Path]:
-    """The directories of the bundles; the name `default` means the packaged ones. Raises BundleError."""
+    """The directories of the bundles; the name `default` means the packaged ones, `/mnt/models` all that are there.
+
+    Raises BundleError.
+    """
     paths: list[Path] = []
     for name in names:
         if name == "default":
@@ -87,8 +90,23 @@ def find_bundles(names: Sequence[str]) -> list[Path]:
                     f"{DEFAULT_BUNDLES}: no bundle is packaged with this server; name one with --bundle DIR"
                 )
             paths += packaged
+        elif name == str(MOUNTED_BUNDLES):
+            paths += mounted_bundles()
         else:
             paths.append(Path(name))
     if not paths:
         raise BundleError("no bundle to serve; name one with --bundle DIR")
     return paths
+
+
+def mounted_bundles() -> list[Path]:
+    """The bundle that is mounted, or the bundles in its subdirectories. Raises BundleError if there is none."""
+    if (MOUNTED_BUNDLES / MANIFEST).is_file():
+        return [MOUNTED_BUNDLES]
+    found = sorted(path.parent for path in MOUNTED_BUNDLES.glob(f"*/{MANIFEST}"))
+    if not found:
+        raise BundleError(
+            f"{MOUNTED_BUNDLES}: neither it nor a directory in it holds a {MANIFEST}, so no bundle is mounted; put one "
+            "there (KServe's storageUri), or name one with --bundle; `--bundle default` is the packaged one"
+        )
+    return found

@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import service.repository.slot
+import service.settings
 from service import __version__
 from service.__main__ import main, read_settings
 from service.bundle import Bundle
@@ -215,6 +217,39 @@ def test_the_command_line_overrides_the_environment(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("SINGLESHOT_BUNDLES", os.pathsep.join(["default", "other"]))
     settings = read_settings(["--port", "4321"])
     assert (settings.port, settings.host, settings.bundles) == (4321, "0.0.0.0", ("default", "other"))
+
+
+def test_aliases_are_repeated_on_the_command_line_and_separated_in_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SINGLESHOT_SERVE_AS", os.pathsep.join(["cells", "tiny=blood"]))
+    assert read_settings([]).serve_as == ("cells", "tiny=blood")
+    assert read_settings(["--serve-as", "one", "--serve-as", "tiny=two"]).serve_as == ("one", "tiny=two")
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "two words", "{{.Name}}", "=cells", "tiny=", "a=b=c", "é", 65 * "a", ".."])
+def test_a_name_that_no_url_holds_is_one_sentence_and_status_2(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--port", "0", "--serve-as", name]) == 2
+    assert re.match(r"serve_as: should be NAME or MODEL=NAME, not '.*'; a name has 1 to 64 letters", failure(capsys))
+
+
+def test_an_alias_of_no_model_is_one_sentence_and_status_1(
+    tiny_bundle: Bundle, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--bundle", str(tiny_bundle.path), "--port", "0", "--engine", "onnx"]
+    assert main([*options, "--serve-as", "other=cells"]) == 1
+    assert failure(capsys) == "--serve-as other=cells: no model is named other; there are tiny"
+
+
+def test_the_log_names_the_bundles_that_are_served_if_none_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for module in (service.settings, service.repository.slot):
+        monkeypatch.setattr(module, "MOUNTED_BUNDLES", tmp_path)
+    assert main(["--port", "0"]) == 1
+    (line,) = [json.loads(text) for text in capsys.readouterr().err.splitlines() if '"settings"' in text]
+    assert line["message"].endswith(f"no bundle is given, so {tmp_path} is served")
+    assert line["settings"]["bundles"] == [str(tmp_path)]
 
 
 def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,9 +21,10 @@ def bundle_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def remote(bundle_path: Path) -> Iterator[Any]:
-    """Triton's client of a server that may load and unload models."""
+    """Triton's client of a server that may load and unload its model, which is also served as `blood-cells`."""
     triton = pytest.importorskip("tritonclient.http")
-    with live_server(create_app(settings(bundle_path, model_control=True, max_files=4))) as address:
+    served = settings(bundle_path, model_control=True, max_files=4, serve_as=("blood-cells",))
+    with live_server(create_app(served)) as address:
         client = triton.InferenceServerClient(address)
         yield client
         client.close()
