@@ -3,6 +3,7 @@
 # make coverage            the same, slower, and print which share of the lines it ran
 # make test-engines        build TensorRT engines for several GPUs, without a GPU (Linux on x86_64; takes minutes)
 # make check               lint, types, import contracts
+# make check-manifests     check the Helm chart and the other manifests against the schemas of Kubernetes
 # make format              let ruff format the code and mend what it can
 # make develop             install what training, export and the tests need; `make test` does this too
 # make clean               remove .venv and what builds left
@@ -19,7 +20,7 @@ BIN := .venv/bin
 TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet $(PIP_FLAGS) --constraint constraints.txt
 
-.PHONY: serve develop test coverage test-engines check format clean
+.PHONY: serve develop test coverage test-engines check check-manifests format clean
 .DEFAULT_GOAL := help
 
 help:
@@ -48,6 +49,9 @@ check: .venv/develops
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+check-manifests: build/manifests/installed
+	@build/manifests/venv/bin/python -m deploy.manifests
+
 format: .venv/develops
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -64,6 +68,12 @@ format: .venv/develops
 .venv/develops: .venv/serves
 	@echo "installing what training, export and the tests need (only once; the downloads take some minutes)"
 	@$(PIP) --editable '.[cpu,train,engine,dev]'
+	@touch $@
+
+build/manifests/installed: deploy/requirements.txt
+	@echo "installing the schemas of Kubernetes (only once)"
+	@$(PYTHON) -m venv build/manifests/venv
+	@build/manifests/venv/bin/python -m pip --disable-pip-version-check install --quiet $(PIP_FLAGS) --requirement $<
 	@touch $@
 
 clean:

@@ -20,7 +20,10 @@
 {{- define "singleshot.environment" -}}
 {{- $root := .root -}}
 {{- $main := list }}{{ $canaries := list -}}
+{{- $names := list -}}
 {{- range $bundle := $root.Values.bundles -}}
+  {{- if has .name $names }}{{ fail (printf "two bundles are named %s: give one another name" .name) }}{{ end -}}
+  {{- $names = append $names .name -}}
   {{- $place := include "singleshot.place" (dict "root" $root "bundle" $bundle) -}}
   {{- if .canary }}{{ $canaries = append $canaries $place }}{{ else }}{{ $main = append $main $place }}{{ end -}}
 {{- end -}}

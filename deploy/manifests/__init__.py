@@ -1,0 +1,1 @@
+"""`python -m deploy.manifests`: the Helm chart and the other manifests are what Kubernetes and its operators take."""

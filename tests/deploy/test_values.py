@@ -1,0 +1,84 @@
+"""The values: their schema refuses what is misspelt, and agrees with values.yaml, the settings and the documents."""
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.manifests.helm import HelmError
+from service import __version__
+from service.settings import Settings
+from tests.deploy.chart import CHART, ROOT, Render
+
+SCHEMA = json.loads((CHART / "values.schema.json").read_text())
+DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
+# The chart sets these, or the image
+OWN = {"HOST", "PORT", "BUNDLES", "CANARIES", "CANARY_SHARE", "API_KEYS_FILE", "ENGINE_CACHE"}
+
+
+def resolve(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema that a reference names."""
+    found: dict[str, Any] = SCHEMA["definitions"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    return found
+
+
+def paths(schema: dict[str, Any], defaults: Any, place: str = "") -> list[tuple[str, set[str], set[str]]]:
+    """Of each object with a fixed set of values: its path, what its schema names and what values.yaml has."""
+    schema = resolve(schema)
+    if "properties" not in schema or not isinstance(defaults, dict):
+        return []
+    found = [(place, set(schema["properties"]), set(defaults))]
+    for name, inner in schema["properties"].items():
+        found += paths(inner, defaults.get(name), f"{place}/{name}")
+    return found
+
+
+@pytest.mark.parametrize(("path", "named", "given"), paths(SCHEMA, DEFAULTS))
+def test_each_value_stands_in_the_schema_and_has_a_default(path: str, named: set[str], given: set[str]) -> None:
+    assert named - {"global"} == given, path  # Helm adds `global` itself
+
+
+def test_the_schema_names_the_settings_of_the_server() -> None:
+    names = SCHEMA["definitions"]["settings"]["propertyNames"]["enum"]
+    assert set(names) == {name.upper() for name in Settings.model_fields} - OWN
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"replica": 2},
+        {"cpu": {"replica": 2}},
+        {"gpu": {"engineCache": {"clame": "engines"}}},
+        {"cpu": {"autoscaling": {"max": 3}}},
+        {"settings": {"MAX_BACH": 4}},
+        {"settings": {"PORT": 4}},
+        {"gpu": {"settings": {"max_batch": 4}}},
+        {"bundles": [{"name": "a", "claim": "models", "canari": True}]},
+        {"cpu": {"replicas": "two"}},
+        {"canaryShare": 2},
+    ],
+)
+def test_a_misspelt_value_is_refused(render: Render, values: dict[str, Any]) -> None:
+    with pytest.raises(HelmError, match="don't meet the specifications of the schema"):
+        render(values)
+
+
+def test_a_chart_without_servers_is_refused(render: Render) -> None:
+    with pytest.raises(HelmError, match=r"cpu\.enabled and gpu\.enabled are both false"):
+        render({"cpu": {"enabled": False}})
+
+
+def test_the_chart_has_the_version_of_the_server() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert (chart["version"], chart["appVersion"]) == (__version__, __version__)
+
+
+@pytest.mark.parametrize(
+    ("image", "default"), [(DEFAULTS["cpu"]["image"], "singleshot:cpu"), (DEFAULTS["gpu"]["image"], "singleshot:gpu")]
+)
+def test_the_images_are_those_of_compose(image: str, default: str) -> None:
+    assert image == default
+    compose = (ROOT / "docker-compose.yml").read_text()
+    assert f"image: {image}\n" in compose
+    assert f"HAPROXY_IMAGE:-{DEFAULTS['proxy']['image']}}}" in compose
