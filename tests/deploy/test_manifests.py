@@ -49,6 +49,13 @@ def test_misspelt_fields_and_wrong_types_are_refused(render: Render, tmp_path: P
     assert blamed == {f"{kind} {name}" for (kind, name), _, _ in changes}, done.stderr
 
 
+def test_the_containers_of_kserve_are_checked(tmp_path: Path) -> None:
+    runtime = {"apiVersion": "serving.kserve.io/v1alpha1", "kind": "ServingRuntime", "metadata": {"name": "a"}}
+    for field, status in (("image", 0), ("imaje", 1)):
+        spec = {"supportedModelFormats": [], "containers": [{"name": "kserve-container", field: "singleshot:cpu"}]}
+        assert check(yaml.safe_dump({**runtime, "spec": spec}), tmp_path).returncode == status
+
+
 def test_what_the_chart_renders_is_taken(render: Render, tmp_path: Path) -> None:
     done = check("---\n".join(yaml.safe_dump(manifest) for manifest in render({}, version="1.30.0").values()), tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
