@@ -3,8 +3,8 @@
     make check-manifests
 
 Helm lints and renders the chart for each version of Kubernetes. Each object must fit the schema of its kind, without an
-unknown field; of KServe's kinds this holds for the containers and the volumes only. `python -m deploy.manifests FILE...`
-checks these files instead.
+unknown field; of KServe's kinds this holds for the containers and the volumes only. With files, as in
+`python -m deploy.manifests FILE...`, it checks these instead.
 """
 
 import argparse
