@@ -1,6 +1,7 @@
 """The proxy and the Services: HAProxy runs with the configuration of compose."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -86,6 +87,19 @@ def test_clients_reach_the_proxy_and_without_it_the_servers(render: Render) -> N
 def test_servers_trust_the_address_of_a_client_only_from_the_proxy(render: Render) -> None:
     assert environment_of(render({}), "cpu")["FORWARDED_ALLOW_IPS"] == "*"
     assert "FORWARDED_ALLOW_IPS" not in environment_of(render({"proxy": {"enabled": False}}), "cpu")
+    (variable,) = [
+        variable
+        for variable in pod_of(render({"env": {"FORWARDED_ALLOW_IPS": "10.0.0.1"}}), "cpu")["containers"][0]["env"]
+        if variable["name"] == "FORWARDED_ALLOW_IPS"
+    ]
+    assert variable["value"] == "10.0.0.1"
+
+
+def test_a_proxy_has_time_to_answer_what_it_has_accepted(render: Render) -> None:
+    pod = pod_of(render({}), "proxy")
+    _, sleep_seconds = pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"]
+    (server_seconds,) = re.findall(r"timeout server (\d+)s", (ROOT / "docker" / "haproxy.cfg").read_text())
+    assert pod["terminationGracePeriodSeconds"] > int(sleep_seconds) + int(server_seconds)
 
 
 def test_a_changed_configuration_starts_new_proxies(helm: Path, tmp_path: Path) -> None:

@@ -53,6 +53,7 @@ def test_the_schema_names_the_settings_of_the_server() -> None:
         {"cpu": {"autoscaling": {"max": 3}}},
         {"settings": {"MAX_BACH": 4}},
         {"settings": {"PORT": 4}},
+        {"env": {"SINGLESHOT_MAX_BATCH": 4}},
         {"gpu": {"settings": {"max_batch": 4}}},
         {"bundles": [{"name": "a", "claim": "models", "canari": True}]},
         {"cpu": {"replicas": "two"}},

@@ -41,7 +41,7 @@
 {{- range $name, $value := include "singleshot.settings" . | fromJson }}
 - {name: SINGLESHOT_{{ $name }}, value: {{ include "singleshot.text" $value | quote }}}
 {{- end }}
-{{- if $root.Values.proxy.enabled }}
+{{- if and $root.Values.proxy.enabled (not (hasKey $root.Values.env "FORWARDED_ALLOW_IPS")) }}
 # only the proxy reaches the servers; it passes on the address for rate limits
 - {name: FORWARDED_ALLOW_IPS, value: "*"}
 {{- end }}
