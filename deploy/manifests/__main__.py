@@ -57,13 +57,14 @@ def check_chart() -> Problems:
     problems: Problems = {}
     count = 0
     for values in examples:
+        print(f"the chart with {values.name}", flush=True)
         run_helm(helm, "lint", "--strict", CHART, "--values", values)
         for version in (OLDEST, *versions()):
             manifests = read(run_helm(helm, "template", "test", CHART, "--values", values, "--kube-version", version))
             count += len(manifests)
             for problem in check(manifests, version):
                 problems.setdefault(f"{values.name}: {problem}", []).append(version)
-    print(f"the chart: {len(examples)} files of values, {count} objects, Kubernetes {OLDEST} to {versions()[-1]}")
+    print(f"{count} objects, for Kubernetes {OLDEST} and {versions()[0]} to {versions()[-1]}")
     return problems
 
 

