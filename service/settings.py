@@ -20,6 +20,7 @@ from service.bundle import NAME
 from service.cores import num_cores
 from service.engines.protocol import EngineName, Precision
 from service.environment import PREFIX, is_service_link
+from service.remote import mask_url
 from service.telemetry.logs import Level
 
 DEFAULT_BUNDLES = Path(__file__).parent / "bundles"
@@ -45,13 +46,6 @@ def is_collector(url: str) -> bool:
     except ValueError:
         return False
     return has_host and parts.scheme in ("http", "https") and not (parts.query or parts.fragment)
-
-
-def mask_url(url: str) -> str:
-    """The URL of a collector with *** for its user and its password."""
-    parts = urlsplit(url)
-    _, at, host = parts.netloc.rpartition("@")
-    return parts._replace(netloc=f"***@{host}" if at else host).geturl()
 
 
 class Settings(BaseSettings):
