@@ -39,9 +39,9 @@ from service.transport.process import listen, run, set_up_threads
 
 EXAMPLE = """\
 --bundle can be repeated; exactly the given bundles are served. `--bundle default` is the one that is packaged with the
-server. Without --bundle, the server takes what is mounted at /mnt/models, or the packaged one if nothing is. The first
-bundle answers requests that name no model. Every setting is also an environment variable, e.g. SINGLESHOT_MAX_BATCH=4;
-the command line overrides it.
+server. Without --bundle, the server takes what is mounted at /mnt/models, or the packaged one if nothing is. A bundle
+with a URL, such as s3://bucket/cards, is copied to the cache first. The first bundle answers requests that name no
+model. Every setting is also an environment variable, e.g. SINGLESHOT_MAX_BATCH=4; the command line overrides it.
 
 SIGTERM and Ctrl-C answer the accepted requests and end the server. So does SIGHUP, which a closed terminal sends; with
 API keys, SIGHUP reads their file again instead.
@@ -101,13 +101,13 @@ def read_settings(arguments: Sequence[str] | None) -> Settings:
     )
     parser.add_argument("--version", action="version", version=f"singleshot {__version__}")
     parser.add_argument(
-        "--bundle", action="append", dest="bundles", metavar="DIR", help="a bundle to serve (default: see below)"
+        "--bundle", action="append", dest="bundles", metavar="DIR|URL", help="a bundle to serve (default: see below)"
     )
     parser.add_argument(
         "--canary",
         action="append",
         dest="canaries",
-        metavar="DIR",
+        metavar="DIR|URL",
         help="a new version of a served model (default: none)",
     )
     parser.add_argument(

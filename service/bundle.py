@@ -198,23 +198,29 @@ def read_manifest(path: Path) -> Manifest:
     if not manifest_path.is_file():
         remedy = f"build one with `python -m export build CHECKPOINT --out {path}`"
         raise BundleError(f"{path}: there is no {MANIFEST}, so it is not a bundle; {remedy}")
+    return parse_manifest(manifest_path.read_bytes(), str(manifest_path))
+
+
+def parse_manifest(content: bytes, place: str) -> Manifest:
+    """The manifest in the file at `place`, whose files are named safely; raises BundleError."""
     try:
-        return Manifest.model_validate_json(manifest_path.read_bytes())
+        manifest = Manifest.model_validate_json(content)
     except ValidationError as error:
         problems = validation_problems(error.errors(), empty_location="the file")
-        raise BundleError(f"{manifest_path}: {problems}; export the bundle again") from error
+        raise BundleError(f"{place}: {problems}; export the bundle again") from error
+    int8_files = [manifest.int8.file] if manifest.int8 else []
+    for required in (MODEL, manifest.golden.file, *int8_files):
+        if required not in manifest.files:
+            raise BundleError(f"{place}: files does not list {required}; export the bundle again")
+    for name in manifest.files:
+        if Path(name).name != name or name in ("", "..", MANIFEST) or not name.isprintable():
+            raise BundleError(f"{place}: files: {name!r} is not a plain file name; export the bundle again")
+    return manifest
 
 
 def check_files(path: Path, manifest: Manifest) -> Bundle:
     """Check the files of the bundle in directory `path` against its manifest; raises BundleError."""
-    manifest_path = path / MANIFEST
-    int8_files = [manifest.int8.file] if manifest.int8 else []
-    for required in (MODEL, manifest.golden.file, *int8_files):
-        if required not in manifest.files:
-            raise BundleError(f"{manifest_path}: files does not list {required}; export the bundle again")
     for name, expected in manifest.files.items():
-        if Path(name).name != name:
-            raise BundleError(f"{manifest_path}: files: {name!r} is not a plain file name; export the bundle again")
         if not (path / name).is_file():
             raise BundleError(f"{path / name}: the manifest lists it but it is missing; copy the whole bundle again")
         actual = sha256_of(path / name)

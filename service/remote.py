@@ -8,8 +8,10 @@ import contextlib
 import errno
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 USER, QUERY = re.compile(r"(?<=://)[^/?#]*(?=@)"), re.compile(r"(?<=\?).*", re.DOTALL)  # may hold a password, a key
@@ -19,12 +21,23 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of this machine's disk
 REFUSED = ("Permission", "Credential", "Forbidden", "Unauthorized", "Gated", "Token")  # in the names of errors
 
 
+Report = Callable[[int, int | None], None]  # (bytes so far, bytes in all; None if the server does not say)
+
+
+def silent(_: int, __: int | None) -> None:
+    """Report nothing."""
+
+
 class RemoteError(Exception):
     """A place that cannot be read or written; the message names it, without its credentials, and says why."""
 
 
 class NotThereError(RemoteError):
     """The server of a place was reached, and it has no such file."""
+
+
+class UnreachableError(RemoteError):
+    """The server of a place cannot be reached, or it refuses access, or it fails."""
 
 
 def is_remote(place: str) -> bool:
@@ -64,11 +77,41 @@ def read_file(place: str) -> bytes:
         return content
 
 
+def copy_file(place: str, target: Path, max_bytes: int, report: Report = silent) -> int:
+    """Copy a file to the path `target`, and report each part of it -> its size in bytes.
+
+    Raises RemoteError, also for a file of more than `max_bytes`, NotThereError if there is none, and OSError. A part of
+    the file may be left then.
+    """
+    with reporting(place):
+        from fsspec.callbacks import Callback
+
+        class Bounded(Callback):  # type: ignore[misc]
+            def call(self, *_: object, **__: object) -> None:
+                if max(self.value, self.size or 0) > max_bytes:
+                    raise RemoteError(
+                        f"{mask_url(place)}: the file has more than {max_bytes} bytes, which is the limit"
+                    )
+                report(self.value, self.size)
+
+        filesystem, path = open_place(place)
+        filesystem.get_file(path, str(target), callback=Bounded())
+        return target.stat().st_size
+
+
 def write_file(place: str, content: bytes) -> None:
     """Write a file as a whole. Raises RemoteError."""
     with reporting(place):
         filesystem, path = open_place(place)
         filesystem.pipe_file(path, content)
+
+
+def place_in(folder: str, name: str) -> str:
+    """The place of a file in a folder; for a URL of HTTP, a query stays at its end."""
+    if not is_web(folder):
+        return f"{folder.rstrip('/')}/{name}"
+    url, mark, query = folder.partition("#")[0].partition("?")
+    return f"{url.rstrip('/')}/{quote(name)}{mark}{query}"
 
 
 def is_web(place: str) -> bool:
@@ -107,7 +150,7 @@ def reporting(place: str) -> Iterator[None]:
     except Exception as error:  # each package of a scheme has errors of its own
         if isinstance(error, OSError) and error.errno in FULL:
             raise
-        raise RemoteError(f"{mask_url(place)}: {_reason(place, error)}") from error
+        raise UnreachableError(f"{mask_url(place)}: {_reason(place, error)}") from error
 
 
 def _reason(place: str, error: Exception) -> str:

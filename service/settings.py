@@ -23,6 +23,8 @@ from service.environment import PREFIX, is_service_link
 from service.remote import mask_url
 from service.telemetry.logs import Level
 
+# one of the places that colons separate; a URL may have colons in its user's password and before its port
+PLACE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?@]*@)?(?:\[[^\]]*\]|[^/?:]*)(?::\d+)?(?:[/?][^:]*)?|[^:]+")
 DEFAULT_BUNDLES = Path(__file__).parent / "bundles"
 MOUNTED_BUNDLES = Path("/mnt/models")  # KServe puts the content of a model's storageUri here
 SERVE_AS = re.compile(f"({NAME}=)?{NAME}")
@@ -57,7 +59,7 @@ class Settings(BaseSettings):
 
     bundles: Annotated[tuple[str, ...], NoDecode] = Field(
         default_factory=default_bundles,
-        description="directories of the bundles to serve, the first is the default; `default` is the packaged one, "
+        description="directories or URLs of the bundles to serve, first the default; `default` is the packaged one, "
         "which is served if nothing is given and there is no directory /mnt/models",
     )
     serve_as: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -66,7 +68,7 @@ class Settings(BaseSettings):
     )
     canaries: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="directories of bundles with new versions of served models, for a share of the requests",
+        description="directories or URLs of bundles with new versions of served models, for a share of the requests",
     )
     canary_share: float = Field(0.1, ge=0, le=1, description="share of a model's requests that its canary gets")
     strict_bundles: bool = Field(
@@ -94,7 +96,8 @@ class Settings(BaseSettings):
         description="whether the server builds a missing TensorRT engine for its GPU, while another engine serves",
     )
     engine_cache: Path = Field(
-        default_factory=default_cache, description="directory for these engines (default: ~/.cache/singleshot)"
+        default_factory=default_cache,
+        description="directory for these engines and for copies of remote bundles (default: ~/.cache/singleshot)",
     )
     engine_streams: int | None = Field(
         None,
@@ -197,8 +200,10 @@ class Settings(BaseSettings):
         return init_settings, environment
 
     def masked(self) -> dict[str, Any]:
-        """The settings as JSON's types, without the parts of the OTLP endpoint's URL that may be secret."""
+        """The settings as JSON's types, without the parts of URLs that may be secret."""
         shown = self.model_dump(mode="json")
+        for name in ("bundles", "canaries"):
+            shown[name] = [mask_url(place) for place in shown[name]]
         if self.otlp_endpoint:
             shown["otlp_endpoint"] = mask_url(self.otlp_endpoint)
         return shown
@@ -221,12 +226,12 @@ class Settings(BaseSettings):
     @field_validator("bundles", "canaries", mode="before")
     @classmethod
     def _split_paths(cls, value: object) -> object:
-        return tuple(part for part in value.split(os.pathsep) if part) if isinstance(value, str) else value
+        return tuple(PLACE.findall(value)) if isinstance(value, str) else value
 
     @field_validator("serve_as", mode="before")
     @classmethod
     def _split_names(cls, value: object) -> object:
-        return tuple(part for part in value.split(os.pathsep) if part) if isinstance(value, str) else value
+        return tuple(part for part in value.split(":") if part) if isinstance(value, str) else value
 
     @field_validator("serve_as")
     @classmethod

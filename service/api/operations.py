@@ -61,7 +61,7 @@ def add_operations(app: FastAPI, server: ServerState) -> None:
 def faults_of(server: ServerState) -> list[BundleFault]:
     """The bundles that are refused or missing."""
     return [
-        BundleFault(bundle=str(slot.path), model=slot.label, fault=slot.fault, reason=slot.reason)
+        BundleFault(bundle=slot.place, model=slot.label, fault=slot.fault, reason=slot.reason)
         for slot in server.repository.slots
         if slot.fault is not None
     ]

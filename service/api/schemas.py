@@ -100,7 +100,7 @@ class ModelInfo(BaseModel):
 class BundleFault(BaseModel):
     """A bundle that is refused, so that an older one or none is served instead, or whose directory is missing."""
 
-    bundle: str = Field(description="its directory")
+    bundle: str = Field(description="its directory, or its URL")
     model: str = Field(description="name of the model; of the directory if no bundle in it could be read")
     fault: Literal["refused", "missing"]
     reason: str

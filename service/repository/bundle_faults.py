@@ -19,15 +19,15 @@ class BundleFaults:
     def begin(self, slot: Slot, fault: Fault, reason: str) -> None:
         """The directory's content is refused, or the directory is missing."""
         stays = "; the old model stays" if slot.model is not None else ""
-        fields = {"event": f"bundle_{fault}", "bundle": str(slot.path), "model": slot.label}
+        fields = {"event": f"bundle_{fault}", "bundle": slot.place, "model": slot.label}
         logger.error("a bundle is %s: %s%s", fault, reason, stays, extra=fields)
         self._set(slot, fault, reason)
 
     def end(self, slot: Slot, reason: str = "") -> None:
         """The directory's content is served, or for this reason nothing is expected of it."""
         if slot.fault is not None and not slot.is_unloaded:
-            fields = {"event": "bundle_back", "bundle": str(slot.path), "model": slot.label}
-            logger.info("%s: the bundle is served again", slot.path, extra=fields)
+            fields = {"event": "bundle_back", "bundle": slot.place, "model": slot.label}
+            logger.info("%s: the bundle is served again", slot.place, extra=fields)
         self._set(slot, None, reason)
 
     def look(self, slot: Slot, signature: Signature) -> None:
@@ -42,6 +42,6 @@ class BundleFaults:
 
     def _set(self, slot: Slot, fault: Fault | None, reason: str) -> None:
         slot.fault, slot.reason = fault, reason
-        self._metric.remove_by_labels({"bundle": str(slot.path)})  # the label of the model may have changed
+        self._metric.remove_by_labels({"bundle": slot.place})  # the label of the model may have changed
         for kind in FAULTS:
-            self._metric.labels(str(slot.path), slot.label, kind).set(kind == fault)
+            self._metric.labels(slot.place, slot.label, kind).set(kind == fault)

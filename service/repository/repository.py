@@ -7,6 +7,7 @@ from pathlib import Path
 
 from service.bundle import BundleError, check_files, read_manifest
 from service.engines.protocol import EngineError, EngineName
+from service.fetch.remote_bundle import fetch_bundle
 from service.repository.aliases import Aliases
 from service.repository.bundle_faults import BundleFaults
 from service.repository.served_model import ServedModel
@@ -46,9 +47,9 @@ class Repository:
         self.slots: list[Slot] = []
         self.aliases = Aliases((), self.slots)  # until the models are known
         errors = [
-            self._add(path, is_canary, settings)
+            self._add(path, url, is_canary, settings)
             for names, is_canary in ((settings.bundles, False), (settings.canaries, True))
-            for path in (find_bundles(names) if names or not is_canary else [])
+            for path, url in (find_bundles(names, settings.engine_cache / "bundles") if names or not is_canary else [])
         ]
         error = next((error for error in errors if error is not None), None)
         if error is not None and not self.models:
@@ -125,11 +126,14 @@ class Repository:
         return [model.version for model in self.models if model.name == name]
 
     async def load(self, name: str) -> None:
-        """Load the bundles of that name again, also after `unload`; raises LoadRefusedError if one is refused."""
+        """Load the bundles of that name again, also after `unload`, and fetch remote ones again if they changed.
+
+        Raises LoadRefusedError if one is refused.
+        """
         async with self._changing:
             for slot in self._named(name):
                 slot.is_unloaded = False
-                await self._reload(slot)
+                await self._reload(slot, fetch=True)
                 if slot.fault is not None:
                     raise LoadRefusedError(f"{name}: {slot.reason}")
 
@@ -139,7 +143,7 @@ class Repository:
             for slot in self._named(name):
                 if slot.model is not None:
                     self._retire(slot.model)
-                    fields = {"event": "unloaded", "bundle": str(slot.path), "model": slot.name}
+                    fields = {"event": "unloaded", "bundle": slot.place, "model": slot.name}
                     logger.info("unloaded %s", slot.name, extra=fields)
                 slot.model, slot.is_unloaded = None, True
                 self._faults.end(slot, "unloaded")
@@ -182,11 +186,15 @@ class Repository:
             raise ModelUnavailableError(f"the model {slot.label} is not served: {slot.reason}")
         return slot.model
 
-    def _add(self, path: Path, is_canary: bool, settings: Settings) -> Exception | None:
+    def _add(self, path: Path, url: str, is_canary: bool, settings: Settings) -> Exception | None:
         """Open a bundle at the start -> the error for which it is refused."""
-        slot = Slot(path, is_canary, settings.canary_share if is_canary else 0.0, signature_of(path))
+        share = settings.canary_share if is_canary else 0.0
+        slot = Slot(path, is_canary, share, signature_of(path), url=url)
         self.slots.append(slot)
         try:
+            if url:
+                fetch_bundle(url, path)
+                slot.signature = signature_of(path)
             slot.model = self._open_safely(slot)
         except (BundleError, EngineError, OSError) as error:
             if settings.strict_bundles:
@@ -234,11 +242,13 @@ class Repository:
             raise LoadRefusedError(f"no bundle has that name; there are {', '.join(slot.label for slot in self.slots)}")
         return slots
 
-    async def _reload(self, slot: Slot) -> bool:
+    async def _reload(self, slot: Slot, *, fetch: bool = False) -> bool:
         """Serve what the directory holds now -> whether that is possible; the old model stays otherwise."""
-        slot.signature = await asyncio.to_thread(signature_of, slot.path)
         reason = ""
         try:
+            if fetch and slot.url:
+                await asyncio.to_thread(fetch_bundle, slot.url, slot.path)
+            slot.signature = await asyncio.to_thread(signature_of, slot.path)
             model = await asyncio.to_thread(self._open_safely, slot)
             if slot.model is not None and slot.model.engine.device != "cpu" and model.engine.device == "cpu":
                 model.engine.close()
@@ -251,8 +261,8 @@ class Repository:
             return False
         self._replace(slot, model)
         self._faults.end(slot)
-        fields = {"event": "loaded", "bundle": str(slot.path), "model": slot.name, "version": model.version}
-        logger.info("loaded %s version %s from %s", slot.name, model.version, slot.path, extra=fields)
+        fields = {"event": "loaded", "bundle": slot.place, "model": slot.name, "version": model.version}
+        logger.info("loaded %s version %s from %s", slot.name, model.version, slot.place, extra=fields)
         return True
 
     def _replace(self, slot: Slot, model: ServedModel) -> None:

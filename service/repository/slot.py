@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 from service.bundle import MANIFEST, BundleError, Manifest
+from service.fetch.remote_bundle import copy_path
+from service.remote import is_remote, mask_url
 from service.repository.served_model import ServedModel
 from service.settings import DEFAULT_BUNDLES, MOUNTED_BUNDLES
 
@@ -34,6 +36,12 @@ class Slot:
     reason: str = ""
     credit: float = 0.0  # of a canary: at 1 it gets a request
     num_missing: int = 0  # looks in a row that have not found the directory
+    url: str = ""  # of the remote bundle whose copy the directory is
+
+    @property
+    def place(self) -> str:
+        """The directory, or the remote bundle's URL without its credentials."""
+        return mask_url(self.url) if self.url else str(self.path)
 
     @property
     def label(self) -> str:
@@ -76,12 +84,13 @@ def check_place(slot: Slot, manifest: Manifest, slots: Sequence[Slot]) -> None:
         raise BundleError(f"{path}: version {version} of {name} is served already; export it with another --version")
 
 
-def find_bundles(names: Sequence[str]) -> list[Path]:
-    """The directories of the bundles; the name `default` means the packaged ones, `/mnt/models` all that are there.
+def find_bundles(names: Sequence[str], cache: Path) -> list[tuple[Path, str]]:
+    """The directories of the bundles, each with its URL, which is empty for a local one. Raises BundleError.
 
-    Raises BundleError.
+    The name `default` means the packaged bundles, `/mnt/models` all that are there. The copies of remote bundles are in
+    the directory `cache`.
     """
-    paths: list[Path] = []
+    places: list[tuple[Path, str]] = []
     for name in names:
         if name == "default":
             packaged = sorted(path.parent for path in DEFAULT_BUNDLES.glob("*/manifest.json"))
@@ -89,14 +98,16 @@ def find_bundles(names: Sequence[str]) -> list[Path]:
                 raise BundleError(
                     f"{DEFAULT_BUNDLES}: no bundle is packaged with this server; name one with --bundle DIR"
                 )
-            paths += packaged
+            places += [(path, "") for path in packaged]
         elif name == str(MOUNTED_BUNDLES):
-            paths += mounted_bundles()
+            places += [(path, "") for path in mounted_bundles()]
+        elif is_remote(name):
+            places.append((copy_path(cache, name), name))
         else:
-            paths.append(Path(name))
-    if not paths:
+            places.append((Path(name), ""))
+    if not places:
         raise BundleError("no bundle to serve; name one with --bundle DIR")
-    return paths
+    return places
 
 
 def mounted_bundles() -> list[Path]:

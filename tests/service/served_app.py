@@ -17,7 +17,7 @@ GOLDEN = png(golden_image())
 HALF_RED = png(np.full((64, 64, 3), (180, 0, 0), np.uint8))  # every block is a candidate of the same score
 
 
-def settings(*bundles: Path, **changes: Any) -> Settings:
+def settings(*bundles: Path | str, **changes: Any) -> Settings:
     """Settings that serve `bundles` with ONNX Runtime on one thread, in batches of at most 2."""
     return Settings(
         bundles=tuple(str(path) for path in bundles), engine="onnx", engine_threads=1, max_batch=2, **changes

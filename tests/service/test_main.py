@@ -191,9 +191,9 @@ def test_kubernetes_variables_of_a_service_of_that_name_are_ignored(monkeypatch:
 
 def test_the_settings_are_shown_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SINGLESHOT_OTLP_ENDPOINT", "http://me:secret@collector:4318/v1")
-    shown = read_settings(["--bundle", "a", "--bundle", "b"]).masked()
+    shown = read_settings(["--bundle", "a", "--bundle", "s3://me:secret@b/c"]).masked()
     assert shown["otlp_endpoint"] == "http://***@collector:4318/v1"
-    assert shown["bundles"] == ["a", "b"]
+    assert shown["bundles"] == ["a", "s3://***@b/c"]
     assert shown.keys() == Settings.model_fields.keys()
     json.dumps(shown)
 

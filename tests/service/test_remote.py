@@ -1,42 +1,28 @@
 """Places that fsspec reads."""
 
-import http.server
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import s3fs
 
-from service.remote import NotThereError, RemoteError, is_remote, list_files, mask_url, read_file, write_file
+from service.remote import (
+    NotThereError,
+    RemoteError,
+    UnreachableError,
+    copy_file,
+    is_remote,
+    list_files,
+    mask_url,
+    place_in,
+    read_file,
+    write_file,
+)
 from tests.service.object_store import bucket
+from tests.service.website import Website, website
 
-__all__ = ["bucket"]
-
-
-@pytest.fixture
-def website(tmp_path: Path) -> Iterator[str]:
-    """The URL of the test's folder."""
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def __init__(self, *arguments: object) -> None:
-            super().__init__(*arguments, directory=str(tmp_path))  # type: ignore[arg-type]
-
-        def do_GET(self) -> None:
-            if self.path.startswith("/private"):
-                self.send_error(403)
-            else:
-                super().do_GET()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, args=[0.02]).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+__all__ = ["bucket", "website"]
 
 
 @pytest.mark.parametrize(
@@ -100,29 +86,55 @@ def test_missing_credentials_are_named(bucket: str, monkeypatch: pytest.MonkeyPa
     s3fs.S3FileSystem.clear_instance_cache()
 
 
-def test_file_of_a_website_is_read(website: str, tmp_path: Path) -> None:
-    (tmp_path / "a.jpg").write_bytes(b"jpeg")
-    assert read_file(f"{website}/a.jpg") == b"jpeg"
-    assert list_files(f"{website}/a.jpg") == [f"{website}/a.jpg"]
+def test_file_of_a_website_is_read(website: Website) -> None:
+    (website.folder / "a b.jpg").write_bytes(b"jpeg")
+    place = place_in(website.url, "a b.jpg")
+    assert read_file(place) == b"jpeg"
+    assert list_files(place) == [place]
     with pytest.raises(NotThereError):
-        read_file(f"{website}/b.jpg")
+        read_file(f"{website.url}/b.jpg")
 
 
-def test_refusal_of_a_website_shows_no_secret(website: str) -> None:
-    place = website.replace("://", "://me:secret@") + "/private/a?key=hidden"
+def test_query_stays_at_the_end_of_a_url() -> None:
+    assert place_in("https://a/b/?key=1#x", "m n.json") == "https://a/b/m%20n.json?key=1"
+    assert place_in("s3://a/b?/", "m n.json") == "s3://a/b?/m n.json"
+
+
+def test_copy_of_a_file_has_a_limit(website: Website, bucket: str, tmp_path: Path) -> None:
+    reports: list[tuple[int, int | None]] = []
+    (website.folder / "a").write_bytes(b"12345")
+    write_file(f"{bucket}/limit/a", b"12345")
+    for place in (f"{website.url}/a", f"{bucket}/limit/a"):
+        size = copy_file(place, tmp_path / "copy", 5, lambda done, size: reports.append((done, size)))
+        assert size == 5
+        assert reports[-1] == (5, 5)
+        assert (tmp_path / "copy").read_bytes() == b"12345"
+        with pytest.raises(RemoteError, match=r"/a: the file has more than 4 bytes, which is the limit"):
+            copy_file(place, tmp_path / "copy", 4)
+
+
+def test_file_that_is_cut_short_is_an_error(website: Website, tmp_path: Path) -> None:
+    (website.folder / "a").write_bytes(b"12345")
+    website.cuts.add("/a")
+    with pytest.raises(UnreachableError, match="it cannot be reached or read"):
+        copy_file(f"{website.url}/a", tmp_path / "copy", 5)
+
+
+def test_refusal_of_a_website_shows_no_secret(website: Website) -> None:
+    website.private.add("/a")
+    place = website.url.replace("://", "://me:secret@") + "/a?key=hidden"
     with pytest.raises(RemoteError) as caught:
         read_file(place)
     message = str(caught.value)
-    assert "/private/a?***: access is refused, check the credentials" in message
+    assert "/a?***: access is refused, check the credentials" in message
     assert "secret" not in message
     assert "hidden" not in message
 
 
 @pytest.mark.parametrize("url", ["http://me:secret@127.0.0.1:1/a?hidden", "http://me:secret@[::1/a?hidden"])
 def test_website_that_cannot_be_reached_is_named(url: str) -> None:
-    with pytest.raises(RemoteError, match="it cannot be reached or read") as caught:
+    with pytest.raises(UnreachableError, match="it cannot be reached or read") as caught:
         read_file(url)
-    assert not isinstance(caught.value, NotThereError)
     assert "secret" not in str(caught.value)
     assert "hidden" not in str(caught.value)
 

@@ -1,0 +1,1 @@
+"""Copies of remote bundles on this machine."""
