@@ -32,6 +32,14 @@ if [ -d onnxruntime ]; then
     rm -rf onnxruntime/quantization onnxruntime/tools onnxruntime/transformers onnxruntime/datasets
     rm -f onnxruntime/capi/libonnxruntime_providers_tensorrt.so # the server uses TensorRT without ONNX Runtime
 fi
+# the server uses S3, and STS and SSO to find its credentials, of Amazon's services
+if [ -d botocore ]; then
+    find botocore/data -mindepth 1 -maxdepth 1 -type d \
+        ! -name s3 ! -name signin ! -name sso ! -name sso-oidc ! -name sts -exec rm -r {} +
+    rm -rf botocore/data/*/*/examples-1.json*
+fi
+# a download from Hugging Face needs neither its fast transfer, which the server does not use, nor its command line
+rm -rf hf_xet hf_xet-*.dist-info huggingface_hub/cli huggingface_hub/inference
 rm -rf onnx/backend/test # data for onnx's own tests
 
 python "$here/libraries.py" .

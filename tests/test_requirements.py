@@ -69,7 +69,7 @@ def test_no_command_of_the_project_installs_both(extras: tuple[str, ...]) -> Non
 def test_the_commands_of_the_project_are_found() -> None:
     found = combinations()
     assert ["cpu", "train", "engine", "dev"] in found
-    assert ["gpu", "tensorrt", "trace"] in found
+    assert ["gpu", "tensorrt", "trace", "remote"] in found
     assert ["gpu", "tensorrt"] in found
 
 
