@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 from pydantic_core import to_json
 
-from service.api.responses import rows_of
 from service.bundle import read_bundle
 from service.cores import num_cores
 from service.detection.pipeline import Pipeline
 from service.detection.postprocess import Detections, postprocess_batch
+from service.detection.rows import rows_of
 from service.engines.open import open_engine
 from service.settings import DEFAULT_BUNDLES
 

@@ -3,13 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from service.api.form import Upload
 from service.api.problems import problem_of
 from service.api.request_record import slowest_stages
-from service.detection.postprocess import Detections
+from service.detection.rows import rows_of
 from service.errors import ImageError
 from service.repository.image_job import Outcome
 from service.repository.served_model import ServedModel
@@ -46,21 +43,6 @@ def result_of(model: ServedModel, upload: Upload, outcome: Outcome | ImageError)
         "height": outcome.height,
         "detections": rows_of(model.classes, outcome.detections),
     }
-
-
-def rows_of(classes: Sequence[str], found: Detections) -> list[dict[str, Any]]:
-    """Each detection as its `Detection`."""
-    scores, boxes = rounded(found.scores, 6), rounded(found.boxes, 2)
-    return [
-        {"label": classes[label], "class_id": label, "score": score, "box": {"x1": x1, "y1": y1, "x2": x2, "y2": y2}}
-        for label, score, (x1, y1, x2, y2) in zip(found.labels.tolist(), scores, boxes, strict=True)
-    ]
-
-
-def rounded(numbers: NDArray[np.float32], digits: int) -> list[Any]:
-    """The numbers as nested lists with `digits` decimals; Python's `round` takes longer than all else in a row."""
-    found: list[Any] = np.round(numbers.astype(np.float64), digits).tolist()
-    return found
 
 
 def server_timing(outcomes: Sequence[Outcome | ImageError]) -> str:

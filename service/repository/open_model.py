@@ -1,20 +1,17 @@
 """Opening a bundle with the best engine that finds its golden detections."""
 
-import logging
 from collections.abc import Callable
 
-from service.bundle import Bundle, BundleError
-from service.detection.golden import GoldenError
-from service.engines.open import engine_names, open_engine
-from service.engines.protocol import DeviceLostError, Engine, EngineError, EngineName
+from service.bundle import Bundle
+from service.engines.open import open_engine
+from service.engines.protocol import Engine, EngineName
+from service.repository.best_engine import open_best
 from service.repository.served_model import ServedModel
 from service.scheduling.decode_pool import DecodePool
 from service.scheduling.drawing_thread import DrawingThread
 from service.scheduling.pixel_budget import PixelBudget
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
-
-logger = logging.getLogger("singleshot")
 
 
 class ModelOpener:
@@ -38,47 +35,22 @@ class ModelOpener:
         self._metrics = metrics
 
     def __call__(self, bundle: Bundle, engine: EngineName | None = None) -> ServedModel:
-        """The model behind the first engine of `engine_names` that opens and finds the golden detections, or `engine`.
+        """The model behind the best engine that works, or behind `engine`.
 
-        So a wrong engine for the GPU does not keep a bundle from being served. The model's `engine_note` says why the
-        better engines are not used. Raises BundleError, EngineError and others of the last engine.
+        The model's `engine_note` says why the better engines are not used. Raises BundleError, EngineError and others
+        of the last engine.
         """
-        *better, last = engine_names(engine or self._settings.engine)
-        reasons: list[str] = []
-        for name in better:
-            try:
-                model = self._open(bundle, name)
-            except (BundleError, EngineError, DeviceLostError) as error:
-                reasons.append(str(error))
-            except Exception as error:  # an engine may raise any error, and the next one may work
-                logger.exception("%s: the engine %s failed at the start", bundle.path, name)
-                reasons.append(f"{name} failed: {type(error).__name__}: {error}")
-            else:
-                model.engine_note = "; ".join(reasons)
-                return model
-        try:
-            model = self._open(bundle, last)
-        except EngineError as error:
-            raise EngineError("; ".join([str(error), *reasons])) from error
-        if reasons:
-            model.engine_note = f"a GPU of this machine is idle: {'; '.join(reasons)}"
-            logger.warning("%s: %s", bundle.manifest.name, model.engine_note)
+        settings = self._settings
+        model, note = open_best(
+            bundle,
+            engine or settings.engine,
+            settings.precision,
+            lambda opened, name: self._open(bundle, name, opened),
+        )
+        model.engine_note = note
         return model
 
-    def _open(self, bundle: Bundle, name: EngineName) -> ServedModel:
-        """The model behind that engine. If auto chose int8 and it misses golden detections, it is not used.
-
-        Another CPU than the one that measured the form may round otherwise.
-        """
-        try:
-            return self._open_form(bundle, name, bundle)
-        except GoldenError as error:
-            if bundle.manifest.int8 is None or self._settings.precision != "auto":
-                raise
-            logger.warning("%s; it is opened again without int8", error)
-        return self._open_form(bundle, name, bundle.without_int8())
-
-    def _open_form(self, bundle: Bundle, name: EngineName, opened: Bundle) -> ServedModel:
+    def _open(self, bundle: Bundle, name: EngineName, opened: Bundle) -> ServedModel:
         """The model of a bundle behind the engine that opens `opened`."""
         settings = self._settings
         engine = self._open_engine(
