@@ -1,0 +1,1 @@
+"""`python -m service.detect`: detects in many pictures without a server."""

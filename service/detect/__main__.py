@@ -1,0 +1,172 @@
+"""`python -m service.detect SOURCE... --out OUT`: detects in many pictures without a server."""
+
+import argparse
+import os
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from types import FrameType
+
+import cv2
+from pydantic import ValidationError
+
+from service.bundle import BundleError
+from service.detect.command_line import parser
+from service.detect.detector import Detector, EngineFailedError
+from service.detect.journal import Journal, JournalError
+from service.detect.outputs.choose import choose_format
+from service.detect.outputs.format import OutputError
+from service.detect.outputs.place import OutputPlace
+from service.detect.pictures import count_pictures, pictures_of
+from service.detect.printed import PrintedResults
+from service.detect.progress import Progress
+from service.detect.record import record_of
+from service.detect.resume import find_run, open_journal, same_engine
+from service.detect.run import Results, Tally, run
+from service.detect.saved import SavedResults
+from service.detect.sources import Source, SourceError, common_root, open_sources
+from service.engines.protocol import EngineError
+from service.environment import EnvironmentVariableError, check_environment
+from service.errors import validation_problems
+from service.memory import return_large_blocks
+from service.settings import Settings
+from service.telemetry.logs import write_logs
+
+SOME_FAILED = 3  # the exit status if all is written but some pictures could not be used
+
+
+class StoppedError(Exception):
+    """A signal ends the run; `status` is the exit status."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__()
+        self.status = status
+
+
+def stop(number: int, _: FrameType | None) -> None:
+    """End the run after the batches that are running; a second signal ends it at once."""
+    signal.signal(number, signal.SIG_DFL)
+    raise StoppedError(128 + number)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Detect -> exit status."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    options = parser().parse_args(given)
+    write_logs("warning")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    try:
+        return detect(options)
+    except ValidationError as error:
+        return fail(validation_problems(error.errors(), empty_location="the settings"), status=2)
+    except EnvironmentVariableError as error:
+        return fail(str(error), status=2)
+    except (BundleError, EngineError, EngineFailedError, JournalError, OutputError, SourceError) as error:
+        return fail(str(error))
+    except BrokenPipeError:  # whoever read the output has ended
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:  # of a source: that of an output is an OutputError
+        return fail(f"{error.filename}: it cannot be read: {error.strerror}; the same command goes on")
+    except StoppedError as error:
+        remedy = f"; to go on: {command_to_go_on(given)}" if options.out else ""
+        print(f"stopped{remedy}", file=sys.stderr)
+        return error.status
+
+
+def detect(options: argparse.Namespace) -> int:
+    """Do what the command line asks for -> exit status."""
+    set_up_threads()
+    settings = settings_of(options)
+    sources = open_sources(options.sources)
+    if options.out is None:
+        if options.format not in (None, "jsonl"):
+            raise OutputError(f"--format {options.format} needs --out")
+        with open_detector(options, settings) as detector:
+            printed = PrintedResults(detector.manifest.classes, is_json=options.format is not None)
+            return work(detector, sources, options.every, printed)
+    place = OutputPlace(
+        options.out, choose_format(options.format, options.out, options.annotations), common_root(sources)
+    )
+    before = find_run(place, sources, is_restarted=options.restart)
+    with open_detector(options, same_engine(settings, before)) as detector:
+        record = record_of(detector, place.format.name, options.every)
+        with open_journal(place, before, record, is_restarted=options.restart) as journal:
+            results = SavedResults(place, journal, detector.manifest)
+            return work(detector, sources, options.every, results, place, journal)
+
+
+def work(
+    detector: Detector,
+    sources: Sequence[Source],
+    every: int,
+    results: Results,
+    place: OutputPlace | None = None,
+    journal: Journal | None = None,
+) -> int:
+    """Detect in the pictures that are not done, and say at the end what was done -> exit status."""
+    is_done = journal.__contains__ if journal is not None else lambda _: False
+    tally, start = Tally(), time.monotonic()
+    try:
+        with Progress(count_pictures(sources, every, is_done)) as progress:
+            pictures = pictures_of(sources, every, is_done)
+            content = place.format.content if place else None
+            run(detector, pictures, results, tally, content=content, on_batch=progress.advance)
+        note = results.finish()
+    finally:
+        if place is not None:
+            print(summary(tally, time.monotonic() - start, len(journal or ()), place), file=sys.stderr)
+    if note:
+        print(note, file=sys.stderr)
+    return SOME_FAILED if tally.num_failed else 0
+
+
+def summary(tally: Tally, seconds: float, num_before: int, place: OutputPlace) -> str:
+    """What a run did, in one line."""
+    parts = [f"{tally.num_pictures} pictures", f"{tally.num_detections} detections"]
+    parts.append(f"{tally.num_failed} failed" + (f" (listed in {place.failures})" if tally.num_failed else ""))
+    if num_before:
+        parts.append(f"{num_before} were done before")
+    return f"{place.out}: {', '.join(parts)}; {seconds:.1f} s, {tally.num_pictures / seconds:.1f} images/s"
+
+
+def set_up_threads() -> None:
+    """Prepare the process for threads that decode images at the same time."""
+    return_large_blocks()
+    cv2.setNumThreads(1)  # the workers use all cores already
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    """The server's settings from the environment and the options. Raises ValidationError, EnvironmentVariableError."""
+    check_environment(os.environ, Settings.model_fields)
+    given = {"engine": options.engine, "precision": options.precision, "max_batch": options.batch}
+    return Settings(**{name: value for name, value in given.items() if value is not None})
+
+
+def open_detector(options: argparse.Namespace, settings: Settings) -> Detector:
+    """The detector that the options ask for; raises BundleError and EngineError."""
+    return Detector.open(
+        options.bundle,
+        settings=settings,
+        score_threshold=options.score_threshold,
+        max_detections=options.max_detections,
+        tile=options.tile,
+    )
+
+
+def command_to_go_on(arguments: Sequence[str]) -> str:
+    """The same command, without the option that would begin again."""
+    return shlex.join(["python", "-m", "service.detect", *(word for word in arguments if word != "--restart")])
+
+
+def fail(message: str, *, status: int = 1) -> int:
+    """Print the error in one sentence -> exit status."""
+    print(f"detect: {message}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""The frames of a video file as pictures."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from service.detect.picture import Picture
+
+VIDEO_SUFFIXES = frozenset([".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".ts"])
+
+
+class VideoError(Exception):
+    """A video that cannot be read; the message names it."""
+
+
+def is_video(name: str) -> bool:
+    """Whether the name is that of a video file."""
+    return Path(name).suffix.lower() in VIDEO_SUFFIXES
+
+
+def frame_name(video: str, number: int) -> str:
+    """The name of a frame: video.mp4#000123, counted from 0."""
+    return f"{video}#{number:06d}"
+
+
+def open_video(name: str) -> cv2.VideoCapture:
+    """Open a video file; raises VideoError."""
+    capture = cv2.VideoCapture(name)
+    if not capture.isOpened():
+        raise VideoError(f"{name}: the video cannot be read; convert it, e.g. with `ffmpeg -i IN -c:v libx264 OUT.mp4`")
+    return capture
+
+
+def num_frames(name: str, every: int) -> int:
+    """About how many frames `frames_of` gives, from the video's header; raises VideoError."""
+    capture = open_video(name)
+    count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    capture.release()
+    return max(0, -(-count // every))
+
+
+def frames_of(name: str, every: int, is_done: Callable[[str], bool]) -> Iterator[Picture]:
+    """Every `every`-th frame of a video, upright, without those that are done; raises VideoError if it has none."""
+    capture = open_video(name)
+    number = 0
+    try:
+        while capture.grab():
+            frame = frame_name(name, number)
+            if number % every == 0 and not is_done(frame):
+                seconds = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+                is_read, pixels = capture.retrieve()
+                if not is_read:
+                    break
+                yield Picture(frame, partial(to_rgb, pixels), round(seconds, 3))
+            number += 1
+    finally:
+        capture.release()
+    if number == 0:
+        raise VideoError(f"{name}: the video has no frame that can be read")
+
+
+def to_rgb(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """pixels uint8 [H, W, 3] BGR, as OpenCV gives them -> RGB."""
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
