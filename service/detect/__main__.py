@@ -24,9 +24,9 @@ from service.detect.printed import PrintedResults
 from service.detect.progress import Progress
 from service.detect.record import record_of
 from service.detect.resume import find_run, open_journal, same_engine
-from service.detect.run import Results, Tally, run
+from service.detect.run import LOCAL_READERS, REMOTE_READERS, Results, Tally, run
 from service.detect.saved import SavedResults
-from service.detect.sources import Source, SourceError, common_root, open_sources
+from service.detect.sources import Source, SourceError, any_remote, common_root, open_sources
 from service.engines.protocol import EngineError
 from service.environment import EnvironmentVariableError, check_environment
 from service.errors import validation_problems
@@ -113,8 +113,15 @@ def work(
     try:
         with Progress(count_pictures(sources, every, is_done)) as progress:
             pictures = pictures_of(sources, every, is_done)
-            content = place.format.content if place else None
-            run(detector, pictures, results, tally, content=content, on_batch=progress.advance)
+            run(
+                detector,
+                pictures,
+                results,
+                tally,
+                content=place.format.content if place else None,
+                num_readers=REMOTE_READERS if any_remote(sources) else LOCAL_READERS,
+                on_batch=progress.advance,
+            )
         note = results.finish()
     finally:
         if place is not None:

@@ -24,6 +24,7 @@ from service.detection.tiles import merge_views, views_of
 from service.engines.open import open_engine
 from service.engines.protocol import Engine, EngineName, ImageCandidates
 from service.errors import ImageError
+from service.fetch.remote_bundle import fetch_bundle
 from service.repository.best_engine import open_best
 from service.repository.slot import find_bundles
 from service.settings import Settings
@@ -38,11 +39,12 @@ class EngineFailedError(Exception):
 
 @dataclass(frozen=True)
 class Found:
-    """The detections in one image, in its own pixels, and its size."""
+    """The detections in one image, in its own pixels, its size, and the shorter side of its smallest view."""
 
     detections: Detections
     height: int
     width: int
+    view_side: int
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class Detector:
         self.engine = engine
         self.tile = tile
         self.max_batch = settings.max_batch
+        self.max_pixels_in_flight = settings.max_pixels_in_flight
         self._pipeline = Pipeline(bundle, engine, max_pixels=settings.max_pixels)
         self._max_detections = max_detections
         options = self._pipeline.options
@@ -103,7 +106,8 @@ class Detector:
         others of the engine.
         """
         settings = settings or Settings.model_validate({})
-        read = read_bundle(find_bundles([bundle])[0])
+        path, url = find_bundles([bundle], settings.engine_cache / "bundles")[0]
+        read = fetch_bundle(url, path) if url else read_bundle(path)
 
         def open_one(opened: Bundle, name: EngineName) -> Engine:
             engine = open_engine(
@@ -196,7 +200,9 @@ class Detector:
     def _found(self, views: Views, candidates: list[ImageCandidates]) -> Found:
         spec, options, size = self.manifest.input, self.options, views.size
         if len(candidates) == 1:
-            return Found(postprocess(candidates[0], options, spec, size), *size)
+            return Found(postprocess(candidates[0], options, spec, size), *size, min(size))
         if self._max_detections is None:
             options = replace(options, max_detections=options.max_detections * len(candidates))
-        return Found(merge_views(candidates, views.views, options, spec, size), *size)
+        corners = views.views
+        view_side = int((corners[:, 2:] - corners[:, :2]).min())
+        return Found(merge_views(candidates, corners, options, spec, size), *size, view_side)

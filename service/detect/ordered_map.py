@@ -10,19 +10,31 @@ R = TypeVar("R")
 AHEAD = 2  # items that wait for each thread: a slow item does not stop the other threads at once
 
 
-def ordered_map(function: Callable[[T], R], items: Iterator[T], num_threads: int) -> Iterator[R]:
+def ordered_map(
+    function: Callable[[T], R],
+    items: Iterator[T],
+    num_threads: int,
+    *,
+    weight: Callable[[T], int] = lambda _: 0,
+    max_weight: int = 0,
+) -> Iterator[R]:
     """The results of `function` for each item, in order; the caller's thread takes the items.
 
-    An error of the function is raised in its place. If the caller ends early, no further item is begun.
+    No further item is taken while those that are not done or not returned weigh more than `max_weight` together. An
+    error of the function is raised in its place. If the caller ends early, no further item is begun.
     """
     threads = ThreadPoolExecutor(num_threads, thread_name_prefix="detect")
-    running: deque[Future[R]] = deque()
+    running: deque[tuple[int, Future[R]]] = deque()
+    total = 0
     try:
         for item in items:
-            running.append(threads.submit(function, item))
-            if len(running) > (1 + AHEAD) * num_threads:
-                yield running.popleft().result()
+            running.append((weight(item), threads.submit(function, item)))
+            total += running[-1][0]
+            while len(running) > (1 + AHEAD) * num_threads or (running and total > max_weight):
+                own, future = running.popleft()
+                total -= own
+                yield future.result()
         while running:
-            yield running.popleft().result()
+            yield running.popleft()[1].result()
     finally:
         threads.shutdown(cancel_futures=True)

@@ -11,12 +11,14 @@ from service.detect.detector import Found, Image
 class Picture:
     """A picture that is not read yet. `read` gives its file or its pixels, and raises OSError and ImageError.
 
-    `seconds` is the time of a frame from the start of its video, None for an image file.
+    `seconds` is the time of a frame from the start of its video, None for an image file. `num_pixels` are those that it
+    holds in memory already: a frame's.
     """
 
     name: str
     read: Callable[[], Image]
     seconds: float | None = None
+    num_pixels: int = 0
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,9 @@ from service.detect.picture import Failure, Picture, Result, batched
 from service.detection.rows import rows_of
 from service.errors import ImageError
 
+LOCAL_READERS = 2  # a disk answers in milliseconds
+REMOTE_READERS = 16  # a server answers in tens of milliseconds
+
 
 class Results(Protocol):
     """Takes the results of a run."""
@@ -52,17 +55,30 @@ def run(
     tally: Tally,
     *,
     content: Content | None = None,
+    num_readers: int = LOCAL_READERS,
     on_batch: Callable[[int], object] = lambda _: None,
 ) -> None:
     """Detect in all pictures. `content` makes each picture's own file; `on_batch` gets the size of each batch.
 
-    A tiled picture is a batch by itself. Raises the errors of `results`, of the engine, and OSError of a source.
+    A tiled picture is a batch by itself. `num_readers` further workers read while the others compute. Raises the errors
+    of `results`, EngineFailedError, and OSError of a source.
     """
     size = detector.max_batch if detector.tile is None else 1
-    for batch in ordered_map(partial(detect_batch, detector, content), batched(pictures, size), detector.num_workers):
+    for batch in ordered_map(
+        partial(detect_batch, detector, content),
+        batched(pictures, size),
+        detector.num_workers + num_readers,
+        weight=pixels_of,
+        max_weight=detector.max_pixels_in_flight,
+    ):
         results.write(batch)
         tally.add(batch)
         on_batch(len(batch))
+
+
+def pixels_of(batch: list[Picture | Failure]) -> int:
+    """The pixels that the pictures of a batch hold in memory before it is begun."""
+    return sum(picture.num_pixels for picture in batch if isinstance(picture, Picture))
 
 
 def detect_batch(detector: Detector, content: Content | None, batch: list[Picture | Failure]) -> list[Result | Failure]:

@@ -109,6 +109,11 @@ def check_video(name: str) -> None:
         raise SourceError(str(error)) from error
 
 
+def any_remote(sources: Iterable[Source]) -> bool:
+    """Whether a source's pictures, or the first one of its list, are not on this machine."""
+    return any(is_remote(next(source.list_names(), "")) for source in sources if not source.root)
+
+
 def common_root(sources: Iterable[Source]) -> str:
     """The folder that all sources lie in; "" if one of them has pictures anywhere."""
     roots = [source.root for source in sources]

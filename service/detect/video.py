@@ -55,7 +55,7 @@ def frames_of(name: str, every: int, is_done: Callable[[str], bool]) -> Iterator
                 is_read, pixels = capture.retrieve()
                 if not is_read:
                     break
-                yield Picture(frame, partial(to_rgb, pixels), round(seconds, 3))
+                yield Picture(frame, partial(to_rgb, pixels), round(seconds, 3), pixels.shape[0] * pixels.shape[1])
             number += 1
     finally:
         capture.release()

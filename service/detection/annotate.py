@@ -23,14 +23,16 @@ def annotate(
     detections: Detections,
     classes: Sequence[str],
     check: Callable[[], None] = lambda: None,
+    side: int | None = None,
 ) -> bytes:
     """image uint8 [H, W, 3] RGB and its detections in image pixels -> a JPEG file with boxes, names and scores.
 
     It draws on the image itself if that can be written. The time is bounded by the number of pixels and of detections.
-    `check` is called between the steps; an error that it raises ends the drawing.
+    `check` is called between the steps; an error that it raises ends the drawing. Lines and texts suit an image whose
+    shorter side has `side` pixels; None is the side of this image.
     """
     canvas = np.require(image, requirements=["C", "W"])
-    thickness = min(max(1, round(min(image.shape[:2]) / PIXELS_A_LINE)), MAX_THICKNESS)
+    thickness = min(max(1, round((side or min(image.shape[:2])) / PIXELS_A_LINE)), MAX_THICKNESS)
     font_scale = max(0.35, thickness * 0.4)
     inside = np.clip(
         detections.boxes, 0, np.array(image.shape[1::-1] * 2) - 1

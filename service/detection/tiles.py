@@ -17,7 +17,7 @@ from service.detection.postprocess import Detections, Options, postprocess
 from service.engines.protocol import ImageCandidates
 
 OVERLAP = 0.25  # of a tile's side, with each neighbour: an object up to that size is whole in at least one tile
-BORDER_MARGIN = 0.01  # of a view's side: a box that ends so near to a border inside the image is cut by it
+BORDER_MARGIN = 0.02  # of a view's side: a box that ends so near to a border inside the image is cut by it
 MIN_COVER = 0.5  # share of a box's area that another box of its label covers if both are the same object
 
 

@@ -21,7 +21,7 @@ def draw(image: Image, found: Found, manifest: Manifest) -> bytes:
     if isinstance(image, bytes):
         # it was decoded before, within the limits
         image = decode_image(image, max_pixels=sys.maxsize).pixels
-    return annotate(image, found.detections, manifest.classes)
+    return annotate(image, found.detections, manifest.classes, side=found.view_side)
 
 
 def drawing_file(name: str) -> str:

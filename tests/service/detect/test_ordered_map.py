@@ -51,3 +51,19 @@ def test_an_error_comes_in_its_place_and_ends_the_work() -> None:
     with pytest.raises(ValueError, match="five"):
         next(results)
     assert len(done) < 20
+
+
+def test_heavy_items_are_taken_one_at_a_time() -> None:
+    num_taken = 0
+
+    def items() -> Iterator[int]:
+        nonlocal num_taken
+        for number in range(50):
+            num_taken += 1
+            yield number
+
+    for number, result in enumerate(
+        ordered_map(lambda number: number, items(), 8, weight=lambda _: 60, max_weight=100)
+    ):
+        assert result == number
+        assert num_taken <= number + 2

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from service.bundle import Bundle
-from service.detect.sources import SourceError, common_root, open_sources
+from service.detect.sources import SourceError, any_remote, common_root, open_sources
 from tests.service.detect.command import detect, lines_of
 
 
@@ -64,6 +64,14 @@ def test_the_common_folder_of_the_sources() -> None:
     assert common_root(open_sources(["photos", "other/d.gif"])) == str(here)
     assert common_root(open_sources(["photos/sub/*", "photos/a.png"])) == str(here / "photos")
     assert common_root(open_sources(["photos", "list.txt"])) == ""
+
+
+@pytest.mark.usefixtures("tree")
+def test_a_list_is_remote_if_its_first_picture_is() -> None:
+    Path("list.txt").write_text("s3://bucket/e.png\nphotos/b.JPG\n")
+    assert any_remote(open_sources(["photos", "list.txt"]))
+    Path("list.txt").write_text("photos/b.JPG\ns3://bucket/e.png\n")
+    assert not any_remote(open_sources(["photos", "list.txt"]))
 
 
 def test_no_source_is_an_error() -> None:

@@ -71,3 +71,14 @@ def test_the_check_ends_the_drawing_between_two_boxes() -> None:
     with pytest.raises(TimeoutError):
         annotate(np.zeros((64, 64, 3), np.uint8), detections(*[(1, 1, 9, 9)] * 100), ("a",), check)
     assert num_checks == 3
+
+
+def test_lines_suit_the_side_that_is_given() -> None:
+    image = np.zeros((1500, 1500, 3), np.uint8)
+    found = Detections(np.array([[500, 500, 1000, 1000]], np.float32), np.ones(1, np.float32), np.zeros(1, np.int32))
+    num_changed = [
+        np.count_nonzero(np.asarray(Image.open(io.BytesIO(annotate(image.copy(), found, ["red"], side=side)))) > 60)
+        for side in (None, 1500, 300)
+    ]
+    assert num_changed[0] == num_changed[1]
+    assert num_changed[2] < num_changed[0] / 3
