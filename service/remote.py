@@ -16,7 +16,9 @@ from urllib.parse import quote
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 USER, QUERY = re.compile(r"(?<=://)[^/?#]*(?=@)"), re.compile(r"(?<=\?).*", re.DOTALL)  # may hold a password, a key
 REMEDY = "install it with `pip install '.[remote]'`"
-CONNECT_SECONDS, READ_SECONDS = 10, 30  # that a server has for a connection, and for its next bytes
+CONNECT_SECONDS, READ_SECONDS = 10, 30  # that a server of HTTP has for a connection, and for its next bytes
+REPLY_SECONDS = 60  # for a file of at most SMALL_BYTES; the packages of some schemes would try again for minutes
+SMALL_BYTES = 16 * 2**20
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of this machine's disk
 REFUSED = ("Permission", "Credential", "Forbidden", "Unauthorized", "Gated", "Token")  # in the names of errors
 
@@ -73,7 +75,7 @@ def read_file(place: str) -> bytes:
     """The content of a file. Raises RemoteError, and NotThereError if there is none."""
     with reporting(place):
         filesystem, path = open_place(place)
-        content: bytes = filesystem.cat_file(path)
+        content: bytes = filesystem.cat_file(path, **_time_limit(filesystem))
         return content
 
 
@@ -95,7 +97,8 @@ def copy_file(place: str, target: Path, max_bytes: int, report: Report = silent)
                 report(self.value, self.size)
 
         filesystem, path = open_place(place)
-        filesystem.get_file(path, str(target), callback=Bounded())
+        limit = _time_limit(filesystem) if max_bytes <= SMALL_BYTES else {}
+        filesystem.get_file(path, str(target), callback=Bounded(), **limit)
         return target.stat().st_size
 
 
@@ -134,6 +137,11 @@ def open_place(place: str) -> tuple[Any, str]:
         options = {"client_kwargs": {"timeout": limits, "trust_env": True}}
     filesystem, path = url_to_fs(place, **options)
     return filesystem, path
+
+
+def _time_limit(filesystem: Any) -> dict[str, float]:
+    """The argument that limits the time of a call, for the file systems that have one."""
+    return {"timeout": REPLY_SECONDS} if filesystem.async_impl else {}
 
 
 @contextlib.contextmanager

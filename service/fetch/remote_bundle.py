@@ -21,7 +21,7 @@ from service.bundle import MANIFEST, Bundle, BundleError, parse_manifest, read_b
 from service.fetch.progress import Progress
 from service.remote import RemoteError, UnreachableError, copy_file, mask_url, place_in
 
-MAX_MANIFEST_BYTES = 16 * 2**20
+MAX_MANIFEST_BYTES = 2**20
 MAX_FILE_BYTES = 2 * 2**30  # protobuf reads no larger model
 MAX_FILES = 100
 

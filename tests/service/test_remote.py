@@ -1,5 +1,6 @@
 """Places that fsspec reads."""
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 import s3fs
 
+from service import remote
 from service.remote import (
     NotThereError,
     RemoteError,
@@ -137,6 +139,25 @@ def test_website_that_cannot_be_reached_is_named(url: str) -> None:
         read_file(url)
     assert "secret" not in str(caught.value)
     assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["http", "s3"])
+def test_server_that_does_not_answer_is_not_waited_for(
+    scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "REPLY_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        s3fs.S3FileSystem.clear_instance_cache()
+        place = "s3://bucket/a" if scheme == "s3" else f"{address}/a"
+        with pytest.raises(UnreachableError, match="it cannot be reached or read"):
+            read_file(place)
+        with pytest.raises(UnreachableError, match="it cannot be reached or read"):
+            copy_file(place, tmp_path / "copy", 100)
+    s3fs.S3FileSystem.clear_instance_cache()
 
 
 def test_unknown_scheme_is_named() -> None:
