@@ -182,6 +182,11 @@ class Settings(BaseSettings):
         30, gt=0, description="time that accepted requests have after the end of new connections"
     )
 
+    @property
+    def bundle_copies(self) -> Path:
+        """The directory of the copies of remote bundles."""
+        return self.engine_cache / "bundles"
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -49,7 +49,7 @@ class Repository:
         errors = [
             self._add(path, url, is_canary, settings)
             for names, is_canary in ((settings.bundles, False), (settings.canaries, True))
-            for path, url in (find_bundles(names, settings.engine_cache / "bundles") if names or not is_canary else [])
+            for path, url in (find_bundles(names, settings.bundle_copies) if names or not is_canary else [])
         ]
         error = next((error for error in errors if error is not None), None)
         if error is not None and not self.models:
