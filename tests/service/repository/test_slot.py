@@ -1,5 +1,6 @@
 """The directories that are served: the packaged ones, the mounted ones and those that are named."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -21,17 +22,22 @@ def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+def paths_of(names: Sequence[str]) -> list[Path]:
+    """The directories of local bundles."""
+    return [path for path, _ in find_bundles(names, Path("not-used"))]
+
+
 @pytest.mark.usefixtures("mounted")
 def test_the_packaged_bundle_is_served_if_nothing_is_mounted() -> None:
     assert read_settings([]).bundles == ("default",)
-    (path,) = find_bundles(["default"])
+    (path,) = paths_of(["default"])
     assert path.parent == settings.DEFAULT_BUNDLES
 
 
 def test_the_mounted_bundle_is_served_if_none_is_named(mounted: Path) -> None:
     write_tiny_bundle(mounted)
     assert read_settings([]).bundles == (str(mounted),)
-    assert find_bundles(read_settings([]).bundles) == [mounted]
+    assert paths_of(read_settings([]).bundles) == [mounted]
 
 
 def test_a_bundle_that_is_named_is_served_instead_of_the_mounted_one(
@@ -47,17 +53,17 @@ def test_the_bundles_in_subdirectories_are_served_in_the_order_of_their_names(mo
     for name in ("second", "first"):
         write_tiny_bundle(mounted / name, name=name)
     (mounted / "lost+found").mkdir()
-    assert find_bundles(read_settings([]).bundles) == [mounted / "first", mounted / "second"]
+    assert paths_of(read_settings([]).bundles) == [mounted / "first", mounted / "second"]
 
 
 def test_a_mount_without_a_bundle_is_an_error_and_not_the_packaged_bundle(mounted: Path) -> None:
     mounted.mkdir()
     (mounted / "model.onnx").write_bytes(b"")
     with pytest.raises(BundleError, match=r"so no bundle is mounted.*--bundle default"):
-        find_bundles(read_settings([]).bundles)
+        paths_of(read_settings([]).bundles)
 
 
 def test_a_link_to_nowhere_is_an_error_too(mounted: Path) -> None:
     mounted.symlink_to(mounted.parent / "elsewhere")
     with pytest.raises(BundleError, match="so no bundle is mounted"):
-        find_bundles(read_settings([]).bundles)
+        paths_of(read_settings([]).bundles)
