@@ -75,6 +75,7 @@ class Detector:
         max_detections: int | None = None,
         tile: Tile = None,
     ) -> None:
+        self.bundle = bundle
         self.manifest: Manifest = bundle.manifest
         self.engine = engine
         self.tile = tile
