@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--format", choices=get_args(FormatName), help="(default: by the name of OUT)")
     parser.add_argument("--restart", action="store_true", help="write OUT anew instead of going on with it")
-    parser.add_argument("--bundle", default="default", metavar="DIR", help="the model (default: the packaged one)")
+    parser.add_argument("--bundle", metavar="DIR", help="the model, a directory or a URL (default: the packaged one)")
     parser.add_argument("--engine", choices=get_args(EngineName), help=fields["engine"].description)
     parser.add_argument("--precision", choices=get_args(Precision), help=fields["precision"].description)
     parser.add_argument(

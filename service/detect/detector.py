@@ -4,6 +4,7 @@ detector = Detector.open("default")
 (found,) = detector.detect([Path("photo.jpg").read_bytes()])
 """
 
+import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +32,9 @@ from service.settings import Settings
 
 Image = bytes | NDArray[np.uint8]  # a file's bytes, or uint8 [H, W, 3] RGB
 Tile = int | Literal["auto"] | None  # a side in pixels of the image; auto is the model's input size, None is no tiles
+
+
+logger = logging.getLogger("singleshot")
 
 
 class EngineFailedError(Exception):
@@ -94,7 +98,7 @@ class Detector:
     @classmethod
     def open(
         cls,
-        bundle: str = "default",
+        bundle: str | None = None,
         *,
         settings: Settings | None = None,
         score_threshold: float | None = None,
@@ -103,11 +107,12 @@ class Detector:
     ) -> Self:
         """Open a bundle with the best engine that finds its golden detections, as the server does.
 
-        `settings` are the server's; without them its environment variables count. Raises BundleError, EngineError and
+        `bundle` is a directory or a URL; without it, it is the first of the settings. `settings` are the server's;
+        without them its environment variables count. Raises BundleError, EngineError and
         others of the engine.
         """
         settings = settings or Settings.model_validate({})
-        path, url = find_bundles([bundle], settings.engine_cache / "bundles")[0]
+        path, url = find_bundles([bundle] if bundle else settings.bundles, settings.engine_cache / "bundles")[0]
         read = fetch_bundle(url, path) if url else read_bundle(path)
 
         def open_one(opened: Bundle, name: EngineName) -> Engine:
@@ -127,7 +132,9 @@ class Detector:
                 raise
             return engine
 
-        engine, _ = open_best(read, settings.engine, settings.precision, open_one)
+        engine, note = open_best(read, settings.engine, settings.precision, open_one)
+        if note and engine.device != "cpu":  # else the log says so already
+            logger.warning("%s: a better engine is not used: %s", read.manifest.name, note)
         return cls(
             read,
             engine,

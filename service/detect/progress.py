@@ -1,5 +1,6 @@
 """The progress bar of a run, at a terminal."""
 
+import shutil
 import threading
 from collections.abc import Iterator
 from types import TracebackType
@@ -15,7 +16,8 @@ class Progress:
     """
 
     def __init__(self, counts: Iterator[int]) -> None:
-        self._bar = tqdm(unit="image", disable=None, smoothing=0.1, dynamic_ncols=True)
+        columns, lines = shutil.get_terminal_size()  # never 0, with which tqdm shows nothing
+        self._bar = tqdm(unit="image", disable=None, smoothing=0.1, ncols=columns, nrows=lines)
         self._counts = counts
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._count, name="count", daemon=True)
