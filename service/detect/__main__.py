@@ -6,7 +6,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 import cv2
@@ -19,6 +19,8 @@ from service.detect.journal import Journal, JournalError
 from service.detect.outputs.choose import choose_format
 from service.detect.outputs.format import OutputError
 from service.detect.outputs.place import OutputPlace
+from service.detect.own_files import OwnFiles
+from service.detect.picture import Failure, Picture
 from service.detect.pictures import count_pictures, pictures_of
 from service.detect.printed import PrintedResults
 from service.detect.progress import Progress
@@ -112,7 +114,7 @@ def work(
     tally, start = Tally(), time.monotonic()
     try:
         with Progress(count_pictures(sources, every, is_done)) as progress:
-            pictures = pictures_of(sources, every, is_done)
+            pictures = own_pictures(sources, every, is_done, place)
             run(
                 detector,
                 pictures,
@@ -129,6 +131,21 @@ def work(
     if note:
         print(note, file=sys.stderr)
     return SOME_FAILED if tally.num_failed else 0
+
+
+def own_pictures(
+    sources: Sequence[Source], every: int, is_done: Callable[[str], bool], place: OutputPlace | None
+) -> Iterator[Picture | Failure]:
+    """The pictures that are not done; in a folder of outputs, each has a file of its own."""
+    if place is None or not place.format.is_folder:
+        return pictures_of(sources, every, is_done)
+    files = OwnFiles(place.file_of)
+
+    def claim_and_look(name: str) -> bool:
+        is_mine = files.claim(name) == name
+        return is_mine and is_done(name)
+
+    return files.checked(pictures_of(sources, every, claim_and_look))
 
 
 def summary(tally: Tally, seconds: float, num_before: int, place: OutputPlace) -> str:

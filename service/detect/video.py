@@ -1,5 +1,6 @@
 """The frames of a video file as pictures."""
 
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 from service.detect.picture import Picture
 
 VIDEO_SUFFIXES = frozenset([".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".ts"])
+
+
+MIN_SHARE = 0.9  # of the frames that the header promises; some containers only estimate their number
 
 
 class VideoError(Exception):
@@ -29,6 +33,7 @@ def frame_name(video: str, number: int) -> str:
 
 def open_video(name: str) -> cv2.VideoCapture:
     """Open a video file; raises VideoError."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet: it would write into the progress bar
     capture = cv2.VideoCapture(name)
     if not capture.isOpened():
         raise VideoError(f"{name}: the video cannot be read; convert it, e.g. with `ffmpeg -i IN -c:v libx264 OUT.mp4`")
@@ -44,7 +49,10 @@ def num_frames(name: str, every: int) -> int:
 
 
 def frames_of(name: str, every: int, is_done: Callable[[str], bool]) -> Iterator[Picture]:
-    """Every `every`-th frame of a video, upright, without those that are done; raises VideoError if it has none."""
+    """Every `every`-th frame of a video, upright, without those that are done.
+
+    Raises VideoError, also behind the last frame that can be read if there should be many more.
+    """
     capture = open_video(name)
     number = 0
     try:
@@ -57,10 +65,13 @@ def frames_of(name: str, every: int, is_done: Callable[[str], bool]) -> Iterator
                     break
                 yield Picture(frame, partial(to_rgb, pixels), round(seconds, 3), pixels.shape[0] * pixels.shape[1])
             number += 1
+        expected = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     finally:
         capture.release()
-    if number == 0:
-        raise VideoError(f"{name}: the video has no frame that can be read")
+    if number == 0 or number < MIN_SHARE * expected:
+        raise VideoError(
+            f"{name}: only {number} of about {expected} frames can be read; the video is broken or cut short"
+        )
 
 
 def to_rgb(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

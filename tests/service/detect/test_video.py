@@ -61,6 +61,17 @@ def test_a_broken_video_in_a_folder_is_listed(tiny_bundle: Bundle, photos: Path,
     assert failure["name"] == str(photos / "broken.mp4")
 
 
+def test_a_video_that_is_cut_short_is_listed_and_its_frames_are_kept(
+    tiny_bundle: Bundle, clip: Path, tmp_path: Path
+) -> None:
+    clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+    out = tmp_path / "found.jsonl"
+    assert detect(tiny_bundle, clip, "--out", out) == 3
+    assert 0 < len(lines_of(out)) < NUM_FRAMES
+    (failure,) = lines_of(tmp_path / "found.jsonl.failed.jsonl")
+    assert f"only {len(lines_of(out))} of about {NUM_FRAMES} frames can be read" in failure["reason"]
+
+
 def test_the_header_gives_the_number_of_frames(clip: Path) -> None:
     assert num_frames(str(clip), 1) == NUM_FRAMES
     assert num_frames(str(clip), 3) == len(list(frames_of(str(clip), 3, lambda _: False))) == 7

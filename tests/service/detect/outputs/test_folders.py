@@ -64,3 +64,15 @@ def test_a_picture_that_no_jpeg_can_show_is_listed(tiny_bundle: Bundle, tmp_path
     assert detect(tiny_bundle, tmp_path / "photos", "--out", tmp_path / "drawn", "--format", "images") == 3
     (failure,) = lines_of(tmp_path / "drawn" / "failed.jsonl")
     assert "no JPEG can show its 66000×1 pixels" in failure["reason"]
+
+
+def test_two_pictures_do_not_share_a_label_file(tiny_bundle: Bundle, photos: Path, tmp_path: Path) -> None:
+    first = photos / "first" / "003.png"
+    twin = first.with_suffix(".webp")
+    twin.write_bytes(first.read_bytes())
+    out = tmp_path / "labels"
+    for _ in range(2):  # also if the first one was done before
+        assert detect(tiny_bundle, photos, "--out", out, "--format", "yolo") == 3
+        assert len(lines_of(out / "detections.jsonl")) == NUM_PICTURES
+        (failure,) = lines_of(out / "failed.jsonl")
+        assert failure == {"name": str(twin), "reason": f"its file would be that of {first}; rename one of the two"}

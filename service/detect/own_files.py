@@ -1,0 +1,36 @@
+"""Whose the files in a folder of outputs are: two pictures may not have the same one."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from service.detect.picture import Failure, Picture
+
+Pictures = Iterator[Picture | Failure]
+
+
+class OwnFiles:
+    """Finds pictures whose own file another picture of the same folder has: labels of a.jpg and a.png are both a.txt.
+
+    It knows the files of one folder at a time, because the pictures come folder by folder.
+    """
+
+    def __init__(self, file_of: Callable[[str], Path]) -> None:
+        self._file_of = file_of
+        self._folder = Path()
+        self._owners: dict[str, str] = {}  # by the names of files in the folder
+
+    def claim(self, name: str) -> str:
+        """The picture that has the file which is due to the picture `name`: this one, or an earlier one."""
+        path = self._file_of(name)
+        if path.parent != self._folder:
+            self._folder, self._owners = path.parent, {}
+        return self._owners.setdefault(path.name, name)
+
+    def checked(self, pictures: Pictures) -> Pictures:
+        """The pictures, with a failure in the place of each whose file another one has."""
+        for picture in pictures:
+            owner = self.claim(picture.name) if isinstance(picture, Picture) else picture.name
+            if owner == picture.name:
+                yield picture
+            else:
+                yield Failure(picture.name, f"its file would be that of {owner}; rename one of the two")
