@@ -1,9 +1,14 @@
 """`python -m service.detect SOURCE... --out OUT`: detects in many pictures without a server."""
 
+import signal
+
+# before the other imports, which take a second: a signal ends them without a traceback
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import argparse
 import os
 import shlex
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -59,7 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(given)
     write_logs("warning")
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as a shell's background jobs ignore Ctrl-C
+            signal.signal(number, stop)
     try:
         return detect(options)
     except ValidationError as error:
