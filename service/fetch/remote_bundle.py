@@ -62,7 +62,7 @@ def fetch_bundle(url: str, path: Path) -> Bundle:
             try:
                 bundle = _update(url, path)
             except UnreachableError as error:
-                return _old_copy(path, lock, error)
+                return _old_copy(url, path, lock, error)
             os.utime(lock)  # when the copy was last up to date
             return bundle
     except RemoteError as error:
@@ -82,7 +82,8 @@ def _update(url: str, path: Path) -> Bundle:
         content = (new / MANIFEST).read_bytes()
         manifest = parse_manifest(content, place_in(mask_url(url), MANIFEST))
         if (bundle := _same_copy(path, content)) is not None:
-            logger.info("%s: the copy of %s is up to date", path, mask_url(url), extra={"event": "bundle_current"})
+            known = {"event": "bundle_current", "bundle": mask_url(url)}
+            logger.info("%s: the copy of %s is up to date", path, mask_url(url), extra=known)
             return bundle
         if len(manifest.files) > MAX_FILES:
             raise BundleError(f"{mask_url(url)}: it has more than {MAX_FILES} files, which is the limit")
@@ -118,14 +119,20 @@ def _same_copy(path: Path, manifest: bytes) -> Bundle | None:
         return None
 
 
-def _old_copy(path: Path, lock: Path, reason: UnreachableError) -> Bundle:
+def _old_copy(url: str, path: Path, lock: Path, reason: UnreachableError) -> Bundle:
     """The bundle in `path`, for which there may be a newer one; raises BundleError if it is none."""
     if not path.exists():
         raise BundleError(f"{reason}; there is no copy of it on this machine") from reason
     bundle = read_bundle(path)
     hours = (time.time() - lock.stat().st_mtime) / 3600
     manifest = bundle.manifest
-    fields = {"event": "bundle_old", "directory": str(path), "model": manifest.name, "version": manifest.version}
+    fields = {
+        "event": "bundle_old",
+        "bundle": mask_url(url),
+        "model": manifest.name,
+        "version": manifest.version,
+        "directory": str(path),
+    }
     text = "%s; its copy with version %s is used, which was up to date %.1f hours ago"
     logger.warning(text, reason, manifest.version, hours, extra=fields)
     return bundle
