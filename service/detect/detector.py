@@ -22,11 +22,10 @@ from service.detection.golden import check_golden
 from service.detection.pipeline import Pipeline
 from service.detection.postprocess import Detections, postprocess
 from service.detection.tiles import merge_views, views_of
-from service.engines.open import open_engine
 from service.engines.protocol import Engine, EngineName, ImageCandidates
 from service.errors import ImageError
 from service.fetch.remote_bundle import fetch_bundle
-from service.repository.best_engine import open_best
+from service.repository.best_engine import open_as_set, open_best
 from service.repository.slot import find_bundles
 from service.settings import Settings
 
@@ -108,23 +107,14 @@ class Detector:
         """Open a bundle with the best engine that finds its golden detections, as the server does.
 
         `bundle` is a directory or a URL; without it, it is the first of the settings. `settings` are the server's;
-        without them its environment variables count. Raises BundleError, EngineError and
-        others of the engine.
+        without them its environment variables count. Raises BundleError, EngineError and others of the engine.
         """
         settings = settings or Settings.model_validate({})
         path, url = find_bundles([bundle] if bundle else settings.bundles, settings.engine_cache / "bundles")[0]
         read = fetch_bundle(url, path) if url else read_bundle(path)
 
         def open_one(opened: Bundle, name: EngineName) -> Engine:
-            engine = open_engine(
-                opened,
-                name,
-                precision=settings.precision,
-                num_threads=settings.engine_threads,
-                num_streams=settings.engine_streams,
-                max_batch=settings.max_batch,
-                cache=settings.engine_cache,
-            )
+            engine = open_as_set(opened, name, settings)
             try:
                 check_golden(read, engine)
             except Exception:

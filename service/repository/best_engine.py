@@ -6,12 +6,28 @@ from typing import TypeVar
 
 from service.bundle import Bundle, BundleError
 from service.detection.golden import GoldenError
-from service.engines.open import engine_names
-from service.engines.protocol import DeviceLostError, EngineError, EngineName, Precision
+from service.engines.open import engine_names, open_engine
+from service.engines.protocol import DeviceLostError, Engine, EngineError, EngineName, Precision
+from service.settings import Settings
 
 T = TypeVar("T")
 
 logger = logging.getLogger("singleshot")
+
+
+def open_as_set(
+    bundle: Bundle, name: EngineName, settings: Settings, open_engine: Callable[..., Engine] = open_engine
+) -> Engine:
+    """The engine of that name with the options of the settings. Raises BundleError, EngineError and others."""
+    return open_engine(
+        bundle,
+        name,
+        precision=settings.precision,
+        num_threads=settings.engine_threads,
+        num_streams=settings.engine_streams,
+        max_batch=settings.max_batch,
+        cache=settings.engine_cache,
+    )
 
 
 def open_best(

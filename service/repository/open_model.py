@@ -5,7 +5,7 @@ from collections.abc import Callable
 from service.bundle import Bundle
 from service.engines.open import open_engine
 from service.engines.protocol import Engine, EngineName
-from service.repository.best_engine import open_best
+from service.repository.best_engine import open_as_set, open_best
 from service.repository.served_model import ServedModel
 from service.scheduling.decode_pool import DecodePool
 from service.scheduling.drawing_thread import DrawingThread
@@ -52,21 +52,12 @@ class ModelOpener:
 
     def _open(self, bundle: Bundle, name: EngineName, opened: Bundle) -> ServedModel:
         """The model of a bundle behind the engine that opens `opened`."""
-        settings = self._settings
-        engine = self._open_engine(
-            opened,
-            name,
-            precision=settings.precision,
-            num_threads=settings.engine_threads,
-            num_streams=settings.engine_streams,
-            max_batch=settings.max_batch,
-            cache=settings.engine_cache,
-        )
+        engine = open_as_set(opened, name, self._settings, self._open_engine)
         try:
             return ServedModel(
                 bundle,
                 engine,
-                settings,
+                self._settings,
                 decoders=self._decoders,
                 drawings=self._drawings,
                 budget=self._budget,
