@@ -110,7 +110,7 @@ class Detector:
         without them its environment variables count. Raises BundleError, EngineError and others of the engine.
         """
         settings = settings or Settings.model_validate({})
-        path, url = find_bundles([bundle] if bundle else settings.bundles, settings.engine_cache / "bundles")[0]
+        path, url = find_bundles([bundle] if bundle else settings.bundles, settings.bundle_copies)[0]
         read = fetch_bundle(url, path) if url else read_bundle(path)
 
         def open_one(opened: Bundle, name: EngineName) -> Engine:
