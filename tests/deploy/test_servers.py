@@ -80,7 +80,7 @@ def test_a_server_on_a_gpu_gets_one_and_a_place_for_its_engines(render: Render) 
     objects = render({"gpu": {"enabled": True, **place}})
     pod = pod_of(objects, "gpu")
     (container,) = pod["containers"]
-    assert container["resources"]["limits"]["nvidia.com/gpu"] == 1
+    assert container["resources"]["limits"]["nvidia.com/gpu"] == "1"
     assert {name: pod[name] for name in place} == place
     assert any(toleration["key"] == "nvidia.com/gpu" for toleration in pod["tolerations"])
     (mount,) = [mount for mount in container["volumeMounts"] if mount["name"] == "engines"]

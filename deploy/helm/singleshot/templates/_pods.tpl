@@ -47,3 +47,8 @@ securityContext:
   readOnlyRootFilesystem: true
   capabilities: {drop: [ALL]}
 {{- end }}
+
+{{/* Requests and limits as JSON. Their numbers become text, because Kubernetes 1.20 refuses to apply others. */}}
+{{- define "singleshot.resources" -}}
+{{ regexReplaceAll `:([0-9.]+)([,}])` (toJson .) `:"${1}"${2}` }}
+{{- end }}
