@@ -74,6 +74,7 @@ services:
 YAML
 python3 docker/check/bundles.py "$WORK/bundles"
 
+source docker/check/packages.sh
 source docker/check/engine.sh
 step "check the compose file with each profile"
 for profile in tls gpu gpu-2 gpu-4; do docker compose --profile "$profile" config --quiet; done

@@ -2,36 +2,7 @@
 BRIDGE=singleshot0 BRIDGE_ADDRESS=172.29.255.1/24 POOL=172.30.0.0/16
 PLUGINS=trixie                              # its compose and buildx also run on bookworm
 OWN_ENGINE='' OWN_BRIDGE=''
-
-# ---- Debian's packages, if there is no engine or no registry
-install_packages() {
-  local missing=()
-  for package in "$@"; do dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package"); done
-  [ ${#missing[@]} = 0 ] && return
-  logged apt-get -qq -o DPkg::Lock::Timeout=300 update
-  logged apt-get -y -qq -o DPkg::Lock::Timeout=300 --no-install-recommends install "${missing[@]}"
-}
-mirror() {
-  cat /etc/apt/sources.list.d/*.sources /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null | awk '
-    /^URIs:/ {print $2; exit}  /^deb / {for (i = 2; i <= NF; i++) if ($i ~ /^https?:/) {print $i; exit}}' || true
-}
-# unpack DIRECTORY PACKAGE...: packages of $PLUGINS, verified by apt, not installed; /etc/apt is not changed
-unpack() {
-  local apt=$WORK/apt directory=$1 package file
-  shift
-  mkdir -p "$directory" "$apt"/{lists,cache/archives}/partial
-  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(mirror) $PLUGINS main" >"$apt/sources.list"
-  local options=(-qq -o Dir::Etc::sourcelist="$apt/sources.list" -o Dir::Etc::sourceparts=-
-    -o Dir::State::lists="$apt/lists" -o Dir::State::status=/dev/null -o Dir::Cache="$apt/cache"
-    -o APT::Sandbox::User=root)
-  for package in "$@"; do
-    if ! compgen -G "$CACHE/debs/${package}_*.deb" >/dev/null; then
-      [ -e "$apt/updated" ] || { logged apt-get "${options[@]}" update && touch "$apt/updated"; }
-      (cd "$CACHE/debs" && logged apt-get "${options[@]}" download "$package")
-    fi
-    for file in "$CACHE/debs/${package}"_*.deb; do dpkg-deb -x "$file" "$directory"; done
-  done
-}
+declare -p ENGINE_OPTIONS >/dev/null 2>&1 || ENGINE_OPTIONS=() # more options of dockerd
 
 stop_engine() {
   kill "$OWN_ENGINE"
@@ -56,7 +27,7 @@ if ! engine_is_there; then
   iptables-save >"$WORK/iptables.before"
   export DOCKER_HOST=unix://$WORK/docker.sock PATH=/usr/bin:$PATH
   setsid dockerd -H "$DOCKER_HOST" --data-root "$WORK/data" --exec-root "$WORK/exec" --pidfile "$WORK/dockerd.pid" \
-    --bridge "$BRIDGE" --default-address-pool "base=$POOL,size=24" >"$WORK/dockerd.log" 2>&1 </dev/null &
+    --bridge "$BRIDGE" --default-address-pool "base=$POOL,size=24" "${ENGINE_OPTIONS[@]}" >"$WORK/dockerd.log" 2>&1 </dev/null &
   OWN_ENGINE=$!
   for _ in $(seq 300); do engine_is_there && break; kill -0 "$OWN_ENGINE"; sleep 0.2; done
 fi

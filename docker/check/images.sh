@@ -31,7 +31,7 @@ ENV PIP_CERT=/etc/ssl/certs/ca-certificates.crt
 DOCKERFILE
   # haproxy with the libraries that it needs, because Debian's older release has only version 2.6
   unpack "$WORK/haproxy/root" haproxy libc6 libcrypt1 libjemalloc2 liblua5.4-0 libopentracing-c-wrapper0t64 \
-    libopentracing1 libpcre2-8-0 libssl3t64 libstdc++6 libgcc-s1 zlib1g libzstd1
+    libopentracing1 libpcre2-8-0 libssl3t64 libstdc++6 libgcc-s1 zlib1g libzstd1 coreutils
   ln -s usr/lib usr/lib64 "$WORK/haproxy/root/"
   stand_in HAPROXY_IMAGE haproxy <<DOCKERFILE
 FROM scratch
