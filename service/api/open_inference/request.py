@@ -16,6 +16,8 @@ from service.errors import validation_problems
 
 # parameters that Triton's clients may send and that are not parameters of /detect
 RESERVED = frozenset(["binary_data_output", "timeout", "priority", "sequence_id", "sequence_start", "sequence_end"])
+# parameters of /detect that are none of a request, each with the reason
+ELSEWHERE = {"model": "the path has it", "version": "the path has it", "format": "the answer has tensors"}
 # the parameters of tensors that have an effect here; not shared memory, and not the classification of outputs
 INPUT_PARAMETERS = frozenset(["binary_data_size"])
 OUTPUT_PARAMETERS = frozenset(["binary_data"])
@@ -47,13 +49,16 @@ def images_of(
 
 def query_of(wanted: InferRequest) -> DetectQuery:
     """The request's parameters as a query of /detect; raises RequestError 400."""
+    for name, reason in ELSEWHERE.items():
+        if name in wanted.parameters:
+            raise RequestError(400, f"parameters.{name} has no effect here, because {reason}; leave it out")
     parameters = {
         name: [value] if name in ("classes", "class_thresholds") and isinstance(value, str) else value
         for name, value in wanted.parameters.items()
         if name not in RESERVED
     }
     try:
-        return DetectQuery.model_validate({**parameters, "model": None, "version": None, "format": "json"})
+        return DetectQuery.model_validate(parameters)
     except ValidationError as error:
         raise RequestError(400, validation_problems(error.errors(), prefix="parameters.")) from error
 

@@ -3,8 +3,8 @@
 A model takes one input, either `image` (BYTES: image files) or `images` (UINT8 [B, H, W, 3] RGB, or [H, W, 3]).
 It gives `boxes` FP32 [B, D, 4] xyxy in pixels of each image, `scores` FP32 [B, D], `labels` INT32 [B, D],
 `class_names` BYTES [B, D] and `num_detections` INT32 [B]. D is the largest number of detections of an image; padding
-rows have score 0 and label -1. The query parameters of /detect are request parameters here, and `timeout` is the
-deadline in µs.
+rows have score 0 and label -1. The query parameters of /detect, but for model, version and format, are request
+parameters here, and `timeout` is the deadline in µs.
 """
 
 import time

@@ -65,7 +65,7 @@ def parse_request(body: bytes, header_length: str | None) -> tuple[InferRequest,
     rest = memoryview(body)[num_json:]
     values = []
     for tensor in request.inputs:
-        _check_shape(tensor)
+        _check_type(tensor)
         size = tensor.parameters.get("binary_data_size")
         if size is None:
             values.append(_from_json(tensor, extracted))
@@ -134,15 +134,15 @@ def _counted(tensor: InputTensor, elements: list[bytes]) -> list[bytes]:
 
 
 def _shaped(tensor: InputTensor, values: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    if tensor.datatype != "UINT8":
-        raise RequestError(400, f"{tensor.name}: datatype is {tensor.datatype}, this server takes BYTES and UINT8")
     if values.size != math.prod(tensor.shape):
         raise RequestError(400, f"{tensor.name}: shape {tensor.shape} does not fit {values.size} values")
     return values.reshape(tensor.shape)
 
 
-def _check_shape(tensor: InputTensor) -> None:
-    """Raise RequestError 400 if no array can have the shape."""
+def _check_type(tensor: InputTensor) -> None:
+    """Raise RequestError 400 if the server does not take the datatype, or if no array can have the shape."""
+    if tensor.datatype not in ("BYTES", "UINT8"):
+        raise RequestError(400, f"{tensor.name}: datatype is {tensor.datatype}, this server takes BYTES and UINT8")
     if any(side < 0 for side in tensor.shape):
         raise RequestError(400, f"{tensor.name}: shape {tensor.shape} has a negative side")
     if math.prod(max(side, 1) for side in tensor.shape) > MAX_ELEMENTS:  # NumPy also counts the sides beside a 0

@@ -13,6 +13,9 @@ from tests.service.served_app import problem
     ("request_part", "words"),
     [
         ({"parameters": {"treshold": 1}}, "parameters.treshold"),
+        ({"parameters": {"model": "tiny"}}, "the path has it"),
+        ({"parameters": {"version": "2"}}, "the path has it"),
+        ({"parameters": {"format": "image"}}, "the answer has tensors"),
         ({"parameters": {"timeout": "soon"}}, "timeout"),
         ({"parameters": {"timeout": True}}, "timeout"),
         ({"parameters": {"timeout": 10**4000}}, "timeout"),

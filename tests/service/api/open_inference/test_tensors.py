@@ -47,6 +47,8 @@ def test_an_image_file_may_come_as_base64_in_json(client: AsgiClient) -> None:
         ({**PIXEL, "parameters": {"binary_data_size": 0}}, "both"),
         ({**PIXEL, "shape": [0, 1, 1, 3], "data": []}, "1 to"),
         ({**PIXEL, "datatype": "FP32"}, "BYTES and UINT8"),
+        ({**PIXEL, "datatype": "FP32", "data": [0.5, 0.5, 0.5]}, "BYTES and UINT8"),
+        ({**PIXEL, "datatype": "bytes", "data": ["aGVsbG8="]}, "BYTES and UINT8"),
         ({**PIXEL, "name": "pixels"}, "no input pixels"),
         ({**PIXEL, "parameters": {"binary_data_size": 3}}, "holds 0 bytes more"),
         ({**PIXEL, "parameters": {"binary_data_size": "3"}}, "binary_data_size"),
