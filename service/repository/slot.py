@@ -99,10 +99,10 @@ def find_bundles(names: Sequence[str], cache: Path) -> list[tuple[Path, str]]:
                     f"{DEFAULT_BUNDLES}: no bundle is packaged with this server; name one with --bundle DIR"
                 )
             places += [(path, "") for path in packaged]
-        elif name == str(MOUNTED_BUNDLES):
-            places += [(path, "") for path in mounted_bundles()]
         elif is_remote(name):
             places.append((copy_path(cache, name), name))
+        elif Path(name) == MOUNTED_BUNDLES:
+            places += [(path, "") for path in mounted_bundles()]
         else:
             places.append((Path(name), ""))
     if not places:
@@ -111,10 +111,13 @@ def find_bundles(names: Sequence[str], cache: Path) -> list[tuple[Path, str]]:
 
 
 def mounted_bundles() -> list[Path]:
-    """The bundle that is mounted, or the bundles in its subdirectories. Raises BundleError if there is none."""
+    """The bundle that is mounted, or those in its subdirectories that are not hidden, which are no finished copies.
+
+    Raises BundleError if there is none.
+    """
     if (MOUNTED_BUNDLES / MANIFEST).is_file():
         return [MOUNTED_BUNDLES]
-    found = sorted(path.parent for path in MOUNTED_BUNDLES.glob(f"*/{MANIFEST}"))
+    found = sorted(path.parent for path in MOUNTED_BUNDLES.glob(f"[!.]*/{MANIFEST}"))
     if not found:
         raise BundleError(
             f"{MOUNTED_BUNDLES}: neither it nor a directory in it holds a {MANIFEST}, so no bundle is mounted; put one "

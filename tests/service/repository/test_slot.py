@@ -56,6 +56,18 @@ def test_the_bundles_in_subdirectories_are_served_in_the_order_of_their_names(mo
     assert paths_of(read_settings([]).bundles) == [mounted / "first", mounted / "second"]
 
 
+def test_a_hidden_directory_of_the_mount_is_not_served(mounted: Path) -> None:
+    for name in (".new", "cards"):
+        write_tiny_bundle(mounted / name, name="cards")
+    assert paths_of(read_settings([]).bundles) == [mounted / "cards"]
+
+
+def test_the_mount_may_be_named_with_a_slash_at_its_end(mounted: Path) -> None:
+    for name in ("first", "second"):
+        write_tiny_bundle(mounted / name, name=name)
+    assert paths_of([f"{mounted}/"]) == [mounted / "first", mounted / "second"]
+
+
 def test_a_mount_without_a_bundle_is_an_error_and_not_the_packaged_bundle(mounted: Path) -> None:
     mounted.mkdir()
     (mounted / "model.onnx").write_bytes(b"")
