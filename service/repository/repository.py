@@ -239,7 +239,8 @@ class Repository:
         name = self.aliases.model_of(name)
         slots = [slot for slot in self.slots if slot.label == name]
         if not slots:
-            raise LoadRefusedError(f"no bundle has that name; there are {', '.join(slot.label for slot in self.slots)}")
+            known = dict.fromkeys(slot.label for slot in self.slots)  # a canary has the name of its model
+            raise LoadRefusedError(f"no bundle has that name; there are {', '.join(known)}")
         return slots
 
     async def _reload(self, slot: Slot, *, fetch: bool = False) -> bool:

@@ -220,6 +220,13 @@ def test_a_canary_gets_its_share(bundle: Bundle, tmp_path: Path) -> None:
         assert "1, 2" in problem(client.post("/detect?version=3", content=GOLDEN), 404)
 
 
+def test_the_refusal_to_load_an_unknown_model_names_a_model_with_a_canary_once(bundle: Bundle, tmp_path: Path) -> None:
+    canary = write_tiny_bundle(tmp_path / "canary", version="2")
+    app = create_app(settings(bundle.path, canaries=(str(canary.path),), model_control=True))
+    with AsgiClient(app) as client:
+        assert problem(client.post("/v2/repository/models/other/load"), 400).endswith("there are tiny")
+
+
 @pytest.mark.parametrize(
     ("name", "version", "words"),
     [("other", "2", "no model of that name"), ("tiny", "1", "version 1 of tiny is served already")],
