@@ -1,5 +1,7 @@
 """Where the servers find their bundles, and who brings them there."""
 
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -67,7 +69,25 @@ def test_an_image_with_a_bundle_is_mounted_or_copied(render: Render, version: st
     else:
         assert environment_of(objects, "cpu")["SINGLESHOT_BUNDLES"] == "/bundles/cells"
         (copy,) = pod_of(objects, "cpu")["initContainers"]
-        assert (copy["image"], copy["command"]) == ("registry/bundles:1", ["cp", "-r", "/cells", "/bundles/cells"])
+        assert (copy["image"], copy["command"]) == ("registry/bundles:1", ["cp", "-r", "/cells/.", "/bundles/cells"])
+
+
+def test_a_container_that_copies_a_bundle_may_start_again(render: Render, tmp_path: Path) -> None:
+    bundle = {"name": "cells", "image": "registry/bundles:1", "path": f"{tmp_path}/image/"}
+    (copy,) = pod_of(render({"bundles": [bundle]}, version="1.34.0"), "cpu")["initContainers"]
+    (tmp_path / "image").mkdir()
+    (tmp_path / "image" / "manifest.json").write_text("new")
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy" / "manifest.json").write_text("cut sh")
+    subprocess.run([*copy["command"][:-1], tmp_path / "copy"], check=True)
+    assert [(path.name, path.read_text()) for path in (tmp_path / "copy").iterdir()] == [("manifest.json", "new")]
+
+
+def test_a_container_copies_no_whole_image(render: Render) -> None:
+    bundle = {"name": "cells", "image": "registry/bundles:1"}
+    with pytest.raises(HelmError, match="the bundle cells needs a path"):
+        render({"bundles": [bundle]}, version="1.34.0")
+    assert "subPath" not in mounts_of(render({"bundles": [bundle]}, version="1.35.0"))["/images/cells"]
 
 
 def test_a_canary_gets_its_share(render: Render) -> None:

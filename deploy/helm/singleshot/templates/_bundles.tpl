@@ -33,7 +33,7 @@ A claim is mounted whole, not by subPath, so that a server sees a folder that an
 {{- end -}}
 {{- range $index, $claim := $claims }}
 - name: claim-{{ $index }}
-  persistentVolumeClaim: {claimName: {{ $claim }}, readOnly: true}
+  persistentVolumeClaim: {claimName: {{ quote $claim }}, readOnly: true}
 {{- end }}
 {{- if $copied }}
 - name: bundles
@@ -70,14 +70,17 @@ A claim is mounted whole, not by subPath, so that a server sees a folder that an
   image: {{ $values.image }}
   command: [python, -m, service.fetch, {{ quote .url }}, --out, /bundles/{{ .name }}]
   {{- with $root.Values.fetch.secret }}
-  envFrom: [{secretRef: {name: {{ . }}}}]
+  envFrom: [{secretRef: {name: {{ quote . }}}}]
   {{- end }}
   {{- with include "singleshot.env" $root }}
   env: {{- . | nindent 4 }}
   {{- end }}
   {{- else }}
   image: {{ .image }}
-  command: [cp, -r, {{ .path | default "/" | quote }}, /bundles/{{ .name }}]
+  {{- $path := .path | default "" | trimSuffix "/" }}
+  {{- if not $path }}{{ fail (printf "the bundle %s needs a path: a container copies it from its image" .name) }}{{ end }}
+  # what is in the folder, so that a container that starts again replaces what the first one has copied
+  command: [cp, -r, {{ printf "%s/." $path | quote }}, /bundles/{{ .name }}]
   {{- end }}
   {{- include "singleshot.container" $root | nindent 2 }}
   resources: {requests: {cpu: 100m, memory: 128Mi}, limits: {memory: 1Gi}}
