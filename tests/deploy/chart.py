@@ -27,13 +27,19 @@ def installed_helm() -> Path | None:
 
 
 def render_with(
-    helm: Path, folder: Path, values: dict[str, Any], *, version: str = NEWEST, chart: Path = CHART
+    helm: Path,
+    folder: Path,
+    values: dict[str, Any],
+    *,
+    version: str = NEWEST,
+    chart: Path = CHART,
+    release: str = "singleshot",
 ) -> Objects:
-    """The objects of a release `singleshot` in the namespace `vision`; raises HelmError if the values are refused."""
+    """The objects of a release in the namespace `vision`; raises HelmError if the values are refused."""
     file = folder / "values.json"
     file.write_text(json.dumps(values))
     place = ["--namespace", "vision", "--kube-version", version, "--values", str(file)]
-    text = run_helm(helm, "template", "singleshot", chart, *place)
+    text = run_helm(helm, "template", release, chart, *place)
     manifests = [manifest for manifest in yaml.safe_load_all(text) if manifest]
     return {(manifest["kind"], manifest["metadata"]["name"]): manifest for manifest in manifests}
 

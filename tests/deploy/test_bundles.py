@@ -112,6 +112,7 @@ def test_without_a_canary_the_server_gets_no_share(render: Render) -> None:
         ({"name": "a", "url": "s3://a", "path": "b"}, "bundles/0"),
         ({"name": "a", "url": "/a"}, "bundles/0/url"),
         ({"name": "A b", "claim": "models"}, "bundles/0/name"),
+        ({"name": "a", "claim": "models", "path": "a:b"}, "bundles/0/path"),
     ],
 )
 def test_a_bundle_that_makes_no_sense_is_refused(render: Render, bundle: dict[str, Any], reason: str) -> None:

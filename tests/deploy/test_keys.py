@@ -34,6 +34,11 @@ def test_keys_from_two_places_are_refused(render: Render) -> None:
         render({"apiKeys": {"secret": "clients", "clients": {"camera": "6f2a"}}})
 
 
+def test_a_name_that_the_server_takes_for_a_comment_is_refused(render: Render) -> None:
+    with pytest.raises(HelmError, match="invalid propertyName '#camera'"):
+        render({"apiKeys": {"clients": {"#camera": "6f2a"}}})
+
+
 def test_a_key_with_a_space_is_refused(render: Render) -> None:
     with pytest.raises(HelmError, match="apiKeys/clients/camera"):
         render({"apiKeys": {"clients": {"camera": "6f 2a"}}})

@@ -140,6 +140,13 @@ def test_clients_reach_the_doors_of_the_proxy_but_not_its_metrics(render: Render
         assert metrics["from"] != []
 
 
+def test_clients_reach_the_servers_without_a_proxy_also_if_nothing_monitors_them(render: Render) -> None:
+    peers = [{"ipBlock": {"cidr": "10.0.0.0/8"}}]
+    policy = {"clients": peers, "monitoring": None}
+    (rule,) = rules_of(render({"proxy": {"enabled": False}, "networkPolicy": policy}), "server")
+    assert rule["from"] == peers
+
+
 def test_the_servers_may_reach_what_the_values_allow(render: Render) -> None:
     for egress, types in ((None, ["Ingress"]), ([], ["Ingress", "Egress"])):
         policy = render({"networkPolicy": {"egress": egress}})["NetworkPolicy", "singleshot-server"]["spec"]

@@ -1,6 +1,8 @@
 """The values: their schema refuses what is misspelt, and agrees with values.yaml, the settings and the documents."""
 
 import json
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -63,6 +65,49 @@ def test_the_schema_names_the_settings_of_the_server() -> None:
 def test_a_misspelt_value_is_refused(render: Render, values: dict[str, Any]) -> None:
     with pytest.raises(HelmError, match="don't meet the specifications of the schema"):
         render(values)
+
+
+@pytest.mark.parametrize("values", [{name: None} for name in SCHEMA["required"]] + [{"cpu": {"autoscaling": None}}])
+def test_an_empty_section_is_refused_with_its_name(render: Render, values: dict[str, Any]) -> None:
+    name = "autoscaling" if "cpu" in values else next(iter(values))
+    with pytest.raises(HelmError, match=f"missing property '{name}'"):
+        render(values)
+
+
+@pytest.mark.parametrize("name", sorted(DEFAULTS.keys() - set(SCHEMA["required"]) - {"cpu"}))
+def test_other_sections_may_be_empty(render: Render, name: str) -> None:
+    assert render({name: None})
+
+
+def leaves(part: Any) -> Iterator[Any]:
+    """The values in a manifest that are no list and no object."""
+    if isinstance(part, dict | list):
+        for inner in part.values() if isinstance(part, dict) else part:
+            yield from leaves(inner)
+    else:
+        yield part
+
+
+def test_names_that_look_like_numbers_stay_text(render: Render) -> None:
+    names = [str(number) for number in range(20_240, 20_248)]
+    values = {
+        "bundles": [{"name": "a", "claim": names[0]}, {"name": "b", "url": "s3://models/b"}],
+        "fetch": {"secret": names[1]},
+        "env": {names[2]: "on"},
+        "serviceAccountName": names[3],
+        "apiKeys": {"secret": names[4]},
+        "gpu": {"enabled": True, "runtimeClassName": names[5], "engineCache": {"claim": names[6]}},
+        "proxy": {"tlsSecret": names[7]},
+    }
+    found = list(leaves(list(render(values, release="20248").values())))
+    assert {*names, "20248"} <= set(found)
+    assert not set(range(20_240, 20_249)) & {leaf for leaf in found if isinstance(leaf, int)}
+
+
+@pytest.mark.parametrize("release", ["a.b", "a" * 49 + ".b", "a" * 53])
+def test_a_service_has_a_name_that_dns_allows(render: Render, release: str) -> None:
+    names = [name for kind, name in render({}, release=release) if kind == "Service"]
+    assert all(re.fullmatch("[a-z]([-a-z0-9]{0,61}[a-z0-9])?", name) for name in names), names
 
 
 def test_a_chart_without_servers_is_refused(render: Render) -> None:

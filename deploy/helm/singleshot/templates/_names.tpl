@@ -2,14 +2,14 @@
 {{- define "singleshot.name" -}}
 {{- $name := .Release.Name -}}
 {{- if not (contains .Chart.Name $name) }}{{ $name = printf "%s-%s" $name .Chart.Name }}{{ end -}}
-{{- $name | trunc 50 | trimSuffix "-" -}}
+{{- $name | replace "." "-" | trunc 50 | trimSuffix "-" -}}
 {{- end }}
 
 {{/* The labels by which selectors find pods. Takes a dict of root and, for those of one kind, component (server or proxy)
 and kind (cpu or gpu). */}}
 {{- define "singleshot.selector" -}}
 app.kubernetes.io/name: singleshot
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/instance: {{ quote .root.Release.Name }}
 {{- with .component }}
 app.kubernetes.io/component: {{ . }}
 {{- end }}

@@ -5,7 +5,7 @@ automountServiceAccountToken: false
 # Otherwise the Service would add variables such as SINGLESHOT_PORT to each container
 enableServiceLinks: false
 {{- with .root.Values.serviceAccountName }}
-serviceAccountName: {{ . }}
+serviceAccountName: {{ quote . }}
 {{- end }}
 {{- with .root.Values.imagePullSecrets }}
 imagePullSecrets: {{ toJson . }}

@@ -51,7 +51,7 @@
 {{/* The environment variables of the user. */}}
 {{- define "singleshot.env" -}}
 {{- range $name, $value := .Values.env }}
-- {name: {{ $name }}, value: {{ include "singleshot.text" $value | quote }}}
+- {name: {{ quote $name }}, value: {{ include "singleshot.text" $value | quote }}}
 {{- end }}
 {{- end }}
 
