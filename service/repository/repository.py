@@ -132,8 +132,8 @@ class Repository:
         """
         async with self._changing:
             for slot in self._named(name):
-                slot.is_unloaded = False
                 await self._reload(slot, fetch=True)
+                slot.is_unloaded = False  # not before, so that the next model is the default meanwhile
                 if slot.fault is not None:
                     raise LoadRefusedError(f"{name}: {slot.reason}")
 

@@ -16,7 +16,8 @@ from prometheus_client import generate_latest
 from service.api.app import create_app
 from service.bundle import GOLDEN as GOLDEN_FILE
 from service.bundle import MODEL, Bundle, BundleError, read_bundle, write_bundle
-from service.engines.protocol import DeviceLostError, EngineError
+from service.engines.open import open_engine
+from service.engines.protocol import DeviceLostError, Engine, EngineError, EngineName
 from service.repository.repository import Repository
 from service.repository.slot import signature_of
 from service.telemetry import model_metrics
@@ -383,6 +384,26 @@ def test_a_file_that_becomes_readable_is_a_change(bundle: Bundle) -> None:
     before = signature_of(bundle.path)
     bundle.model_path.chmod(0o644)
     assert signature_of(bundle.path) != before
+
+
+def test_the_next_model_is_the_default_until_an_unloaded_one_is_loaded(bundle: Bundle, tmp_path: Path) -> None:
+    other = write_tiny_bundle(tmp_path / "other", name="other")
+    defaults = []
+
+    def open_noting(bundle: Bundle, name: EngineName, **options: Any) -> Engine:
+        if repositories and (default := repositories[0].default) is not None:
+            defaults.append(default.name)
+        return open_engine(bundle, name, **options)
+
+    repositories: list[Repository] = []
+    app = create_app(settings(bundle.path, other.path), open_noting)
+    repositories.append(repository_of(app))
+    with AsgiClient(app) as client:
+        client.run(repository_of(app).unload("tiny"))
+        client.run(repository_of(app).load("tiny"))
+        assert defaults == ["other"]
+        assert repository_of(app).default is not None
+        assert client.post("/detect", content=GOLDEN).json()["model"] == "tiny"
 
 
 def test_an_unloaded_model_is_no_fault(bundle: Bundle) -> None:
