@@ -1,5 +1,6 @@
 """The autoscalers: Kubernetes' own with prometheus-adapter, or KEDA; both ask Prometheus the same."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,7 +15,7 @@ from tests.deploy.chart import ROOT, Objects, Render
 ADAPTER = yaml.safe_load((ROOT / "deploy" / "helm" / "prometheus-adapter.yaml").read_text())
 QUERIES = {rule["name"]["as"]: rule["metricsQuery"] for rule in ADAPTER["rules"]["custom"]}
 METRICS = {"utilisation": "singleshot_engine_utilisation", "queue": "singleshot_queue_seconds"}
-PODS = 'namespace="vision", pod=~"singleshot-cpu-.*"'
+PODS = 'namespace="vision", pod=~"singleshot-cpu-[^-]+(-[^-]+)?"'
 
 
 def scalers(objects: Objects) -> set[tuple[str, str]]:
@@ -41,6 +42,21 @@ def test_without_an_autoscaler_the_chart_sets_the_number_of_replicas(render: Ren
     objects = render({"cpu": {"replicas": 5}})
     assert scalers(objects) == set()
     assert objects["Deployment", "singleshot-cpu"]["spec"]["replicas"] == 5
+
+
+@pytest.mark.parametrize(
+    ("pod", "is_own"),
+    [
+        ("singleshot-cpu-6d4cf56db6-x2x9z", True),
+        ("singleshot-cpu-6d4cx2x9z", True),  # Kubernetes shortens a long name so
+        ("singleshot-cpu-test-cpu-6d4cf56db6-x2x9z", False),  # of a release singleshot-cpu-test
+        ("singleshot-cpu-test-proxy-6d4cf56db6-x2x9z", False),
+    ],
+)
+def test_keda_asks_for_the_pods_of_its_own_release(render: Render, pod: str, is_own: bool) -> None:
+    (trigger,) = autoscale(render, by="keda")["ScaledObject", "singleshot-cpu"]["spec"]["triggers"]
+    (names,) = set(re.findall(r'pod=~"(.*?)"', trigger["metadata"]["query"]))
+    assert (re.fullmatch(names, pod) is not None) == is_own
 
 
 def test_each_kind_of_servers_may_have_another_autoscaler(render: Render) -> None:
