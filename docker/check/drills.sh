@@ -65,14 +65,14 @@ drill_corrupt() {
   mv "$bundles/main" "$bundles/good" && mv "$bundles/new" "$bundles/main"
   until_it_is 1 'max(singleshot_bundle_fault{fault="refused"})'
   [ "$(status "$DOOR/detect")" = 200 ]
-  says "${REPLICAS[0]}" '"event": ?"bundle_refused"' >/dev/null
+  wait_for 20 says "${REPLICAS[0]}" '"event": ?"bundle_refused"'
   # a server that starts with this bundle beside a good one
   beside=$(docker run --detach --init --read-only --tmpfs /tmp --volume "$bundles:/bundles:ro" \
     --env SINGLESHOT_BUNDLES=/bundles/good:/bundles/broken singleshot:cpu)
   wait_for 60 is_ready "$beside"
   reason=$(get "$beside" readyz | grep -o '"fault":"refused"')
   [ "$(status "http://$(address "$beside"):8000/detect")" = 200 ]
-  says "$beside" '"event": ?"bundle_refused"' >/dev/null
+  wait_for 20 says "$beside" '"event": ?"bundle_refused"'
   docker rm --force "$beside" >/dev/null
   wait_for 120 received firing SingleshotBundleRefused
   mv "$bundles/main" "$bundles/bad" && mv "$bundles/good" "$bundles/main"
@@ -87,7 +87,7 @@ drill_hang() {
   local fired=$((SECONDS - BEGUN))
   docker unpause "${REPLICAS[2]}" >/dev/null
   wait_for 120 received resolved SingleshotReplicaDown
-  is_ready "${REPLICAS[2]}"
+  wait_for 20 is_ready "${REPLICAS[2]}"
   well hang "alert SingleshotReplicaDown received after $fired s, resolved $((SECONDS - BEGUN - fired)) s after the end"
 }
 
@@ -101,7 +101,7 @@ drill_kill() {
   wait_for 60 are_ready
   stop_load
   [ "$(sort -u "$WORK/answers")" = 200 ]
-  docker logs --since "$BEGUN_AT" "$(compose ps --quiet proxy)" 2>&1 | grep 'replicas/cpu.* is DOWN' >/dev/null
+  wait_for 20 says "$(compose ps --quiet proxy)" 'replicas/cpu.* is DOWN'
   well kill "no request is lost: $ANSWERS; the log of the proxy says DOWN, RestartCount grows"
 }
 
@@ -117,7 +117,7 @@ drill_poison() {
   wait_for 60 are_ready
   stop_load
   [ "$answer" = 502 ]
-  docker logs --since "$BEGUN_AT" "$(compose ps --quiet proxy)" 2>&1 | grep ' 502 .*POST /detect' >/dev/null
+  wait_for 20 says "$(compose ps --quiet proxy)" ' 502 .*POST /detect'
   [ $(($(restarts "${REPLICAS[@]}") - before)) = 2 ]
   # each of the three clients may lose a request with each of the two replicas; 503: the one that goes on is busy
   [ "$(awk '$1 != 200 && $1 != 503' "$WORK/answers" | wc -l)" -le 6 ]
@@ -136,13 +136,13 @@ stuck() {
 }
 drill_engine() {
   stuck "${REPLICAS[0]}" USR2
-  says "${REPLICAS[0]}" '"event": ?"trouble"' >/dev/null
+  wait_for 20 says "${REPLICAS[0]}" '"event": ?"trouble"'
   well engine "it is stuck for more than STUCK_SECONDS=3: event trouble, the process ends, Docker starts it again"
 }
 
 drill_loop() {
   stuck "${REPLICAS[2]}" USR1
-  says "${REPLICAS[2]}" 'Timeout .*!' >/dev/null
+  wait_for 20 says "${REPLICAS[2]}" 'Timeout .*!'
   well loop "the event loop is stuck for STUCK_SECONDS=3: stacks in the log, the process ends, Docker starts it again"
 }
 
@@ -190,8 +190,8 @@ drill_stop() {
   logged compose stop server
   for replica in "${REPLICAS[@]}"; do
     [ "$(docker inspect -f '{{.State.ExitCode}}' "$replica")" = 0 ]
-    says "$replica" '"event": ?"drain"' >/dev/null
-    says "$replica" '"event": ?"stop"' >/dev/null
+    wait_for 20 says "$replica" '"event": ?"drain"'
+    wait_for 20 says "$replica" '"event": ?"stop"'
   done
   well stop "events drain and stop, exit status 0"
 }
