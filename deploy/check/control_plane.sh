@@ -18,7 +18,8 @@ stop_cluster() {
   for pid in "${PIDS[@]}"; do kill "$pid"; done
   docker ps --all --quiet | xargs -r docker rm --force
   for pid in "${PIDS[@]}"; do kill -KILL "$pid"; done
-} 2>/dev/null
+  wait "${PIDS[@]}"
+} >/dev/null 2>&1
 
 step "start a control plane and a node"
 ip route add 10.96.0.0/16 dev "$BRIDGE" # a service that kube-proxy does not know yet is not sought outside
