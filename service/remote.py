@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+URL = re.compile(rf"{SCHEME.pattern}[^\s'\"<>]*")
 USER, QUERY = re.compile(r"(?<=://)[^/?#]*(?=@)"), re.compile(r"(?<=\?).*", re.DOTALL)  # may hold a password, a key
 REMEDY = "install it with `pip install '.[remote]'`"
 CONNECT_SECONDS, READ_SECONDS = 10, 30  # that a server of HTTP has for a connection, and for its next bytes
@@ -166,6 +167,7 @@ def _reason(place: str, error: Exception) -> str:
     message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     for secret in (USER.search(place), QUERY.search(place)):
         message = message.replace(secret[0], "***") if secret and secret[0] else message
+    message = URL.sub(lambda url: mask_url(url[0]), message)  # a package may write it otherwise, or name a redirect's
     is_refused = getattr(error, "status", None) in (401, 403) or any(word in type(error).__name__ for word in REFUSED)
     if is_refused:
         return f"access is refused, check the credentials ({message})"

@@ -133,6 +133,14 @@ def test_refusal_of_a_website_shows_no_secret(website: Website) -> None:
     assert "hidden" not in message
 
 
+def test_refusal_shows_no_secret_of_a_signed_url(website: Website) -> None:
+    website.private.add("/a")
+    with pytest.raises(RemoteError) as caught:
+        read_file(f"{website.url}/a?Credential=me%2F2026&Signature=hidden")
+    assert f"url='{website.url}/a?***'" in str(caught.value)
+    assert "hidden" not in str(caught.value)
+
+
 @pytest.mark.parametrize("url", ["http://me:secret@127.0.0.1:1/a?hidden", "http://me:secret@[::1/a?hidden"])
 def test_website_that_cannot_be_reached_is_named(url: str) -> None:
     with pytest.raises(UnreachableError, match="it cannot be reached or read") as caught:
