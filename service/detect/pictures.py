@@ -1,5 +1,7 @@
 """The pictures of all sources, one after the other: image files, and the frames of videos."""
 
+import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -33,11 +35,19 @@ def pictures_of(sources: Sequence[Source], every: int, is_done: Callable[[str], 
 def read_image(name: str) -> bytes:
     """The content of an image file; raises OSError and ImageError."""
     if not is_remote(name):
+        check_plain(name)
         return Path(name).read_bytes()
     try:
         return read_file(name)
     except RemoteError as error:
         raise ImageError(422, str(error)) from error
+
+
+def check_plain(name: str) -> None:
+    """Raise OSError if a file is none, or ImageError if it is a pipe or a device, which may have no end."""
+    mode = os.stat(name).st_mode  # noqa: PTH116 a Path takes longer
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # reading a folder is an error by itself
+        raise ImageError(422, "it is a pipe or a device; give a file")
 
 
 def count_pictures(sources: Sequence[Source], every: int, is_done: Callable[[str], bool]) -> Iterator[int]:

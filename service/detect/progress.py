@@ -8,6 +8,8 @@ from typing import Self
 
 from tqdm import tqdm
 
+from service.detect.sources import SourceError
+
 
 class Progress:
     """Shows the images that are done, images a second and the time left on stderr; nothing if that is no terminal.
@@ -44,6 +46,6 @@ class Progress:
                 total = count
                 if self._ended.is_set():
                     return
-        except OSError:  # the run meets the same error and reports it
+        except (OSError, SourceError):  # the run meets the same error and reports it
             return
         self._bar.total = total

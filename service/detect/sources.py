@@ -40,7 +40,7 @@ def open_sources(names: Sequence[str]) -> list[Source]:
     for source in sources:
         try:
             first = next(source.list_names(), None)
-        except (OSError, UnicodeDecodeError) as error:
+        except OSError as error:
             raise SourceError(f"{source.name}: it cannot be read: {error}") from error
         if first is None:
             raise SourceError(f"{source.name}: there is no picture and no video in it; {KINDS}")
@@ -64,6 +64,8 @@ def open_source(name: str) -> Source:
         if is_video(name):
             check_video(name)
         return Source(name, str(path.parent), lambda: iter([name]))
+    if path.exists():
+        raise SourceError(f"{name}: it is no file and no folder; {KINDS}")
     if MAGIC.search(name):
         fixed = Path(*path.parts[: next(n for n, part in enumerate(path.parts) if MAGIC.search(part))])
         return Source(name, str(fixed), lambda: filter(is_wanted, sorted(glob.glob(name, recursive=True))))  # noqa: PTH207 as a shell reads it
@@ -71,14 +73,23 @@ def open_source(name: str) -> Source:
 
 
 def list_source(name: str) -> Source:
-    """The source of a file with a name of a picture or a video on each line, relative to the working directory."""
+    """The source of a file with a name of a picture or a video on each line, relative to the working directory.
+
+    Names may have bytes that are no UTF-8, as in a folder. Listing raises SourceError if the file is no text.
+    """
     path = Path(name.removeprefix("@"))
+    if path.exists() and not path.is_file():
+        raise SourceError(f"{path}: it is no file; a list is read several times, so write it to one")
     if not path.is_file():
         raise SourceError(f"{path}: there is no such file; @ stands before a file with a picture's name on each line")
 
     def lines() -> Iterator[str]:
-        with path.open(encoding="utf-8") as file:
-            yield from (line.strip() for line in file if line.strip())
+        with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
+            for number, line in enumerate(file, 1):
+                if "\0" in line:
+                    raise SourceError(f"{path}: line {number} has a zero byte; write the list as text in UTF-8")
+                if line.strip():
+                    yield line.strip()
 
     return Source(name, "", lines)
 

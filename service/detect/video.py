@@ -33,6 +33,10 @@ def frame_name(video: str, number: int) -> str:
 
 def open_video(name: str) -> cv2.VideoCapture:
     """Open a video file; raises VideoError."""
+    if Path(name).exists() and not Path(name).is_file():
+        raise VideoError(f"{name}: it is no file")  # a pipe may have no end
+    if not name.isascii() and name != name.encode(errors="ignore").decode():  # OpenCV ends the process
+        raise VideoError(f"{name}: the name of a video must be UTF-8; rename the file")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet: it would write into the progress bar
     capture = cv2.VideoCapture(name)
     if not capture.isOpened():

@@ -79,9 +79,31 @@ def test_no_source_is_an_error() -> None:
         open_sources([])
 
 
+def test_a_list_of_windows_and_one_with_other_bytes_give_their_names(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbfa.jpg\r\ncaf\xe9.jpg\r\n")
+    (source,) = open_sources([str(tmp_path / "list.txt")])
+    assert list(source.list_names()) == ["a.jpg", os.fsdecode(b"caf\xe9.jpg")]
+
+
+def test_a_pipe_in_a_folder_is_listed(tiny_bundle: Bundle, photos: Path, tmp_path: Path) -> None:
+    os.mkfifo(photos / "pipe.jpg")
+    os.mkfifo(photos / "pipe.mp4")
+    assert detect(tiny_bundle, photos, "--out", tmp_path / "found.jsonl") == 3
+    picture, video = lines_of(tmp_path / "found.jsonl.failed.jsonl")
+    assert "pipe or a device" in picture["reason"]
+    assert "it is no file" in video["reason"]
+
+
+def test_a_pipe_is_no_source(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for name in (f"{tmp_path}/pipe", f"@{tmp_path}/pipe"):
+        with pytest.raises(SourceError, match="it is no file"):
+            open_sources([name])
+
+
 def test_a_list_that_is_no_text_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "list.txt").write_bytes(b"\xff\xfe")
-    with pytest.raises(SourceError, match="it cannot be read"):
+    (tmp_path / "list.txt").write_text("a.jpg", "utf-16")
+    with pytest.raises(SourceError, match="line 1 has a zero byte"):
         open_sources([str(tmp_path / "list.txt")])
 
 

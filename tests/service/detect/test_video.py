@@ -1,5 +1,6 @@
 """Videos: their frames as pictures."""
 
+import os
 from pathlib import Path
 
 import cv2
@@ -70,6 +71,15 @@ def test_a_video_that_is_cut_short_is_listed_and_its_frames_are_kept(
     assert 0 < len(lines_of(out)) < NUM_FRAMES
     (failure,) = lines_of(tmp_path / "found.jsonl.failed.jsonl")
     assert f"only {len(lines_of(out))} of about {NUM_FRAMES} frames can be read" in failure["reason"]
+
+
+def test_a_video_whose_name_is_no_utf_8_is_listed(
+    tiny_bundle: Bundle, photos: Path, clip: Path, tmp_path: Path
+) -> None:
+    os.rename(clip, os.fsencode(photos) + b"/\xff.avi")  # noqa: PTH104 a Path is text
+    assert detect(tiny_bundle, photos, "--out", tmp_path / "found.jsonl") == 3
+    (failure,) = lines_of(tmp_path / "found.jsonl.failed.jsonl")
+    assert "must be UTF-8" in failure["reason"]
 
 
 def test_the_header_gives_the_number_of_frames(clip: Path) -> None:
