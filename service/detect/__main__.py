@@ -7,6 +7,8 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is not signal.SIG_
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import argparse
+import io
+import logging
 import os
 import shlex
 import sys
@@ -40,26 +42,21 @@ from service.errors import validation_problems
 from service.memory import return_large_blocks
 from service.settings import Settings
 from service.telemetry.logs import write_logs
+from service.telemetry.standard_streams import open_missing_streams
 
 SOME_FAILED = 3  # the exit status if all is written but some pictures could not be used
-
-
-class StoppedError(Exception):
-    """A signal ends the run; `status` is the exit status."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__()
-        self.status = status
 
 
 def stop(number: int, _: FrameType | None) -> None:
     """End the run after the batches that are running; a second signal ends it at once."""
     signal.signal(number, signal.SIG_DFL)
-    raise StoppedError(128 + number)
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # it would log that fsspec's task is not done
+    sys.exit(128 + number)  # no Exception: whoever waits for a server handles those
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Detect -> exit status."""
+    open_missing_streams()
     given = sys.argv[1:] if arguments is None else list(arguments)
     options = parser().parse_args(given)
     write_logs("warning")
@@ -77,12 +74,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read the output has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except OSError as error:  # of a source: that of an output is an OutputError
+    except OSError as error:  # of a source or of stdout: that of an output is an OutputError
+        if error.filename is None and options.out is None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else its end writes again
+            return fail(f"standard output: it cannot be written: {error.strerror}")
         return fail(f"{error.filename}: it cannot be read: {error.strerror}; the same command goes on")
-    except StoppedError as error:
+    except SystemExit as error:
         remedy = f"; to go on: {command_to_go_on(given)}" if options.out else ""
         print(f"stopped{remedy}", file=sys.stderr)
-        return error.status
+        return int(error.code or 0)
 
 
 def detect(options: argparse.Namespace) -> int:
@@ -94,6 +94,8 @@ def detect(options: argparse.Namespace) -> int:
         if options.format not in (None, "jsonl"):
             raise OutputError(f"--format {options.format} needs --out")
         with open_detector(options, settings) as detector:
+            if isinstance(sys.stdout, io.TextIOWrapper):
+                sys.stdout.reconfigure(errors="backslashreplace")  # its encoding may lack characters of a name
             printed = PrintedResults(detector.manifest.classes, is_json=options.format is not None)
             return work(detector, sources, options.every, printed)
     place = OutputPlace(

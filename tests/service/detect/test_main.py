@@ -4,6 +4,7 @@ import json
 import os
 import re
 import resource
+import shlex
 import shutil
 import signal
 import subprocess
@@ -305,3 +306,32 @@ def test_tiles_find_what_is_too_small_in_the_whole_picture(
     (found,) = json.loads(capsys.readouterr().out)["detections"]
     assert found["label"] == "red"
     assert found["box"] == {"x1": 144, "y1": 96, "x2": 160, "y2": 112}
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "said"),
+    [
+        (">/dev/full", 1, "detect: standard output: it cannot be written: No space left on device\n"),
+        (">&-", 0, ""),
+        ("2>&-", 0, ""),
+    ],
+)
+def test_standard_output_may_be_full_or_closed(
+    tiny_bundle: Bundle, photos: Path, end: str, status: int, said: str
+) -> None:
+    command = shlex.join([sys.executable, "-m", "service.detect", *words(tiny_bundle, photos)])
+    done = subprocess.run(["sh", "-c", f"{command} {end}"], cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (status, said)
+
+
+def test_a_name_that_the_terminal_cannot_show_is_escaped(tiny_bundle: Bundle, photos: Path) -> None:
+    picture = photos / "first" / "000.png"
+    picture.rename(strange := picture.with_name("caf\u00e9.png"))
+    done = subprocess.run(
+        [sys.executable, "-m", "service.detect", *words(tiny_bundle, strange)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=True,
+    )
+    assert b"caf\\xe9.png: 64\\xd764 pixels" in done.stdout
