@@ -26,6 +26,7 @@ from service.detect.journal import Journal, JournalError
 from service.detect.outputs.choose import choose_format
 from service.detect.outputs.format import OutputError
 from service.detect.outputs.place import OutputPlace
+from service.detect.outputs.yolo import CLASSES
 from service.detect.own_files import OwnFiles
 from service.detect.picture import Failure, Picture
 from service.detect.pictures import count_pictures, pictures_of
@@ -147,7 +148,7 @@ def own_pictures(
     """The pictures that are not done; in a folder of outputs, each has a file of its own."""
     if place is None or not place.format.is_folder:
         return pictures_of(sources, every, is_done)
-    files = OwnFiles(place.file_of)
+    files = OwnFiles(place.file_of, {place.out / CLASSES: "the list of classes"} if place.format.name == "yolo" else {})
 
     def claim_and_look(name: str) -> bool:
         is_mine = files.claim(name) == name

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from service.detect.journal import Journal
 from service.detect.outputs.format import OutputError
-from service.detect.outputs.place import OutputPlace, check_outside
+from service.detect.outputs.place import OutputPlace, check_apart, check_outside
 from service.detect.record import Record, check_record, read_record, write_record
 from service.detect.sources import Source
 from service.settings import Settings
@@ -18,12 +18,17 @@ def find_run(place: OutputPlace, sources: Sequence[Source], *, is_restarted: boo
     out = place.out
     if place.format.is_folder:
         for source in sources:
-            check_outside(out, source.name)
+            check_outside(out, source.name, source.root)
+        check_apart(place)
     if out.exists() and out.is_dir() != place.format.is_folder:
         kind = "a file" if place.format.is_folder else "a folder"
         raise OutputError(f"{out}: it is {kind}, and {place.format.name} is not; choose another --out or --format")
     before = None if is_restarted else read_record(place.record)
-    is_used = any(out.iterdir()) if out.is_dir() else out.exists() and out.stat().st_size > 0
+    is_used = (
+        any(path.name not in place.begun or path.stat().st_size for path in out.iterdir())
+        if out.is_dir()
+        else out.exists() and out.stat().st_size > 0
+    )
     if before is None and is_used and not is_restarted:
         raise OutputError(f"{out}: it exists, and no run of this command wrote it; choose another --out, or --restart")
     return before

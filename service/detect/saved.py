@@ -9,6 +9,7 @@ from service.detect.failures import Failures
 from service.detect.journal import Journal
 from service.detect.outputs.format import OutputError
 from service.detect.outputs.place import OutputPlace, replacing
+from service.detect.outputs.yolo import CLASSES
 from service.detect.picture import Failure, Result
 
 
@@ -26,7 +27,7 @@ class SavedResults:
         with self._writing():
             self._failures = Failures(place.failures)
             if place.format.name == "yolo":
-                (place.out / "classes.txt").write_text("".join(f"{name}\n" for name in manifest.classes))
+                (place.out / CLASSES).write_text("".join(f"{name}\n" for name in manifest.classes))
 
     def write(self, batch: list[Result | Failure]) -> None:
         """Write one batch: the pictures' own files before the lines that say that they are done."""

@@ -42,6 +42,11 @@ class OutputPlace:
         """The pictures that could not be used, as JSON lines with name and reason."""
         return self.out / "failed.jsonl" if self.format.is_folder else self._beside(".failed.jsonl")
 
+    @property
+    def begun(self) -> set[str]:
+        """The names of the files that are there, and empty, if a run ended before it wrote its settings."""
+        return {self.journal.name, staged(self.record).name}
+
     def file_of(self, name: str) -> Path:
         """The own file of a picture in a folder of outputs."""
         if self.root and not is_remote(name):
@@ -58,19 +63,35 @@ class OutputPlace:
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Write a file as a whole: it replaces the old one at the end of the block, and an error leaves the old one."""
-    staged = path.with_name(f".{path.name}.new")
+    new = staged(path)
     try:
-        with staged.open("wb") as file:
+        with new.open("wb") as file:
             yield file
-        staged.replace(path)
+        new.replace(path)
     finally:
-        staged.unlink(missing_ok=True)
+        new.unlink(missing_ok=True)
 
 
-def check_outside(out: Path, source: str) -> None:
-    """Raise OutputError if the folder `out` lies in the folder `source`, whose pictures would then be its own."""
-    if Path(source).is_dir() and out.resolve().is_relative_to(Path(source).resolve()):
+def staged(path: Path) -> Path:
+    """The file beside `path` that `replacing` writes."""
+    return path.with_name(f".{path.name}.new")
+
+
+def check_outside(out: Path, source: str, root: str) -> None:
+    """Raise OutputError if the folder `out` lies in a `source`, which would then read the pictures drawn there.
+
+    `root` is the folder in which the source's pictures lie, "" if that is not known.
+    """
+    is_deep = Path(source).is_dir() or (bool(root) and "**" in source)
+    if is_deep and out.resolve().is_relative_to(Path(root or source).resolve()):
         raise OutputError(
             f"{out}: it lies in the source {source}, so the next run would read the drawn pictures; choose a folder "
             "outside"
         )
+
+
+def check_apart(place: OutputPlace) -> None:
+    """Raise OutputError if a drawn picture would replace the picture itself."""
+    folders = [Path(place.root)] if place.root else [Path(), Path("/")]  # below which the pictures have their names
+    if place.format.name == "images" and place.out.resolve() in [folder.resolve() for folder in folders]:
+        raise OutputError(f"{place.out}: the drawn pictures would replace those of the source; choose a folder outside")

@@ -9,6 +9,8 @@ from service.bundle import Manifest
 from service.detect.detector import Found, Image
 from service.detect.video import is_video
 
+CLASSES = "classes.txt"  # the names of the classes, a line each
+
 
 def labels_of(_: Image, found: Found, __: Manifest) -> bytes:
     """The lines of a picture; none if nothing is found, which means a picture without objects."""

@@ -76,3 +76,61 @@ def test_two_pictures_do_not_share_a_label_file(tiny_bundle: Bundle, photos: Pat
         assert len(lines_of(out / "detections.jsonl")) == NUM_PICTURES
         (failure,) = lines_of(out / "failed.jsonl")
         assert failure == {"name": str(twin), "reason": f"its file would be that of {first}; rename one of the two"}
+
+
+@pytest.mark.parametrize("name", ["yolo", "images"])
+def test_a_picture_whose_file_would_have_too_long_a_name_is_listed(
+    tiny_bundle: Bundle, photos: Path, tmp_path: Path, name: str
+) -> None:
+    long = photos / "first" / f"{'x' * 251}.png"
+    (photos / "first" / "000.png").rename(long)
+    out = tmp_path / "out"
+    assert detect(tiny_bundle, photos, "--out", out, "--format", name) == 3
+    assert len(lines_of(out / "detections.jsonl")) == NUM_PICTURES - 1
+    (failure,) = lines_of(out / "failed.jsonl")
+    assert failure["name"] == str(long)
+    assert "too long" in failure["reason"]
+
+
+def test_a_picture_does_not_replace_the_list_of_classes(tiny_bundle: Bundle, photos: Path, tmp_path: Path) -> None:
+    (photos / "first" / "000.png").rename(photos / "classes.png")
+    out = tmp_path / "labels"
+    assert detect(tiny_bundle, photos, "--out", out, "--format", "yolo") == 3
+    assert (out / "classes.txt").read_text() == "red\ngreen\n"
+    (failure,) = lines_of(out / "failed.jsonl")
+    assert "that of the list of classes" in failure["reason"]
+
+
+@pytest.mark.parametrize("source", ["first", "first/000.png", "first/*.png"])
+def test_drawn_pictures_never_replace_their_sources(
+    tiny_bundle: Bundle, photos: Path, capsys: pytest.CaptureFixture[str], source: str
+) -> None:
+    (photos / "first" / "000.png").rename(photos / "first" / "000.jpg")
+    before = {path.name: path.read_bytes() for path in (photos / "first").iterdir()}
+    source = source.replace("000.png", "000.jpg").replace("*.png", "*.jpg")
+    assert detect(tiny_bundle, photos / source, "--out", photos / "first", "--format", "images", "--restart") == 1
+    assert {path.name: path.read_bytes() for path in (photos / "first").iterdir()} == before
+    assert "choose a folder outside" in capsys.readouterr().err
+
+
+def test_drawn_pictures_of_a_list_never_replace_their_sources(
+    tiny_bundle: Bundle, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (photos / "first" / "000.png").rename("a.jpg")
+    before = Path("a.jpg").read_bytes()
+    Path("list.txt").write_text("a.jpg\n")
+    assert detect(tiny_bundle, "list.txt", "--out", ".", "--format", "images", "--restart") == 1
+    assert Path("a.jpg").read_bytes() == before
+
+
+def test_drawn_pictures_of_a_pattern_do_not_fit_it(tiny_bundle: Bundle, photos: Path) -> None:
+    for pattern, status in (("**", 1), ("*/*.png", 0)):
+        assert detect(tiny_bundle, f"{photos}/{pattern}", "--out", photos / "out", "--format", "images") == status
+
+
+def test_a_run_that_found_a_full_disk_at_its_start_goes_on(tiny_bundle: Bundle, photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "drawn"
+    out.mkdir()
+    (out / "detections.jsonl").touch()  # it is made before the record
+    assert detect(tiny_bundle, photos, "--out", out, "--format", "images") == 0
