@@ -6,8 +6,9 @@ detector = Detector.open("default")
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from types import TracebackType
 from typing import Literal, Self
 
@@ -53,10 +54,10 @@ class Found:
 @dataclass(frozen=True)
 class Views:
     """What the engine gets of one image of `size` (height, width): the `pixels` of each view (V, 4), as it takes
-    them.
+    them, to be taken once. Those of tiles are made when they are taken: all of them may need gigabytes.
     """
 
-    pixels: list[NDArray[np.uint8]]
+    pixels: Iterator[NDArray[np.uint8]]
     views: NDArray[np.int64]
     size: tuple[int, int]
 
@@ -157,9 +158,9 @@ class Detector:
         """The detections of each image, or its ImageError if it is bad; raises EngineFailedError."""
         prepared = [self._prepared(image) for image in images]
         good = [views for views in prepared if isinstance(views, Views)]
-        candidates = iter(self._run([pixels for views in good for pixels in views.pixels]))
+        candidates = iter(self._run(chain.from_iterable(views.pixels for views in good)))
         return [
-            self._found(views, [next(candidates) for _ in views.pixels]) if isinstance(views, Views) else views
+            self._found(views, [next(candidates) for _ in views.views]) if isinstance(views, Views) else views
             for views in prepared
         ]
 
@@ -174,19 +175,20 @@ class Detector:
         pipeline, spec = self._pipeline, self.manifest.input
         if self.tile is None:
             pixels, size = pipeline.prepare(image)
-            return Views([pixels], views_of(size, size), size)
+            return Views(iter([pixels]), views_of(size, size), size)
         if isinstance(image, bytes):
             image = decode_image(image, max_pixels=pipeline.max_pixels).pixels
         size = image.shape[0], image.shape[1]
         views = views_of(size, (spec.height, spec.width) if self.tile == "auto" else (self.tile, self.tile))
-        parts = [image[top:bottom, left:right] for left, top, right, bottom in views.tolist()]
-        return Views([fit(part, spec) for part in parts], views, size)
+        parts = (image[top:bottom, left:right] for left, top, right, bottom in views.tolist())
+        return Views((fit(part, spec) for part in parts), views, size)
 
-    def _run(self, pixels: Sequence[NDArray[np.uint8]]) -> list[ImageCandidates]:
+    def _run(self, pixels: Iterable[NDArray[np.uint8]]) -> list[ImageCandidates]:
         """pixels [h, w, 3] of each view -> the candidates of each view."""
         found: list[ImageCandidates] = []
-        for start in range(0, len(pixels), self.max_batch):
-            batch = np.stack(pixels[start : start + self.max_batch])
+        left = iter(pixels)
+        while views := list(islice(left, self.max_batch)):
+            batch = np.stack(views)
             try:
                 with self._streams:
                     candidates = self.engine(batch)

@@ -1,5 +1,6 @@
 """The detector without a server."""
 
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,12 +10,13 @@ from numpy.typing import NDArray
 
 from service.bundle import Bundle, BundleError
 from service.detect.detector import Detector, EngineFailedError, Found
+from service.detection.tiles import views_of
 from service.engines.protocol import Candidates
 from service.errors import ImageError
 from tests.fake_engine import FakeEngine
 from tests.service.detect.command import detect
 from tests.service.served_app import settings
-from tests.tiny_bundle import golden_image, png
+from tests.tiny_bundle import SIZE, golden_image, png
 
 
 def test_files_and_arrays_give_the_same_detections(tiny_bundle: Bundle) -> None:
@@ -81,6 +83,18 @@ def test_each_view_adds_to_the_number_of_detections_unless_it_is_given(tiny_bund
         assert isinstance(found, Found)
         assert len(found.detections) <= wanted
         assert len(found.detections) > min(100, wanted - 1)
+
+
+def test_the_views_of_an_image_are_not_all_in_memory(tiny_bundle: Bundle) -> None:
+    image = np.zeros((1024, 1024, 3), np.uint8)
+    num_views = len(views_of((1024, 1024), (32, 32)))
+    detector = Detector(tiny_bundle, FakeEngine(), settings=settings(tiny_bundle.path), tile=32)
+    detector.detect([image])  # it compiles functions
+    tracemalloc.start()
+    detector.detect([image])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < num_views * SIZE * SIZE * 3 / 2
 
 
 def test_a_folder_that_is_no_bundle_is_refused(tmp_path: Path) -> None:
