@@ -14,6 +14,7 @@ import numpy as np
 
 from service.bundle import Manifest
 from service.detect.outputs.format import OutputError
+from service.detect.video import is_video
 
 ImageId = int | str
 
@@ -68,10 +69,10 @@ def write_coco(
     file.write(b"[]\n" if separator == b"[\n" else b"\n]\n")
     ids, counts = np.unique(np.frombuffer(numbers, np.int64) if numbers else np.zeros(0, np.int64), return_counts=True)
     if (counts > 1).any():
-        raise OutputError(
-            f"two pictures have the image id {ids[counts > 1][0]}, the number in their names; give their ids with "
-            "--annotations"
-        )
+        reason = "the number in their names; give their ids with --annotations"
+        if annotations is not None:
+            reason = f"since their names end in the same file_name of {annotations.path}; write their folders in it"
+        raise OutputError(f"two pictures have the image id {ids[counts > 1][0]}, {reason}")
     if annotations is None or not num_left_out:
         return ""
     if num_left_out == num_pictures:
@@ -111,6 +112,8 @@ def id_in(annotations: Annotations) -> Callable[[str], ImageId | None]:
 
 
 def id_of_name(name: str) -> ImageId:
-    """The number that the file's name is, or else the whole name."""
+    """The number that the file's name is, or else the whole name; also that of a frame, whose file has others."""
+    if is_video(name.rpartition("#")[0]):
+        return name
     stem = PurePosixPath(name).stem
     return int(stem) if stem.isdecimal() and len(stem) < 19 else name

@@ -56,6 +56,17 @@ def test_the_id_is_the_number_in_the_name_or_the_name(tiny_bundle: Bundle) -> No
         written(tiny_bundle, result("a/1.jpg"), result("b/1.jpg"))
 
 
+def test_a_frame_of_a_video_that_is_named_by_a_number_keeps_its_whole_name(tiny_bundle: Bundle) -> None:
+    entries, _ = written(tiny_bundle, result("a/12.mp4#000000"), result("a/12.mp4#000001"))
+    assert [entry["image_id"] for entry in entries] == ["a/12.mp4#000000", "a/12.mp4#000001"]
+
+
+def test_two_pictures_of_one_annotation_are_named_as_such(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    path = annotations(tmp_path / "instances.json")
+    with pytest.raises(OutputError, match="since their names end in the same file_name"):
+        written(tiny_bundle, result("x/b.jpg"), result("y/b.jpg"), result("x/a.jpg"), result("y/a.jpg"), path=path)
+
+
 def test_annotations_give_the_ids_of_images_and_categories(tiny_bundle: Bundle, tmp_path: Path) -> None:
     path = annotations(tmp_path / "instances.json")
     entries, note = written(
