@@ -16,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 
 NAME_KEY = b'{"name":'
+REMEDY = "choose another --out, or replace it with --restart"
 scan_string = json.decoder.scanstring  # type: ignore[attr-defined] # it reads the name without reading all of the line
 
 
@@ -92,9 +93,13 @@ class Journal:
         os.fsync(self._file.fileno())
 
     def results(self) -> Iterator[dict[str, Any]]:
-        """Each line's object."""
+        """Each line's object; raises JournalError."""
         with self.path.open("rb") as file:
-            yield from map(json.loads, file)
+            for number, line in enumerate(file, 1):
+                try:
+                    yield json.loads(line)
+                except ValueError as error:
+                    raise JournalError(f"{self.path}: line {number} is damaged; {REMEDY}") from error
 
     def _read(self) -> tuple[np.ndarray[Any, np.dtype[np.uint64]], int]:
         """The sorted hashes of the names, and the length of the whole lines in bytes."""
@@ -104,11 +109,11 @@ class Journal:
                 if not line.endswith(b"\n"):
                     break
                 if not line.startswith(NAME_KEY + b'"'):
-                    raise JournalError(
-                        f"{self.path}: byte {size} begins no line of this command; choose another --out, or replace it "
-                        "with --restart"
-                    )
-                name, _ = scan_string(line.decode(errors="surrogateescape"), len(NAME_KEY) + 1)
+                    raise JournalError(f"{self.path}: byte {size} begins no line of this command; {REMEDY}")
+                try:
+                    name, _ = scan_string(line.decode(errors="surrogateescape"), len(NAME_KEY) + 1)
+                except ValueError as error:
+                    raise JournalError(f"{self.path}: the line at byte {size} is damaged; {REMEDY}") from error
                 hashes.append(hash_of(name))
                 size += len(line)
         return np.sort(np.frombuffer(hashes, np.uint64)) if hashes else np.zeros(0, np.uint64), size

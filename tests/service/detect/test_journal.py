@@ -60,3 +60,13 @@ def test_a_new_journal_has_no_lines(tmp_path: Path) -> None:
     with Journal(tmp_path / "a.jsonl", is_new=True) as journal:
         assert len(journal) == 0
     assert (tmp_path / "a.jsonl").read_bytes() == b""
+
+
+def test_a_damaged_line_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "found.jsonl"
+    path.write_text('{"name":"a.jpg"}\n{"name":"b.jpg\n')
+    with pytest.raises(JournalError, match="the line at byte 17 is damaged"):
+        Journal(path)
+    path.write_text('{"name":"a.jpg"}\n{"name":"b.jpg"\n')
+    with Journal(path) as journal, pytest.raises(JournalError, match="line 2 is damaged"):
+        list(journal.results())
