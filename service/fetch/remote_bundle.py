@@ -51,7 +51,10 @@ def fetch_bundle(url: str, path: Path) -> Bundle:
     A copy that has the remote manifest is not copied again. If the remote bundle cannot be reached, the copy stays, and
     the log says so. Raises BundleError if there is no copy then, or if the remote bundle is not there or not valid.
     """
-    path = path.resolve()
+    try:
+        path = path.resolve()
+    except (OSError, RuntimeError) as error:  # RuntimeError until Python 3.13
+        raise BundleError(f"{path}: its links lead to themselves; choose another directory") from error
     if path == Path(path.anchor):
         raise BundleError(f"{path}: it cannot be replaced; choose a directory below it")
     try:

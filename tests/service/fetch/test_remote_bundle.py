@@ -192,6 +192,12 @@ def test_directory_that_cannot_be_made_is_named(place: str, url: str) -> None:
         fetch_bundle(url, Path(place))
 
 
+def test_link_that_leads_to_itself_is_named(url: str, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(BundleError, match="loop: its links lead to themselves"):
+        fetch_bundle(url, tmp_path / "loop")
+
+
 def test_copy_of_a_process_that_was_killed_is_found_again(url: str, website: Website, tmp_path: Path) -> None:
     """It was killed between the two renames; then the website cannot be reached."""
     copy = fetch_bundle(url, tmp_path / "copy")
