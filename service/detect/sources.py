@@ -97,14 +97,19 @@ def list_source(name: str) -> Source:
 def names_in_folder(folder: str) -> Iterator[str]:
     """The image files and videos below a folder: its own by name, then those of each folder in it.
 
-    It holds the names of one folder at a time. Raises OSError.
+    It holds the names of one folder at a time. Of an inner folder that cannot be read it gives the name of the folder.
+    Raises OSError if the folder itself cannot be read.
     """
     with os.scandir(folder) as entries:
         found = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
     yield from (os.path.join(folder, name) for name, is_folder in found if not is_folder and is_wanted(name))  # noqa: PTH118 a Path for each of millions of names takes ten times as long
     for name, is_folder in found:
         if is_folder:
-            yield from names_in_folder(os.path.join(folder, name))  # noqa: PTH118
+            inner = os.path.join(folder, name)  # noqa: PTH118
+            try:
+                yield from names_in_folder(inner)
+            except OSError:
+                yield inner  # as a picture it meets the same error, and is listed as failed
 
 
 def is_wanted(name: str) -> bool:

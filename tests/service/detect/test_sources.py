@@ -1,6 +1,7 @@
 """The sources, and the names of their pictures."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,14 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("tree")
 def test_a_folder_gives_its_own_pictures_and_then_those_of_the_folders_in_it() -> None:
     assert names("photos") == ["photos/a.png", "photos/b.JPG", "photos/sub.jpg", "photos/sub/c.webp"]
+
+
+def test_a_folder_that_vanishes_meanwhile_is_given_as_a_picture(photos: Path) -> None:
+    (source,) = open_sources([str(photos)])
+    listed = source.list_names()
+    assert next(listed) == str(photos / "first" / "000.png")
+    shutil.rmtree(photos / "second")
+    assert list(listed)[-2:] == [str(photos / "first" / "009.png"), str(photos / "second")]
 
 
 @pytest.mark.usefixtures("tree")
