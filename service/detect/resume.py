@@ -54,6 +54,8 @@ def open_journal(place: OutputPlace, before: Record | None, now: Record, *, is_r
         place.journal.parent.mkdir(parents=True, exist_ok=True)
         journal = Journal(place.journal, is_new=is_restarted)
         try:
+            if not is_restarted and read_record(place.record) != before:
+                raise OutputError(f"{place.out}: another run wrote it meanwhile; give the same command again")
             if before is None:
                 write_record(place.record, now)
         except BaseException:
