@@ -19,7 +19,7 @@ from pathlib import Path
 
 from service.bundle import MANIFEST, Bundle, BundleError, parse_manifest, read_bundle, sha256_of
 from service.fetch.progress import Progress
-from service.remote import RemoteError, UnreachableError, copy_file, mask_url, place_in
+from service.remote import FULL, RemoteError, UnreachableError, copy_file, mask_url, place_in
 
 MAX_MANIFEST_BYTES = 2**20
 MAX_FILE_BYTES = 2 * 2**30  # protobuf reads no larger model
@@ -48,8 +48,9 @@ def _without_user(url: str) -> str:
 def fetch_bundle(url: str, path: Path) -> Bundle:
     """Bring the copy of the bundle at `url` in directory `path` up to date, and check it.
 
-    A copy that has the remote manifest is not copied again. If the remote bundle cannot be reached, the copy stays, and
-    the log says so. Raises BundleError if there is no copy then, or if the remote bundle is not there or not valid.
+    A copy that has the remote manifest is not copied again. If the remote bundle cannot be reached, or the disk is
+    full, the copy stays, and the log says so. Raises BundleError if there is no copy then, or if the remote bundle is
+    not there or not valid.
     """
     try:
         path = path.resolve()
@@ -66,6 +67,11 @@ def fetch_bundle(url: str, path: Path) -> Bundle:
                 bundle = _update(url, path)
             except UnreachableError as error:
                 return _old_copy(url, path, lock, error)
+            except OSError as error:
+                if error.errno not in FULL or not path.exists():
+                    raise
+                reason = UnreachableError(f"{mask_url(url)}: it cannot be copied: {error.strerror}")
+                return _old_copy(url, path, lock, reason)
             os.utime(lock)  # when the copy was last up to date
             return bundle
     except RemoteError as error:

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import resource
 import shutil
 from pathlib import Path
 
@@ -122,6 +123,19 @@ def test_copy_is_used_while_the_remote_bundle_cannot_be_reached(
     (record,) = caplog.records
     assert record.levelname == "WARNING"
     assert "its copy with version 1 is used, which was up to date 2.0 hours ago" in record.getMessage()
+
+
+def test_copy_is_used_if_the_disk_is_full(url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    copy = fetch_bundle(url, tmp_path / "copy")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))  # smaller than the manifest
+    try:
+        assert fetch_bundle(url, tmp_path / "copy") == copy
+        with pytest.raises(BundleError, match="cannot be copied to it: File too large"):
+            fetch_bundle(url, tmp_path / "other")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "it cannot be copied: File too large; its copy with version 1 is used" in caplog.text
 
 
 def test_copy_is_used_if_the_connection_breaks(url: str, remote: Bundle, website: Website, tmp_path: Path) -> None:
