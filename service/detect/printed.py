@@ -18,7 +18,7 @@ class PrintedResults:
         """Print one batch."""
         for result in batch:
             if isinstance(result, Failure):
-                print(f"{result.name}: {result.reason}", file=sys.stderr)
+                print(f"{shown(result.name)}: {result.reason}", file=sys.stderr)
             elif self._is_json:
                 print(result.line.decode(), end="")
             else:
@@ -30,14 +30,16 @@ class PrintedResults:
         return ""
 
 
+def shown(name: str) -> str:
+    """A name without characters that a terminal would obey."""
+    return json.dumps(name, ensure_ascii=False)[1:-1]
+
+
 def table_of(result: Result, classes: tuple[str, ...]) -> str:
     """The detections of a picture, one a line."""
     found = result.found
     width = max([len("label"), *(len(name) for name in classes)])
-    lines = [
-        f"{json.dumps(result.name, ensure_ascii=False)[1:-1]}: {found.width}×{found.height} pixels, "
-        f"{len(found.detections)} detections"
-    ]
+    lines = [f"{shown(result.name)}: {found.width}×{found.height} pixels, {len(found.detections)} detections"]
     if len(found.detections):
         lines.append(f"  {'label':{width}}  score       x1       y1       x2       y2")
     for row in rows_of(classes, found.detections):
