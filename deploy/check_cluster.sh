@@ -40,7 +40,7 @@ describe_failure() {
   kubectl get pods --all-namespaces -o wide
   kubectl get events --all-namespaces --sort-by .lastTimestamp | tail -15
   kubectl --namespace "$NAMESPACE" logs --selector app.kubernetes.io/name=singleshot --all-containers --prefix --tail 5
-  tail -3 "$WORK"/run/*.log
+  tail --lines 3 "$WORK"/run/*.log
 }
 finish() {
   local status=$?

@@ -67,9 +67,10 @@ drill_scale() {
   local busy servers most
   servers=$(pods server)
   start_load 6
-  logged upgrade --set cpu.autoscaling.by=hpa
+  # a target that six clients exceed on any machine, and that one does not
+  logged upgrade --set cpu.autoscaling.by=hpa,cpu.autoscaling.target=0.2
   [ "$(pods server | grep -cxF "$servers")" = 2 ] # the change itself stops none
-  wait_for 300 has_grown
+  wait_for 300 has_grown || { utilisation; return 1; }
   busy=$(utilisation) most=$(number_of server)
   end_load 100
   start_load 1
