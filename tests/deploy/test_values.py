@@ -11,7 +11,7 @@ import yaml
 from deploy.manifests.helm import HelmError
 from service import __version__
 from service.settings import Settings
-from tests.deploy.chart import CHART, ROOT, Render
+from tests.deploy.chart import CHART, ROOT, Render, environment_of
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
@@ -60,11 +60,22 @@ def test_the_schema_names_the_settings_of_the_server() -> None:
         {"bundles": [{"name": "a", "claim": "models", "canari": True}]},
         {"cpu": {"replicas": "two"}},
         {"canaryShare": 2},
+        {"canaryShare": "2.5"},
+        {"cpu": {"autoscaling": {"target": "0.0"}}},
     ],
 )
 def test_a_misspelt_value_is_refused(render: Render, values: dict[str, Any]) -> None:
     with pytest.raises(HelmError, match="don't meet the specifications of the schema"):
         render(values)
+
+
+def test_fractions_may_be_text_as_on_the_command_line_of_helm(render: Render) -> None:
+    scaling = {"by": "hpa", "target": "0.25"}
+    bundles = [{"name": "a", "claim": "a"}, {"name": "b", "claim": "b", "canary": True}]
+    objects = render({"cpu": {"autoscaling": scaling}, "bundles": bundles, "canaryShare": "0.05"})
+    (metric,) = objects["HorizontalPodAutoscaler", "singleshot-cpu"]["spec"]["metrics"]
+    assert metric["pods"]["target"]["averageValue"] == "0.25"
+    assert environment_of(objects, "cpu")["SINGLESHOT_CANARY_SHARE"] == "0.05"
 
 
 @pytest.mark.parametrize("values", [{name: None} for name in SCHEMA["required"]] + [{"cpu": {"autoscaling": None}}])
