@@ -1,14 +1,12 @@
 """The progress bar of a run, at a terminal."""
 
-import shutil
 import threading
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
-from tqdm import tqdm
-
 from service.detect.sources import SourceError
+from service.telemetry.progress_bar import progress_bar
 
 
 class Progress:
@@ -18,8 +16,7 @@ class Progress:
     """
 
     def __init__(self, counts: Iterator[int]) -> None:
-        columns, lines = shutil.get_terminal_size()  # never 0, with which tqdm shows nothing
-        self._bar = tqdm(unit="image", disable=None, smoothing=0.1, ncols=columns, nrows=lines)
+        self._bar = progress_bar(unit="image", smoothing=0.1)
         self._counts = counts
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._count, name="count", daemon=True)

@@ -17,9 +17,11 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from tqdm import tqdm
+
 from service.bundle import MANIFEST, Bundle, BundleError, parse_manifest, read_bundle, sha256_of
-from service.fetch.progress import Progress
 from service.remote import FULL, RemoteError, UnreachableError, copy_file, mask_url, place_in
+from service.telemetry.progress_bar import progress_bar
 
 MAX_MANIFEST_BYTES = 2**20
 MAX_FILE_BYTES = 2 * 2**30  # protobuf reads no larger model
@@ -96,13 +98,12 @@ def _update(url: str, path: Path) -> Bundle:
             return bundle
         if len(manifest.files) > MAX_FILES:
             raise BundleError(f"{mask_url(url)}: it has more than {MAX_FILES} files, which is the limit")
-        with Progress() as progress:
-            for name, expected in manifest.files.items():
-                report = partial(progress.show, name)
-                num_bytes += copy_file(place_in(url, name), new / name, MAX_FILE_BYTES, report)
-                if sha256_of(new / name) != expected:
-                    remedy = "it was changed meanwhile, or damaged: upload the whole bundle again"
-                    raise BundleError(f"{place_in(mask_url(url), name)}: SHA-256 is not the manifest's; {remedy}")
+        for name, expected in manifest.files.items():
+            with progress_bar(desc=name, unit="B", unit_scale=True, leave=False) as bar:
+                num_bytes += copy_file(place_in(url, name), new / name, MAX_FILE_BYTES, partial(_show, bar))
+            if sha256_of(new / name) != expected:
+                remedy = "it was changed meanwhile, or damaged: upload the whole bundle again"
+                raise BundleError(f"{place_in(mask_url(url), name)}: SHA-256 is not the manifest's; {remedy}")
         _replace(path, new)
     finally:
         shutil.rmtree(new, ignore_errors=True)
@@ -118,6 +119,14 @@ def _update(url: str, path: Path) -> Bundle:
     text = "fetched %(model)s version %(version)s from %(bundle)s: %(bytes)d bytes in %(seconds).1f s"
     logger.info(text, fields, extra=fields)
     return Bundle(path, manifest)
+
+
+def _show(bar: tqdm, num_bytes: int, size: int | None) -> None:
+    """Show on the bar that `num_bytes` of a file are copied."""
+    if bar.total != size:
+        bar.total = size
+        bar.refresh()
+    bar.update(num_bytes - bar.n)
 
 
 def _same_copy(path: Path, manifest: bytes) -> Bundle | None:
