@@ -23,7 +23,7 @@ from service.environment import PREFIX, is_service_link
 from service.remote import mask_url
 from service.telemetry.logs import Level
 
-# one of the places that colons separate; a URL may have colons in its user's password and before its port
+# one of the places or names that colons separate; a URL may have colons in its user's password and before its port
 PLACE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?@]*@)?(?:\[[^\]]*\]|[^/?:]*)(?::\d+)?(?:[/?][^:]*)?|[^:]+")
 DEFAULT_BUNDLES = Path(__file__).parent / "bundles"
 MOUNTED_BUNDLES = Path("/mnt/models")  # KServe puts the content of a model's storageUri here
@@ -228,15 +228,10 @@ class Settings(BaseSettings):
             raise PydanticCustomError("otlp_endpoint", message)
         return value
 
-    @field_validator("bundles", "canaries", mode="before")
+    @field_validator("bundles", "canaries", "serve_as", mode="before")
     @classmethod
-    def _split_paths(cls, value: object) -> object:
+    def _split(cls, value: object) -> object:
         return tuple(PLACE.findall(value)) if isinstance(value, str) else value
-
-    @field_validator("serve_as", mode="before")
-    @classmethod
-    def _split_names(cls, value: object) -> object:
-        return tuple(part for part in value.split(":") if part) if isinstance(value, str) else value
 
     @field_validator("serve_as")
     @classmethod
