@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from service.bundle import Bundle
+from tests.tiny_bundle import write_tiny_bundle
+
 SECONDS = 30
 
 
@@ -72,3 +75,9 @@ def website(tmp_path: Path) -> Iterator[Website]:
         site.go.set()
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def remote(website: Website) -> Bundle:
+    """A bundle of the website."""
+    return write_tiny_bundle(website.folder / "cards")

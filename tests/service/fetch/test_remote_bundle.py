@@ -14,16 +14,10 @@ from service.fetch import remote_bundle
 from service.fetch.remote_bundle import copy_path, fetch_bundle, name_of
 from service.remote import write_file
 from tests.service.object_store import bucket
-from tests.service.website import Website, website
+from tests.service.website import Website, remote, website
 from tests.tiny_bundle import write_tiny_bundle
 
-__all__ = ["bucket", "website"]
-
-
-@pytest.fixture
-def remote(website: Website) -> Bundle:
-    """A bundle of the website."""
-    return write_tiny_bundle(website.folder / "cards")
+__all__ = ["bucket", "remote", "website"]
 
 
 @pytest.fixture

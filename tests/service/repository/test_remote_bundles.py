@@ -11,16 +11,10 @@ from service.bundle import Bundle, BundleError
 from tests.asgi_client import AsgiClient
 from tests.service.object_store import bucket
 from tests.service.served_app import GOLDEN, labels, settings
-from tests.service.website import Website, website
+from tests.service.website import Website, remote, website
 from tests.tiny_bundle import write_tiny_bundle
 
-__all__ = ["bucket", "website"]
-
-
-@pytest.fixture
-def remote(website: Website) -> Bundle:
-    """A bundle of the website."""
-    return write_tiny_bundle(website.folder / "cards")
+__all__ = ["bucket", "remote", "website"]
 
 
 @pytest.fixture
