@@ -119,6 +119,10 @@ def read_settings(arguments: Sequence[str] | None) -> Settings:
     parser.add_argument("--canary-share", type=float, metavar="SHARE", help=fields["canary_share"].description)
     parser.add_argument("--host", help=f"{fields['host'].description} (default: {fields['host'].default})")
     parser.add_argument("--port", type=int, help=f"{fields['port'].description} (default: {fields['port'].default})")
+    parser.add_argument("--uds", metavar="PATH", help=fields["uds"].description)
+    parser.add_argument("--ssl-certfile", metavar="FILE", help=fields["ssl_certfile"].description)
+    parser.add_argument("--ssl-keyfile", metavar="FILE", help=fields["ssl_keyfile"].description)
+    parser.add_argument("--ssl-ca-certs", metavar="FILE", help=fields["ssl_ca_certs"].description)
     parser.add_argument("--engine", choices=get_args(EngineName), help=fields["engine"].description)
     parser.add_argument("--precision", choices=get_args(Precision), help=fields["precision"].description)
     given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}

@@ -3,10 +3,10 @@
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
@@ -28,6 +28,8 @@ PLACE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?@]*@)?(?:\[[^\]]*\]|[^/?:]
 DEFAULT_BUNDLES = Path(__file__).parent / "bundles"
 MOUNTED_BUNDLES = Path("/mnt/models")  # KServe puts the content of a model's storageUri here
 SERVE_AS = re.compile(f"({NAME}=)?{NAME}")
+ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([1-9][0-9]{0,4}))?")  # in lower case
+USUAL_PORTS = {"http": "80", "https": "443"}  # which browsers leave out of an origin
 
 
 def default_bundles() -> tuple[str, ...]:
@@ -48,6 +50,12 @@ def is_collector(url: str) -> bool:
     except ValueError:
         return False
     return has_host and parts.scheme in ("http", "https") and not (parts.query or parts.fragment)
+
+
+def is_origin(text: str) -> bool:
+    """Whether a browser may send the text as an Origin; `null`, the origin of local files and sandboxes, is none."""
+    found = ORIGIN.fullmatch(text)
+    return found is not None and (found[1] is None or found[1] != USUAL_PORTS.get(text.partition(":")[0]))
 
 
 class Settings(BaseSettings):
@@ -81,6 +89,29 @@ class Settings(BaseSettings):
     model_control: bool = Field(False, description="whether clients may load and unload models under /v2/repository")
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for every interface")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 for any free one")
+    uds: Path | None = Field(
+        None,
+        description="path of a unix socket to listen on, instead of host and port; the user and the group of the file "
+        "may connect",
+    )
+    ssl_certfile: Path | None = Field(
+        None,
+        description="a PEM file with the certificate and its chain; if set, clients connect with TLS, and the files "
+        "are read again when they change",
+    )
+    ssl_keyfile: Path | None = Field(
+        None, description="a PEM file with the private key; if unset, it is in the file of the certificate"
+    )
+    ssl_keyfile_password: SecretStr | None = Field(None, description="the password of an encrypted private key")
+    ssl_ca_certs: Path | None = Field(
+        None,
+        description="a PEM file with certificates of authorities; if set, each client needs a certificate of one",
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="origins of web pages that may read the answers, e.g. https://shop.example, or * for every page; "
+        "commas separate them",
+    )
     engine: EngineName = Field(
         "auto",
         description="auto is TensorRT if there is an engine for this GPU, else ONNX Runtime's CUDA provider if there "
@@ -240,3 +271,27 @@ class Settings(BaseSettings):
             names = "a name has 1 to 64 letters, digits, dots, dashes and underscores and begins with a letter or digit"
             raise PydanticCustomError("serve_as", f"should be NAME or MODEL=NAME, not {bad[0]!r}; {names}")
         return value
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(origin.strip() for origin in value.split(",") if origin.strip())
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if bad := [origin for origin in value if origin != "*" and not is_origin(origin)]:
+            wanted = "should be * or origins as browsers send them, e.g. https://shop.example or http://localhost:3000"
+            raise PydanticCustomError(
+                "cors_origins", f"{wanted}, in lower case, without a path and the usual port, not {bad[0]!r}"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _check_certificate(self) -> Self:
+        dependent = [name for name in ("ssl_keyfile", "ssl_keyfile_password", "ssl_ca_certs") if getattr(self, name)]
+        if dependent and self.ssl_certfile is None:
+            raise PydanticCustomError("ssl_certfile", f"{dependent[0]} has no effect without ssl_certfile; set both")
+        return self

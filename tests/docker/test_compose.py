@@ -13,7 +13,10 @@ from service import __version__
 from service.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-FIXED = {"SINGLESHOT_HOST", "SINGLESHOT_PORT"}  # the image sets them
+# the image sets the first two; the others would shut the proxy out, which reaches the servers by HTTP
+FIXED = {f"SINGLESHOT_{name}" for name in ("HOST", "PORT", "UDS")} | {
+    f"SINGLESHOT_SSL_{name}" for name in ("CERTFILE", "KEYFILE", "KEYFILE_PASSWORD", "CA_CERTS")
+}
 NAMES = sorted(yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"])
 NEEDS_MORE = {"gpu-metrics": "its profiling metrics need SYS_ADMIN", "grafana": "it writes to its own file system"}
 

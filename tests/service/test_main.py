@@ -211,6 +211,46 @@ def test_an_endpoint_that_is_no_url_of_a_collector_is_refused_without_its_secret
     assert "secret" not in sentence
 
 
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://shop.example/",
+        "https://shop.example/cart",
+        "HTTPS://shop.example",
+        "http://a:80",
+        "null",
+        "shop.example",
+    ],
+)
+def test_an_origin_that_no_browser_sends_is_refused_at_the_start(
+    origin: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SINGLESHOT_CORS_ORIGINS", f"https://good.example, {origin}")
+    assert main(["--port", "0"]) == 2
+    sentence = failure(capsys)
+    assert sentence.startswith("cors_origins: should be * or origins as browsers send them, e.g. https://shop.example")
+    assert sentence.endswith(f"without a path and the usual port, not {origin!r}")
+
+
+def test_origins_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SINGLESHOT_CORS_ORIGINS", "https://shop.example, http://localhost:3000,http://[::1]:8080")
+    assert read_settings([]).cors_origins == ("https://shop.example", "http://localhost:3000", "http://[::1]:8080")
+    monkeypatch.setenv("SINGLESHOT_CORS_ORIGINS", "*")
+    assert read_settings([]).cors_origins == ("*",)
+
+
+def test_a_key_without_a_certificate_is_refused_at_the_start(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--port", "0", "--ssl-keyfile", "key.pem"]) == 2
+    assert failure(capsys) == "the settings: ssl_keyfile has no effect without ssl_certfile; set both"
+
+
+def test_the_password_of_the_key_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SINGLESHOT_SSL_KEYFILE_PASSWORD", "swordfish")
+    found = read_settings(["--ssl-certfile", "a.pem"])
+    assert "swordfish" not in f"{found!r} {found.masked()}"
+    assert found.masked()["ssl_keyfile_password"]
+
+
 def test_the_command_line_overrides_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SINGLESHOT_PORT", "1234")
     monkeypatch.setenv("SINGLESHOT_HOST", "0.0.0.0")
