@@ -35,7 +35,8 @@ from service.settings import Settings
 from service.telemetry.logs import write_logs
 from service.telemetry.standard_streams import open_missing_streams
 from service.telemetry.tracing import TracingError
-from service.transport.process import listen, run, set_up_threads
+from service.transport.certificate import Certificate, CertificateError
+from service.transport.process import ListenError, listen, run, set_up_threads
 
 EXAMPLE = """\
 --bundle can be repeated; exactly the given bundles are served. `--bundle default` is the one that is packaged with the
@@ -75,16 +76,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if links := service_links(os.environ):
         logger.info("ignored, because they are Kubernetes' variables for Services: %s", ", ".join(links))
     try:
+        certificate = Certificate(settings) if settings.ssl_certfile else None
         listener = listen(settings)
-    except OSError as error:
-        address = f"{settings.host}:{settings.port}"
-        return fail(f"cannot listen on {address}: {error.strerror}; choose another --port or --host")
+    except (CertificateError, ListenError) as error:
+        return fail(str(error))
     with listener:
         try:
             app = create_app(settings)
         except (AccessError, AliasError, BundleError, EngineError, TracingError, OSError) as error:
             return fail(str(error))
-        return run(app, settings, listener)
+        return run(app, settings, listener, certificate)
 
 
 def read_settings(arguments: Sequence[str] | None) -> Settings:

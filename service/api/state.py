@@ -220,4 +220,4 @@ async def repeat(look: Callable[[], Awaitable[None]], interval_seconds: float) -
         try:
             await look()
         except Exception:
-            logger.exception("the regular check of bundles and engines failed")
+            logger.exception("a regular check failed")

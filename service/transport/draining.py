@@ -10,8 +10,11 @@ from types import FrameType
 
 import uvicorn
 
-from service.api.state import ServerState
+from service.api.state import ServerState, repeat
+from service.transport.certificate import Certificate
+from service.transport.connection import Connection
 from service.transport.loop_watch import watch_loop
+from service.transport.tls_server import TlsServer
 
 logger = logging.getLogger("singleshot")
 LINGER_SECONDS = 0.2  # for requests in transit; uvicorn would close their connections
@@ -20,19 +23,31 @@ LINGER_SECONDS = 0.2  # for requests in transit; uvicorn would close their conne
 class DrainingServer(uvicorn.Server):
     """Uvicorn with a grace period between SIGTERM, which ends readiness, and shutdown; uvicorn has no hook for that."""
 
-    def __init__(self, config: uvicorn.Config, server: ServerState, address: str) -> None:
+    def __init__(
+        self, config: uvicorn.Config, server: ServerState, address: str, certificate: Certificate | None
+    ) -> None:
         super().__init__(config)
         self._server = server
         self._address = address
+        self._certificate = certificate
+        self._tls: TlsServer | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then log the names of the models and the address."""
-        await super().startup(sockets)
         self._loop = asyncio.get_running_loop()
+        if self._certificate is None:
+            await super().startup(sockets)
+        else:
+            await super().startup([])
+            assert sockets is not None
+            self._tls = TlsServer(sockets[0], self._certificate, self._new_connection, self.server_state.connections)
         self._server.lag.count_requests = lambda: len(self.server_state.tasks)
         self._server.metrics.connections.set_function(lambda: len(self.server_state.connections))
         stuck_seconds = self._server.settings.stuck_seconds
         self._watching = self._loop.create_task(watch_loop(self._server.metrics.event_loop_lag, stuck_seconds))
+        if self._certificate is not None and self._server.settings.reload_seconds:
+            renewal = repeat(self._certificate.poll, self._server.settings.reload_seconds)
+            self._renewing = self._loop.create_task(renewal)
         if self._server.access.has_keys or signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it
             signal.signal(signal.SIGHUP, self._handle_hangup)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
@@ -45,6 +60,12 @@ class DrainingServer(uvicorn.Server):
         fields = {"event": "ready", "address": self._address, "models": served, "engine": engine}
         logger.info("serving %s on %s (%s)", names, self._address, engine, extra=fields)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer the accepted requests, then close the connections."""
+        if self._tls is not None:
+            await self._tls.end_handshakes()
+        await super().shutdown(sockets)
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGTERM drains with the grace period; SIGINT, or a second SIGTERM, without it. The exit status is 0."""
         if not self.started:
@@ -55,6 +76,12 @@ class DrainingServer(uvicorn.Server):
         grace_seconds = self._server.settings.drain_grace_seconds if is_first and sig == signal.SIGTERM else 0
         # without the context of the request that the signal has interrupted
         self._loop.call_soon_threadsafe(self._drain, sig, grace_seconds, context=contextvars.Context())
+
+    def _new_connection(self) -> Connection:
+        make = self.config.http_protocol_class
+        connection = make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)  # type: ignore[call-arg]
+        assert isinstance(connection, Connection)
+        return connection
 
     def _drain(self, sig: int, grace_seconds: float) -> None:
         logger.info("%s: the server drains and stops", signal.Signals(sig).name, extra={"event": "drain"})
@@ -74,4 +101,6 @@ class DrainingServer(uvicorn.Server):
         """Stop listening; close the connections LINGER_SECONDS later, when requests in transit have arrived."""
         for server in self.servers:
             server.close()
+        if self._tls is not None:
+            self._tls.close()
         self._loop.call_later(LINGER_SECONDS, setattr, self, "should_exit", True)

@@ -48,7 +48,8 @@ class JoinedWrites(asyncio.Transport):
             self._transport.close()
         elif not self._has_ended:
             self._has_ended = True
-            self._transport.write_eof()
+            if self._transport.can_write_eof():  # TLS has no half of a connection to close; the answer has a length
+                self._transport.write_eof()
 
     def abort(self) -> None:
         """Close the connection without the kept writes."""

@@ -16,8 +16,10 @@ from service.settings import Settings
 from service.telemetry.logs import write_logs
 from service.telemetry.metrics import Metrics
 from service.telemetry.standard_streams import drain_standard_streams, queue_standard_streams
+from service.transport.certificate import Certificate
 from service.transport.connection import ConnectionLimit, connections_of
 from service.transport.draining import DrainingServer
+from service.transport.unix_socket import UnixListener
 
 logger = logging.getLogger("singleshot")
 MAX_FILES = 65_536  # that the process opens at most
@@ -46,11 +48,25 @@ def limit_connections(settings: Settings, metrics: Metrics) -> ConnectionLimit:
     return ConnectionLimit(limit, metrics.connections_refused.inc)
 
 
+class ListenError(Exception):
+    """The server cannot listen; the message names the address and the remedy."""
+
+
 def listen(settings: Settings) -> socket.socket:
-    """A socket that listens on the host and port; raises OSError.
+    """A socket that listens on the host and port, or on the unix socket; raises ListenError.
 
     It is opened before the models load, so that a port in use is reported at once.
     """
+    try:
+        return listen_on_port(settings) if settings.uds is None else UnixListener(settings.uds)
+    except OSError as error:
+        address = settings.uds or f"{settings.host}:{settings.port}"
+        remedy = "choose another --port or --host" if settings.uds is None else "choose another --uds"
+        raise ListenError(f"cannot listen on {address}: {error.strerror}; {remedy}") from error
+
+
+def listen_on_port(settings: Settings) -> socket.socket:
+    """A socket that listens on the host and port; raises OSError."""
     family, kind, protocol, _, address = socket.getaddrinfo(
         settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
@@ -74,13 +90,20 @@ def several(listener: socket.socket) -> list[socket.socket]:
     return [listener, *(listener.dup() for _ in range(NUM_ACCEPTS - 1))]
 
 
-def run(app: FastAPI, settings: Settings, listener: socket.socket) -> int:
+def address_of(settings: Settings, listener: socket.socket) -> str:
+    """The address that the log shows."""
+    if settings.uds is not None:
+        return f"unix:{settings.uds}"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"{'https' if settings.ssl_certfile else 'http'}://{host}:{listener.getsockname()[1]}/"
+
+
+def run(app: FastAPI, settings: Settings, listener: socket.socket, certificate: Certificate | None = None) -> int:
     """Serve until a signal arrives and every accepted request is answered -> exit status.
 
     If an engine answers no more, the process ends with status 1: its supervisor should start it again.
     """
     state = app.state.server
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -92,10 +115,10 @@ def run(app: FastAPI, settings: Settings, listener: socket.socket) -> int:
         ws="none",
         timeout_graceful_shutdown=round(settings.drain_limit_seconds),
     )
-    server = DrainingServer(config, state, f"http://{host}:{listener.getsockname()[1]}/")
+    server = DrainingServer(config, state, address_of(settings, listener), certificate)
     queue_standard_streams()
     write_logs(settings.log_level)  # to the new sys.stderr
-    server.run(sockets=several(listener))
+    server.run(sockets=several(listener) if certificate is None else [listener])
     logger.info("the server has stopped", extra={"event": "stop"})
     drain_standard_streams()
     if state.watchdog.needs_restart:

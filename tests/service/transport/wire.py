@@ -29,6 +29,9 @@ class Wire(asyncio.Transport):
         self.pieces.append(bytes(data))
         self.has_sent.set()
 
+    def can_write_eof(self) -> bool:
+        return True
+
     def write_eof(self) -> None:
         self.has_ended = True
         self.has_been_ended.set()
