@@ -50,9 +50,11 @@ def create_app(settings: Settings, open_engine: Callable[..., Engine] = open_eng
     )
     app.add_middleware(HeadAsGet)
     app.add_middleware(context)
+    if server.origins is not None:
+        app.add_middleware(server.origins.middleware)
     install_error_handlers(app)
     detect = add_detect(app, server)
-    app.add_shortcut("POST", "/detect", detect, context)
+    app.add_shortcut("POST", "/detect", detect, context if server.origins is None else server.origins.around(context))
     add_operations(app, server)
     add_page(app, server)
     add_inference_protocol(app, server)

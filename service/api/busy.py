@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from service.api.cors import Origins
 from service.api.deadline import seconds_of
 from service.api.detect_routes import DETECT, route_of
 from service.api.patience import Patience
@@ -59,12 +60,14 @@ class BusyRefusals:
         objective_seconds: Callable[[], float] = lambda: MIN_OBJECTIVE_SECONDS,
         default_metrics: Callable[[], ModelMetrics] | None = None,
         log: RequestLog | None = None,
+        origins: Origins | None = None,
     ) -> None:
         self._lag = lag
         self._objective_seconds = objective_seconds
         self._check = check
         self._promises = Promises()
         self._log = log or RequestLog()
+        self._origins = origins
         self._no_model = metrics.no_model
         self._default_metrics = default_metrics or (lambda: metrics.no_model)
         self._refused_at = -math.inf  # the last refusal (time.monotonic())
@@ -96,7 +99,10 @@ class BusyRefusals:
             error.withdraw()
         self._refused_at = start
         own_id = id_of(firsts.get(b"x-request-id", b"").decode("latin-1"))
-        problem = Problem(503, f"the server is busy: {error}", retry_after(error.retry_after_seconds))
+        problem_headers = retry_after(error.retry_after_seconds)
+        if self._origins is not None:
+            problem_headers |= self._origins.headers_for(firsts.get(b"origin", b"").decode("latin-1"))
+        problem = Problem(503, f"the server is busy: {error}", problem_headers)
         hold_seconds = 0.0 if closes else patience.refuse(start, error.retry_after_seconds)
         seconds = self._lag.predict() + time.monotonic() - start + hold_seconds
         model = self._no_model if error.reason == "busy" else self._default_metrics()

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from service.api.auth import Access
 from service.api.body_budget import BodyBudget, BodyBudgetExceededError, BodyShare
 from service.api.busy import BusyRefusals
+from service.api.cors import Origins
 from service.api.deadline import limits_of
 from service.api.request_log import RequestLog
 from service.engines.open import open_engine
@@ -54,8 +55,15 @@ class ServerState:
         self.budget = PixelBudget(settings.max_pixels_in_flight)
         self.bodies = BodyBudget(settings.max_body_bytes_in_flight)
         self.lag = LoopLag()
+        self.origins = Origins(settings.cors_origins) if settings.cors_origins else None
         self.busy = BusyRefusals(
-            self.metrics, self.lag, self.check_default, self.default_objective_seconds, self.default_metrics, self.log
+            self.metrics,
+            self.lag,
+            self.check_default,
+            self.default_objective_seconds,
+            self.default_metrics,
+            self.log,
+            self.origins,
         )
         self.num_requests = 0
         self.is_running = False

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service.api.busy import BusyRefusals, Refusal
+from service.api.cors import Origins
 from service.api.disconnect import Disconnect, disconnect_of
 from service.api.patience import Patience
 from service.api.problems import Problem, raw_answer, retry_after
@@ -57,10 +58,11 @@ class Connection(HttpToolsProtocol):
     would take the body of such a request for data of the other protocol, and whatever follows for a new request.
     """
 
-    head_seconds: float  # set by `connections_of`, like the three below
+    head_seconds: float  # set by `connections_of`, like the four below
     limit: ConnectionLimit | None
     busy: BusyRefusals | None
     is_draining: Callable[[], bool]
+    origins: Origins | None
     _num_unread = 0  # bytes of answers that the client had not read when the server began to wait for it
     _is_idle = False  # the server waits for the next request
     _is_in_head = False
@@ -331,7 +333,11 @@ class Connection(HttpToolsProtocol):
         self._release()
         self._timer.clear()
         self._is_last = True
-        answer = raw_answer(Problem(status, detail, headers or {}), id_of(""), closes=True)
+        shown = dict(headers or {})
+        if self.origins is not None:  # the last head that the parser has seen may have an origin
+            found = [value for name, value in self.headers or () if name == b"origin"]
+            shown |= self.origins.headers_for(found[0].decode("latin-1") if found else None)
+        answer = raw_answer(Problem(status, detail, shown), id_of(""), closes=True)
         last: RequestResponseCycle | None = self.cycle
         if self._is_in_body and self.pipeline:
             self.pipeline.popleft()  # the request whose body cannot be parsed waits for the answers before its own
@@ -355,7 +361,9 @@ def connections_of(
     busy: BusyRefusals | None = None,
     is_draining: Callable[[], bool] = lambda: False,
     limit: ConnectionLimit | None = None,
+    origins: Origins | None = None,
 ) -> type[Connection]:
     """A class of connections with these attributes, because uvicorn takes a class and makes the connections itself."""
-    attributes = {"head_seconds": head_seconds, "busy": busy, "is_draining": staticmethod(is_draining), "limit": limit}
+    attributes: dict[str, Any] = {"head_seconds": head_seconds, "busy": busy, "limit": limit, "origins": origins}
+    attributes["is_draining"] = staticmethod(is_draining)
     return type("Connection", (Connection,), attributes)

@@ -110,7 +110,11 @@ def run(app: FastAPI, settings: Settings, listener: socket.socket, certificate: 
         access_log=False,
         server_header=False,
         http=connections_of(
-            settings.receive_seconds, state.busy, lambda: state.is_draining, limit_connections(settings, state.metrics)
+            settings.receive_seconds,
+            state.busy,
+            lambda: state.is_draining,
+            limit_connections(settings, state.metrics),
+            state.origins,
         ),
         ws="none",
         timeout_graceful_shutdown=round(settings.drain_limit_seconds),

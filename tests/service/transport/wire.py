@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from uvicorn.server import ServerState
 
 from service.api.busy import BusyRefusals
+from service.api.cors import Origins
 from service.transport.connection import Connection, connections_of
 
 
@@ -80,11 +81,12 @@ def connect(
     *,
     busy: BusyRefusals | None = None,
     is_draining: Callable[[], bool] = lambda: False,
+    origins: Origins | None = None,
 ) -> tuple[Connection, Wire]:
     """A client connects to the server of `app` -> the connection, and its wire."""
     config = uvicorn.Config(app, ws="none", lifespan="off")
     config.load()
-    connection = connections_of(head_seconds, busy, is_draining)(config, ServerState(), app_state={})
+    connection = connections_of(head_seconds, busy, is_draining, origins=origins)(config, ServerState(), app_state={})
     wire = Wire()
     connection.connection_made(wire)
     return connection, wire
