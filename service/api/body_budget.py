@@ -50,3 +50,8 @@ class BodyShare:
         """Count a part that has arrived; raises BodyBudgetExceededError."""
         self._budget.reserve(num_bytes, self._budget.num_bytes - self.num_bytes)
         self.num_bytes += num_bytes
+
+    def keep(self, num_bytes: int) -> None:
+        """Count only so many bytes from now on, because the others are freed."""
+        self._budget.num_bytes -= self.num_bytes - num_bytes
+        self.num_bytes = num_bytes

@@ -62,7 +62,7 @@ def add_detect(app: FastAPI, server: ServerState) -> Callable[[Request], Awaitab
         # before the body is read: reading it is most of the cost of a refusal
         server.check_early(model, timeout, start)
         with server.admitted(model) as share:
-            uploads = await read_uploads(request, server.settings, share)
+            uploads = await read_uploads(request, server.settings, share, server.decoders)
             record.received = received = time.monotonic()
             record.num_images, record.num_bytes = len(uploads), share.num_bytes
             model.metrics.stages["receive"].observe(received - start)
