@@ -21,7 +21,13 @@ from tests.service.server_process import port_of, wait_for_event
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("models", "export", "service")
 PROJECT_FILES = ("pyproject.toml", "README.md", "LICENSE")
-PACKAGE_DATA = ("service/bundles/*/*", "service/page/*", "service/engines/tensorrt/offset_conv.cu")
+PACKAGE_DATA = (
+    "service/bundles/*/*",
+    "service/page/*",
+    "service/reference/*",
+    "service/reference/swagger-ui/*",
+    "service/engines/tensorrt/offset_conv.cu",
+)
 SECONDS = 60
 
 

@@ -15,6 +15,7 @@ from service.api.openapi import install_document
 from service.api.operations import add_operations
 from service.api.page import add_page
 from service.api.problems import install_error_handlers
+from service.api.reference import add_reference
 from service.api.request_context import RequestContext
 from service.api.state import ServerState
 from service.engines.open import open_engine
@@ -35,6 +36,7 @@ def create_app(settings: Settings, open_engine: Callable[..., Engine] = open_eng
         summary="Object detection: POST an image, get boxes.",
         version=__version__,
         lifespan=server.running,
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # the redirect would go to the host that the client names
     )
@@ -57,7 +59,8 @@ def create_app(settings: Settings, open_engine: Callable[..., Engine] = open_eng
     app.add_shortcut("POST", "/detect", detect, context if server.origins is None else server.origins.around(context))
     add_operations(app, server)
     add_page(app, server)
+    add_reference(app)
     add_inference_protocol(app, server)
     add_repository_protocol(app, server)
-    install_document(app)
+    install_document(app, has_keys=server.access.has_keys)
     return app

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from service.api.deadline import read_timeout
 from service.api.disconnect import disconnect_of
+from service.api.examples import DETECT_ANSWER, DETECT_REQUEST
 from service.api.openapi import QUERY_PARAMETERS, TIMEOUT_PARAMETER
 from service.api.problems import PROBLEMS, RequestError
 from service.api.query import DEFAULT_QUERY, options_of, read_query
@@ -27,6 +28,7 @@ IMAGE_BODY = {"schema": {"type": "string", "format": "binary"}}
 DETECT_BODY = {
     "required": True,
     "content": {
+        "application/json": {"schema": {"$ref": "#/components/schemas/JsonImages"}, "example": DETECT_REQUEST},
         "image/*": IMAGE_BODY,
         "application/octet-stream": IMAGE_BODY,
         "multipart/form-data": {
@@ -38,7 +40,10 @@ DETECT_BODY = {
     },
 }
 ANSWERS = {
-    200: {"description": "The detections, or the image with the detections drawn on it", "content": {"image/jpeg": {}}},
+    200: {
+        "description": "The detections, or the image with the detections drawn on it",
+        "content": {"application/json": {"example": DETECT_ANSWER}, "image/jpeg": {}},
+    },
     **PROBLEMS,
 }
 
@@ -50,7 +55,7 @@ def add_detect(app: FastAPI, server: ServerState) -> Callable[[Request], Awaitab
 
     @app.post("/detect", response_model=DetectResponse, responses=ANSWERS, openapi_extra=description)
     async def detect(request: Request) -> Response:
-        """Find objects in the image that is the body, or in each file of a multipart body."""
+        """Find objects in the image that is the body, or in each image of a multipart body or of JSON."""
         start = time.monotonic()
         record = record_of(request.scope)
         server.access.check(request)

@@ -28,8 +28,10 @@ class JsonImages(BaseModel):
         extra="forbid", strict=True, json_schema_extra={"oneOf": [{"required": ["image"]}, {"required": ["images"]}]}
     )
 
-    image: str = Field("", description="one image file", json_schema_extra={"contentEncoding": "base64"})
-    images: list[str] = Field([], description="several image files", min_length=1)
+    image: str = Field(
+        default_factory=str, description="one image file", json_schema_extra={"contentEncoding": "base64"}
+    )
+    images: list[str] = Field(default_factory=list, description="several image files", min_length=1)
 
 
 def max_json_bytes(max_body_bytes: int) -> int:

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from service.transport.connection import connections_of
 
 
 @contextmanager
-def live_server(app: FastAPI, head_seconds: float = 30) -> Iterator[str]:
+def live_server(app: ASGIApp, head_seconds: float = 30) -> Iterator[str]:
     """Serve on a free port -> host:port."""
     connections = connections_of(head_seconds)
     server = uvicorn.Server(

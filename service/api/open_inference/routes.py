@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from service.api.deadline import read_timeout
 from service.api.disconnect import disconnect_of
+from service.api.examples import INFER_ANSWER, INFER_REQUEST
 from service.api.open_inference.metadata import add_metadata
 from service.api.open_inference.request import images_of, outputs_of, query_of, timeout_of
 from service.api.open_inference.response import tensors_of, whole
@@ -35,10 +36,16 @@ INFER = {
     ],
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/InferRequest"}}, **BINARY},
+        "content": {
+            "application/json": {"schema": {"$ref": "#/components/schemas/InferRequest"}, "example": INFER_REQUEST},
+            **BINARY,
+        },
     },
     "responses": {
-        "200": {"description": "The output tensors", "content": {"application/json": {"schema": {}}, **BINARY}}
+        "200": {
+            "description": "The output tensors",
+            "content": {"application/json": {"schema": {}, "example": INFER_ANSWER}, **BINARY},
+        }
     },
 }
 

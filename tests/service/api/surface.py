@@ -24,6 +24,7 @@ from tests.tiny_bundle import write_tiny_bundle
 FOLDER = Path(__file__).parent
 COMMAND = "python -m tests.service.api.surface"
 PROSE = frozenset(["description", "summary", "title"])
+EXAMPLES = frozenset(["example", "examples"])
 
 
 def surface_of(bundle: Bundle) -> dict[str, Any]:
@@ -56,7 +57,7 @@ def _without_prose(part: Any) -> Any:
         return {
             name: _without_prose(value)
             for name, value in part.items()
-            if not (name in PROSE and isinstance(value, str))
+            if not (name in PROSE and isinstance(value, str)) and name not in EXAMPLES
         }
     return part
 

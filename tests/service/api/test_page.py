@@ -4,7 +4,6 @@ The module is long because all its tests share one browser and one server.
 """
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -15,17 +14,15 @@ import pytest
 
 from service.api.app import create_app
 from service.detection.soft_nms import Method, soft_nms
+from tests.service.browser import BROWSER, FLAGS
 from tests.service.live_server import live_server
 from tests.service.served_app import settings
 from tests.tiny_bundle import golden_image, png, write_tiny_bundle
 
-BROWSER = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"))), None
-)
 if BROWSER is None:
     pytest.skip("this machine has no Chromium or Chrome to open the page with", allow_module_level=True)
 
-from playwright.sync_api import (  # noqa: E402 (needed only if there is a browser)
+from playwright.sync_api import (
     Browser,
     FilePayload,
     Page,
@@ -34,12 +31,6 @@ from playwright.sync_api import (  # noqa: E402 (needed only if there is a brows
     sync_playwright,
 )
 
-FLAGS = [
-    "--no-sandbox",  # Chromium needs this to run as root in a container
-    *("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
-    *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
-]
 GOLDEN = png(golden_image())
 SHADES = np.zeros((64, 64, 3), np.uint8)  # a ramp of red: overlapping candidates of many scores
 SHADES[..., 0] = np.linspace(60, 255, 64)
