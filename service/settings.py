@@ -89,6 +89,12 @@ class Settings(BaseSettings):
     model_control: bool = Field(False, description="whether clients may load and unload models under /v2/repository")
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for every interface")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 for any free one")
+    grpc_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="port for the Open Inference Protocol over gRPC; 0 for any free one; none if unset",
+    )
     uds: Path | None = Field(
         None,
         description="path of a unix socket to listen on, instead of host and port; the user and the group of the file "

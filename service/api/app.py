@@ -43,11 +43,8 @@ def create_app(settings: Settings, open_engine: Callable[..., Engine] = open_eng
     app.state.server = server
     context = partial(
         RequestContext,
-        metrics=server.metrics,
+        journal=server.journal,
         lag=server.lag,
-        log=server.log,
-        slow_seconds=settings.slow_seconds,
-        tracing=server.tracing,
         is_draining=lambda: server.is_draining,
     )
     app.add_middleware(HeadAsGet)

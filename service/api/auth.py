@@ -5,13 +5,13 @@ import hashlib
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fastapi import Request
 
 from service.api.problems import RequestError, retry_after
-from service.api.request_record import record_of
+from service.api.request_record import RequestRecord, record_of
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.token_bucket import TokenBucket
@@ -66,15 +66,24 @@ class Access:
             await self.reload_keys()
 
     def check(self, request: Request) -> None:
-        """Raise RequestError: 401 without a valid key, 429 if the client exceeds its rate.
+        """Check a request of HTTP; raises RequestError as `admit` does."""
+        if not self.is_open:
+            self.admit(request.headers, request.client.host if request.client else "", record_of(request.scope))
 
-        With keys, a client is the name that belongs to its key; without keys, it is an address.
+    @property
+    def is_open(self) -> bool:
+        """Whether `admit` has nothing to check."""
+        return self._names is None and self._rate is None
+
+    def admit(self, headers: Mapping[str, str], address: str, record: RequestRecord) -> None:
+        """Check a request by its headers, whose names are in lower case; the record gets the name of the key's holder.
+
+        Raises RequestError: 401 without a valid key, 429 if the client exceeds its rate. With keys, a client is the
+        name that belongs to its key; without keys, it is an address.
         """
-        if self._names is None and self._rate is None:
-            return
-        client = f"address {request.client.host if request.client else ''}"
+        client = f"address {address}"
         if self._names is not None:
-            client = self._names.get(_digest(_presented_key(request)), "")
+            client = self._names.get(_digest(_presented_key(headers)), "")
             if not client:
                 self._metrics.no_model.rejected["key"].inc()
                 raise RequestError(
@@ -83,7 +92,7 @@ class Access:
                     {"WWW-Authenticate": "Bearer"},
                     reason="key",
                 )
-            record_of(request.scope).key = client
+            record.key = client
         if self._rate is not None:
             wait_seconds = self._bucket(client, self._rate).take(self._clock())
             if wait_seconds:
@@ -119,9 +128,9 @@ def read_keys(path: Path) -> dict[bytes, str]:
     return {_digest(key): name for name, key in lines}
 
 
-def _presented_key(request: Request) -> str:
-    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
-    return credentials.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
+def _presented_key(headers: Mapping[str, str]) -> str:
+    scheme, _, credentials = headers.get("authorization", "").partition(" ")
+    return credentials.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
 
 
 def _digest(key: str) -> bytes:

@@ -118,20 +118,27 @@ class BusyRefusals:
         request_id.reset(token)
         return Refusal(problem, own_id, route, hold_seconds)
 
-    def _reason(self, route: str, query: bytes, timeout: bytes | None) -> RejectedError | None:
+    def check_lag(self, timeout: float | None) -> None:
+        """Raise RejectedError if the event loop is late for a request with this timeout in seconds, None if it has
+        none.
+        """
         lag = self._lag.predict()
+        if lag < MAX_LAG_SECONDS:
+            return
+        objective_seconds = self._objective_seconds() if timeout is None else timeout
+        if lag >= max(MAX_LAG_SECONDS, LAG_SHARE * objective_seconds):
+            self._no_model.rejected["busy"].inc()
+            wait_seconds = self._promises.next_seconds(time.monotonic(), lag, REQUEST_SECONDS)
+            raise RejectedError("busy", DETAIL, wait_seconds, self._promises.withdraw)
+
+    def _reason(self, route: str, query: bytes, timeout: bytes | None) -> RejectedError | None:
         has_seconds = None if timeout is None else seconds_of(timeout.decode("latin-1"))
-        if lag >= MAX_LAG_SECONDS:
-            objective_seconds = self._objective_seconds() if has_seconds is None else has_seconds
-            if lag >= max(MAX_LAG_SECONDS, LAG_SHARE * objective_seconds):
-                self._no_model.rejected["busy"].inc()
-                wait_seconds = self._promises.next_seconds(time.monotonic(), lag, REQUEST_SECONDS)
-                return RejectedError("busy", DETAIL, wait_seconds, self._promises.withdraw)
         names_model = b"model=" in query or b"%" in query  # perhaps in an encoded form
-        if route != DETECT or names_model or (timeout is not None and has_seconds is None):
-            return None  # the handler decides
+        is_of_handler = route != DETECT or names_model or (timeout is not None and has_seconds is None)
         try:
-            self._check(has_seconds)
+            self.check_lag(has_seconds)
+            if not is_of_handler:
+                self._check(has_seconds)
         except RejectedError as error:
             return error
         return None

@@ -10,16 +10,13 @@ from collections.abc import Callable, Iterable
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.detect_routes import DETECT_ROUTES, outcome_of
 from service.api.patience import REFUSED, Patience
 from service.api.problems import RequestError, problem_response
-from service.api.request_log import RequestLog, fields_of_request
+from service.api.request_journal import Arrival, RequestJournal
 from service.api.request_record import RequestRecord
-from service.api.responses import stages_of
 from service.scheduling.loop_lag import LoopLag
 from service.telemetry.logs import request_id
-from service.telemetry.metrics import Metrics
-from service.telemetry.tracing import Tracing
+from service.telemetry.model_metrics import HTTP
 
 logger = logging.getLogger("singleshot")
 ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -35,26 +32,20 @@ class RequestContext:
     """ASGI middleware. It keeps the X-Request-Id of a client if that is a short plain word.
 
     An answer names the model that it concerns. While the server drains, each response closes its connection, so that
-    the client connects to another server. A detect request without a timeout of its own is slow after `slow_seconds`.
+    the client connects to another server.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         *,
-        metrics: Metrics,
+        journal: RequestJournal,
         lag: LoopLag,
-        log: RequestLog,
-        slow_seconds: float,
-        tracing: Tracing | None,
         is_draining: Callable[[], bool],
     ) -> None:
         self._app = app
-        self._metrics = metrics
+        self._journal = journal
         self._lag = lag
-        self._log = log
-        self._slow_seconds = slow_seconds
-        self._tracing = tracing
         self._is_draining = is_draining
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -92,7 +83,7 @@ class RequestContext:
             problem = RequestError(500, "the server failed; its log has the cause under the id of the request")
             await problem_response(problem, scope)(scope, receive, send_with_id)
         finally:
-            self._record(scope, record, code, start)
+            self._enter(scope, record, code, start)
             request_id.reset(token)
 
     async def _hold_back(self, patience: Patience | None, code: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
@@ -111,38 +102,17 @@ class RequestContext:
             finally:
                 self._lag.num_held -= 1
 
-    def _record(self, scope: Scope, record: RequestRecord, code: int, start: float) -> None:
-        """Record the request in metrics, log and trace."""
-        now = time.monotonic()
-        route = getattr(scope.get("route"), "path", "none")
-        is_detect = route in DETECT_ROUTES and scope["method"] == "POST"
-        outcome = outcome_of(code, is_slow=record.is_slow(start, now, self._slow_seconds)) if is_detect else ""
-        trace_id = self._trace(scope, record, code, route, start, now) if self._tracing is not None else ""
-        metrics = self._metrics.no_model if record.model is None else record.model.metrics
-        metrics.observe_request(route, code, now - start, outcome, {"trace_id": trace_id} if trace_id else None)
-        if is_detect or code >= 400:  # not the questions of a proxy or of Prometheus, which come every second
-
-            def fields() -> dict[str, object]:
-                client = scope.get("client")
-                address = client[0] if client else None
-                line = fields_of_request(scope["method"], scope["path"], route, code, now - start, address)
-                return line | record.fields() | ({"trace_id": trace_id} if trace_id else {})
-
-            self._log.write(outcome or f"status {code}", fields)
-
-    def _trace(self, scope: Scope, record: RequestRecord, code: int, route: str, start: float, now: float) -> str:
-        """Record the request as a span -> the id of its trace."""
-        assert self._tracing is not None
-        offset = time.time_ns() - round(time.monotonic() * 1e9)
-        begin = offset + round(start * 1e9)
-        attributes = {
-            "http.request.method": scope["method"],
-            "http.route": route,
-            "http.response.status_code": code,
-            "singleshot.request_id": scope["state"]["request_id"],
-        }
-        if record.model is not None:
-            attributes |= {"singleshot.model": record.model.name, "singleshot.version": record.model.version}
-        interval = begin, begin + round((now - start) * 1e9)
-        name, stages = f"{scope['method']} {route}", stages_of(record.outcomes)
-        return self._tracing.record(name, interval, attributes, Headers(scope=scope), stages, offset)
+    def _enter(self, scope: Scope, record: RequestRecord, code: int, start: float) -> None:
+        """Enter the request in the journal."""
+        client = scope.get("client")
+        arrival = Arrival(
+            protocol=HTTP,
+            method=scope["method"],
+            path=scope["path"],
+            route=getattr(scope.get("route"), "path", "none"),
+            client=client[0] if client else None,
+            request_id=scope["state"]["request_id"],
+            start=start,
+            headers=lambda: Headers(scope=scope),
+        )
+        self._journal.enter(arrival, record, code)

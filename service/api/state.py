@@ -15,6 +15,7 @@ from service.api.body_budget import BodyBudget, BodyBudgetExceededError, BodySha
 from service.api.busy import BusyRefusals
 from service.api.cors import Origins
 from service.api.deadline import limits_of
+from service.api.request_journal import RequestJournal
 from service.api.request_log import RequestLog
 from service.engines.open import open_engine
 from service.engines.protocol import Engine
@@ -31,10 +32,11 @@ from service.scheduling.loop_lag import LoopLag
 from service.scheduling.pixel_budget import PixelBudget
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
-from service.telemetry.model_metrics import ModelMetrics
+from service.telemetry.model_metrics import GRPC, HTTP, ModelMetrics
 from service.telemetry.tracing import open_tracing
 
 logger = logging.getLogger("singleshot")
+ROOM_SECONDS = 1.0  # when requests have been answered whose models are not known
 TRIM_SECONDS = 30.0  # small blocks that stay keep freed memory between them: a tenth of the server's after some minutes
 
 
@@ -46,9 +48,10 @@ class ServerState:
 
     def __init__(self, settings: Settings, open_engine: Callable[..., Engine] = open_engine) -> None:
         self.settings = settings
-        self.metrics = Metrics(CollectorRegistry())
+        self.metrics = Metrics(CollectorRegistry(), [HTTP] if settings.grpc_port is None else [HTTP, GRPC])
         self.log = RequestLog(settings.log_requests_per_second)
         self.tracing = open_tracing(settings.otlp_endpoint)
+        self.journal = RequestJournal(self.metrics, self.log, settings.slow_seconds, self.tracing)
         self.access = Access(settings, self.metrics)
         self.decoders = DecodePool(settings.decode_threads)
         self.drawings = DrawingThread()
@@ -80,7 +83,8 @@ class ServerState:
         self.repository = Repository(settings, opener, self.metrics)
         self.watchdog = Watchdog(self.repository)
         self.builds = EngineBuilds(self.repository, settings, self.metrics)
-        self.end_process: Callable[[], None] = lambda: None  # set by the process that serves
+        self.end_process: Callable[[], None] = lambda: None  # set by the process that serves, like the next one
+        self.end_calls: Callable[[], Awaitable[None]] = no_calls  # waits until the accepted calls of gRPC are answered
 
     @property
     def trouble(self) -> str | None:
@@ -112,6 +116,7 @@ class ServerState:
         self.is_running = True
         yield
         self.is_draining = True
+        await self.end_calls()
         self.lag.stop()
         for task in tasks:
             task.cancel()
@@ -166,10 +171,7 @@ class ServerState:
 
         Raises RejectedError if there are too many requests, before the body is read, or too many bytes of bodies.
         """
-        if self.num_requests >= self.settings.max_requests:
-            model.metrics.rejected["requests"].inc()
-            detail = f"{self.num_requests} requests are being answered"
-            raise RejectedError("requests", detail, model.finish_seconds())
+        self._check_room(model.metrics, model.finish_seconds)
         self.num_requests += 1
         model.begin_use()
         try:
@@ -182,6 +184,19 @@ class ServerState:
             self.num_requests -= 1
 
     @contextmanager
+    def receiving(self) -> Iterator[None]:
+        """Count a request in and out whose model is known only when its body has arrived, as with gRPC.
+
+        Raises RejectedError if there are too many requests.
+        """
+        self._check_room(self.metrics.no_model, lambda: ROOM_SECONDS)
+        self.num_requests += 1
+        try:
+            yield
+        finally:
+            self.num_requests -= 1
+
+    @contextmanager
     def body_share(self, retry_seconds: float) -> Iterator[BodyShare]:
         """The share of one request of the budget for bodies; raises RejectedError if the budget is exceeded."""
         try:
@@ -189,6 +204,12 @@ class ServerState:
                 yield share
         except BodyBudgetExceededError as error:
             raise self._out_of_memory(error, retry_seconds, self.metrics.no_model) from error
+
+    def _check_room(self, metrics: ModelMetrics, retry_seconds: Callable[[], float]) -> None:
+        """Raise RejectedError if there are too many requests."""
+        if self.num_requests >= self.settings.max_requests:
+            metrics.rejected["requests"].inc()
+            raise RejectedError("requests", f"{self.num_requests} requests are being answered", retry_seconds())
 
     def _report(self) -> None:
         """Let the metrics report the settings, the limits, and what they limit."""
@@ -219,6 +240,10 @@ class ServerState:
             text = "an engine answers no more; this process ends, so that it is started again"
             logger.critical(text, extra={"event": "engine_stuck"})
             self.end_process()
+
+
+async def no_calls() -> None:
+    """A server without gRPC has no calls."""
 
 
 async def repeat(look: Callable[[], Awaitable[None]], interval_seconds: float) -> None:

@@ -2,13 +2,13 @@
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 
 from service import __version__
 from service.telemetry.detection_counts import DetectionCounts
-from service.telemetry.model_metrics import OUTCOMES, ModelMetrics
+from service.telemetry.model_metrics import HTTP, OUTCOMES, ModelMetrics
 
 SECONDS_BUCKETS = (
     *(0.0005, 0.00075, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15),
@@ -22,10 +22,11 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # a series with the 
 
 
 class Metrics:
-    """The server's metrics in the given registry."""
+    """The server's metrics in the given registry, of requests that come by these protocols."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, protocols: Sequence[str] = (HTTP,)) -> None:
         self.registry = registry
+        self.protocols = protocols
         ProcessCollector(registry=registry)  # process_cpu_seconds_total, process_resident_memory_bytes, …
         self._models: dict[tuple[str, str], ModelMetrics] = {}
 
@@ -43,12 +44,12 @@ class Metrics:
         self.request_duration = histogram(
             "request_duration_seconds",
             "Time from the request's first byte to the last of its answer",
-            ("route", "code", *MODEL),
+            ("route", "code", "protocol", *MODEL),
         )
         self.detect_requests = counter(
             "detect_requests_total",
             f"Detect requests by outcome: {', '.join(OUTCOMES)}",
-            (*MODEL, "outcome"),
+            (*MODEL, "outcome", "protocol"),
         )
         self.stage_duration = histogram(
             "stage_duration_seconds",

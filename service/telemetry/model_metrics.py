@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from service.telemetry.metrics import Metrics
 
 FORGET_SECONDS = 60.0  # after the last answer of an unloaded version: until then its last counts can be scraped
+HTTP, GRPC = "http", "grpc"  # the protocols of requests
 OUTCOMES = ("in_time", "slow", "refused", "expired", "failed", "gave_up", "client_error")  # of detect requests
 Key = TypeVar("Key")
 Child = TypeVar("Child")
@@ -58,10 +59,10 @@ class ModelMetrics:
         labels = name, version
         self.stages: Children[str, Histogram] = Children(lambda stage: metrics.stage_duration.labels(stage, *labels))
         self.rejected: Children[str, Counter] = Children(lambda reason: metrics.rejected.labels(reason, *labels))
-        self.outcomes: Children[str, Counter] = Children(
-            lambda outcome: metrics.detect_requests.labels(*labels, outcome)
+        self.outcomes: Children[tuple[str, str], Counter] = Children(
+            lambda key: metrics.detect_requests.labels(*labels, *key)
         )
-        self._durations: Children[tuple[str, int], Histogram] = Children(
+        self._durations: Children[tuple[str, int, str], Histogram] = Children(
             lambda key: metrics.request_duration.labels(*key, *labels)
         )
         self._batches: Children[None, tuple[Histogram, Counter]] = Children(
@@ -70,28 +71,35 @@ class ModelMetrics:
 
     def show_outcomes(self) -> None:
         """Report all outcomes, also those that have not happened yet."""
-        for outcome in OUTCOMES:
-            self.outcomes[outcome]
+        for protocol in self._metrics.protocols:
+            for outcome in OUTCOMES:
+                self.outcomes[outcome, protocol]
 
     def observe_request(
-        self, route: str, code: int, seconds: float, outcome: str = "", exemplar: dict[str, str] | None = None
+        self,
+        route: str,
+        code: int,
+        seconds: float,
+        outcome: str = "",
+        exemplar: dict[str, str] | None = None,
+        protocol: str = HTTP,
     ) -> None:
         """Count an answered request, with its outcome if it is a detect request; called on the event loop."""
-        self._durations[route, code].observe(seconds, exemplar)
+        self._durations[route, code, protocol].observe(seconds, exemplar)
         if code == 200:
             self.last_answer_time = time.time()
         if outcome:
-            self.outcomes[outcome].inc()
+            self.outcomes[outcome, protocol].inc()
         if not self._num_uses and self._end is None:  # its client has read the answer for longer than the series last
             self._end_later()
 
     def answered_total(self) -> Total:
         """The requests with status 200."""
-        return total_of(*[histogram for (_, code), histogram in self._durations.items() if code == 200])
+        return total_of(*[histogram for (_, code, _), histogram in self._durations.items() if code == 200])
 
     def failed_total(self) -> Total:
         """The requests with another status."""
-        return total_of(*[histogram for (_, code), histogram in self._durations.items() if code != 200])
+        return total_of(*[histogram for (_, code, _), histogram in self._durations.items() if code != 200])
 
     def stage_total(self, stage: str) -> Total:
         """The images that have passed a stage."""

@@ -16,6 +16,7 @@ from service.errors import validation_problems
 
 # parameters that Triton's clients may send and that are not parameters of /detect
 RESERVED = frozenset(["binary_data_output", "timeout", "priority", "sequence_id", "sequence_start", "sequence_end"])
+RESERVED |= {"triton_enable_empty_final_response"}  # each request of a stream has one response
 # parameters of /detect that are none of a request, each with the reason
 ELSEWHERE = {"model": "the path has it", "version": "the path has it", "format": "the answer has tensors"}
 # the parameters of tensors that have an effect here; not shared memory, and not the classification of outputs

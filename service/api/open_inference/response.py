@@ -17,6 +17,7 @@ OUTPUTS = [
     {"name": "class_names", "datatype": "BYTES", "shape": [-1, -1]},
     {"name": "num_detections", "datatype": "INT32", "shape": [-1]},
 ]
+Tensors = dict[str, NDArray[Any] | list[list[str]]]  # by name: an array, or rows of strings, which are a BYTES tensor
 OUTPUT_NAMES = [str(output["name"]) for output in OUTPUTS]
 
 
@@ -30,7 +31,7 @@ def whole(outcomes: Sequence[Outcome | ImageError]) -> list[Outcome]:
     return good
 
 
-def tensors_of(model: ServedModel, outcomes: Sequence[Outcome]) -> dict[str, NDArray[Any] | list[list[str]]]:
+def tensors_of(model: ServedModel, outcomes: Sequence[Outcome]) -> Tensors:
     """The output tensors; the rows of each image are padded to the largest number of detections."""
     counts = [len(outcome.detections) for outcome in outcomes]
     longest = max(counts)

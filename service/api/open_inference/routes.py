@@ -15,18 +15,16 @@ from starlette.responses import Response
 from service.api.deadline import read_timeout
 from service.api.disconnect import disconnect_of
 from service.api.examples import INFER_ANSWER, INFER_REQUEST
+from service.api.open_inference.inference import infer_tensors
 from service.api.open_inference.metadata import add_metadata
-from service.api.open_inference.request import images_of, outputs_of, query_of, timeout_of
-from service.api.open_inference.response import tensors_of, whole
+from service.api.open_inference.request import outputs_of, timeout_of
 from service.api.open_inference.statistics import add_statistics
 from service.api.open_inference.tensors import format_response, parse_request
 from service.api.openapi import TIMEOUT_PARAMETER
 from service.api.problems import RequestError
-from service.api.query import options_of
 from service.api.request_record import record_of
 from service.api.state import ServerState
 from service.api.uploads import read_body
-from service.repository.image_group import detect_group
 
 BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 INFER = {
@@ -105,22 +103,19 @@ def add_inference(app: FastAPI, server: ServerState) -> None:
         server.check_early(model, timeout, start)  # before the body is read
         with server.admitted(model) as share:
             body = await read_body(request, server.settings, share)
-            record.received = received = time.monotonic()
+            record.received = time.monotonic()
             record.num_bytes = share.num_bytes
             wanted, values = await server.decoders.run(0, lambda: parse_request(body, header_length))
-            images = images_of(wanted, values, server.settings.max_files, server.settings.max_pixels)
-            options = options_of(query_of(wanted), model)
             outputs_wanted = outputs_of(wanted)
             timeout = timeout_of(wanted) or timeout
-            record.has_timeout, record.num_images = timeout is not None, len(images)
-            limits = server.limits(model, timeout, start=start, received=received, num_images=len(images))
             with disconnect_of(request.scope):
-                outcomes = await detect_group(model, images, options, limits)
-        record.outcomes = outcomes
+                tensors = await infer_tensors(
+                    server, model, record, wanted, values, timeout_seconds=timeout, start=start
+                )
         head = {"model_name": name, "model_version": model.version}
         if wanted.id is not None:
             head["id"] = wanted.id
-        text, json_length = format_response(head, tensors_of(model, whole(outcomes)), outputs_wanted)
+        text, json_length = format_response(head, tensors, outputs_wanted)
         if json_length is None:
             return Response(text, media_type="application/json")
         headers = {"Inference-Header-Content-Length": str(json_length)}

@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 
 from service.api.state import ServerState
+from service.repository.repository import Repository
 from service.repository.served_model import ServedModel
 from service.telemetry.model_metrics import Total
 
@@ -18,16 +19,26 @@ def add_statistics(app: FastAPI, server: ServerState) -> None:
     async def all_statistics(request: Request) -> dict[str, Any]:
         """The statistics of all loaded models."""
         server.access.check(request)
-        return {"model_stats": [statistics_of(model, model.name) for model in server.repository.models]}
+        return model_statistics(server.repository, "", None)
 
     @app.get("/v2/models/{name}/stats")
     @app.get("/v2/models/{name}/versions/{version}/stats", name="version_statistics")
     async def statistics(request: Request, name: str, version: str | None = None) -> dict[str, Any]:
         """The statistics of all loaded versions of a model, or of one, under the name that the request gives it."""
         server.access.check(request)
-        found = server.repository.find(name, version)
-        models = [found] if version else [model for model in server.repository.models if model.name == found.name]
-        return {"model_stats": [statistics_of(model, name) for model in models]}
+        return model_statistics(server.repository, name, version)
+
+
+def model_statistics(repository: Repository, name: str, version: str | None) -> dict[str, Any]:
+    """The statistics of the loaded versions that the name and the version choose; without a name, of all models.
+
+    Raises ModelNotFoundError and ModelUnavailableError.
+    """
+    if not name:
+        return {"model_stats": [statistics_of(model, model.name) for model in repository.models]}
+    found = repository.find(name, version)
+    models = [found] if version else [model for model in repository.models if model.name == found.name]
+    return {"model_stats": [statistics_of(model, name) for model in models]}
 
 
 def statistics_of(model: ServedModel, name: str) -> dict[str, Any]:

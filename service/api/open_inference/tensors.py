@@ -5,7 +5,7 @@ import binascii
 import math
 import struct
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -65,7 +65,7 @@ def parse_request(body: bytes, header_length: str | None) -> tuple[InferRequest,
     rest = memoryview(body)[num_json:]
     values = []
     for tensor in request.inputs:
-        _check_type(tensor)
+        check_type(tensor)
         size = tensor.parameters.get("binary_data_size")
         if size is None:
             values.append(_from_json(tensor, extracted))
@@ -75,7 +75,7 @@ def parse_request(body: bytes, header_length: str | None) -> tuple[InferRequest,
             raise RequestError(400, f"{tensor.name}: {found}")
         if tensor.data is not None:
             raise RequestError(400, f"{tensor.name}: it has both data and binary_data_size; send one of them")
-        values.append(_from_bytes(tensor, rest[:size]))
+        values.append(from_bytes(tensor, rest[:size]))
         rest = rest[size:]
     if len(rest):
         raise RequestError(400, f"the body holds {len(rest)} bytes that no input claims")
@@ -103,17 +103,18 @@ def _from_json(tensor: InputTensor, extracted: Extracted) -> Any:
             elements = [base64.b64decode(element, validate=True) for element in _flat([0] if is_numbers else data)]
         except (binascii.Error, TypeError, ValueError) as error:
             raise RequestError(400, f"{tensor.name}: in JSON a BYTES element is a base64 string: {error}") from error
-        return _counted(tensor, elements)
+        return counted(tensor, elements)
     if is_numbers:
-        return _shaped(tensor, extracted.numbers[data[1]])
+        return shaped(tensor, extracted.numbers[data[1]])
     if _flat(data):
         raise RequestError(400, f"{tensor.name}: data should be integers from 0 to 255")
-    return _shaped(tensor, np.empty(0, np.uint8))
+    return shaped(tensor, np.empty(0, np.uint8))
 
 
-def _from_bytes(tensor: InputTensor, data: memoryview) -> Any:
+def from_bytes(tensor: InputTensor, data: memoryview) -> Any:
+    """The value of a tensor whose data are bytes, as after the JSON and in gRPC; raises RequestError 400."""
     if tensor.datatype != "BYTES":
-        return _shaped(tensor, np.frombuffer(data, np.uint8))
+        return shaped(tensor, np.frombuffer(data, np.uint8))
     if math.prod(tensor.shape) > MAX_BYTES_ELEMENTS:
         raise RequestError(400, f"{tensor.name}: a BYTES tensor has {MAX_BYTES_ELEMENTS} elements at most")
     elements: list[bytes] = []
@@ -124,22 +125,24 @@ def _from_bytes(tensor: InputTensor, data: memoryview) -> Any:
         start = at + LENGTH.size
         at = start + LENGTH.unpack_from(data, at)[0]
         elements.append(bytes(data[start:at]))
-    return _counted(tensor, elements)
+    return counted(tensor, elements)
 
 
-def _counted(tensor: InputTensor, elements: list[bytes]) -> list[bytes]:
+def counted(tensor: InputTensor, elements: list[bytes]) -> list[bytes]:
+    """The elements of a BYTES tensor; raises RequestError 400 if its shape is for another number of them."""
     if len(elements) != math.prod(tensor.shape):
         raise RequestError(400, f"{tensor.name}: shape {tensor.shape} does not fit {len(elements)} elements")
     return elements
 
 
-def _shaped(tensor: InputTensor, values: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def shaped(tensor: InputTensor, values: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The values of a UINT8 tensor in its shape; raises RequestError 400 if it is for another number of them."""
     if values.size != math.prod(tensor.shape):
         raise RequestError(400, f"{tensor.name}: shape {tensor.shape} does not fit {values.size} values")
     return values.reshape(tensor.shape)
 
 
-def _check_type(tensor: InputTensor) -> None:
+def check_type(tensor: InputTensor) -> None:
     """Raise RequestError 400 if the server does not take the datatype, or if no array can have the shape."""
     if tensor.datatype not in ("BYTES", "UINT8"):
         raise RequestError(400, f"{tensor.name}: datatype is {tensor.datatype}, this server takes BYTES and UINT8")
@@ -164,24 +167,30 @@ def format_response(
     blobs: list[bytes] = []
     for name, wants_bytes in is_binary.items():
         value = outputs[name]
-        entry: dict[str, Any] = {"name": name}
-        if isinstance(value, list):
-            entry |= {"datatype": "BYTES", "shape": [len(value), len(value[0]) if value else 0]}
-            flat: Sequence[Any] = [element for row in value for element in row]
-            blob = (
-                b"".join(LENGTH.pack(len(element.encode())) + element.encode() for element in flat)
-                if wants_bytes
-                else b""
-            )
-        else:
-            entry |= {"datatype": DATATYPES[value.dtype.name], "shape": list(value.shape)}
-            flat = [] if wants_bytes else value.ravel().tolist()
-            blob = value.tobytes() if wants_bytes else b""
+        entry: dict[str, Any] = {"name": name, **described(value)}
         if wants_bytes:
+            blob = bytes_of(value)
             entry["parameters"] = {"binary_data_size": len(blob)}
             blobs.append(blob)
+        elif isinstance(value, list):
+            entry["data"] = [element for row in value for element in row]
         else:
-            entry["data"] = flat
+            entry["data"] = value.ravel().tolist()
         entries.append(entry)
     text = to_json({**head, "outputs": entries})
     return text + b"".join(blobs), len(text) if blobs else None
+
+
+def described(value: NDArray[Any] | list[list[str]]) -> dict[str, Any]:
+    """The datatype and the shape of an output."""
+    if isinstance(value, list):
+        return {"datatype": "BYTES", "shape": [len(value), len(value[0]) if value else 0]}
+    return {"datatype": DATATYPES[value.dtype.name], "shape": list(value.shape)}
+
+
+def bytes_of(value: NDArray[Any] | list[list[str]]) -> bytes:
+    """An output as bytes: little-endian numbers, or strings of which each follows its length."""
+    if not isinstance(value, list):
+        return value.tobytes()
+    elements = [element.encode() for row in value for element in row]
+    return b"".join([part for element in elements for part in (LENGTH.pack(len(element)), element)])

@@ -104,7 +104,10 @@ def test_refusals_are_counted_and_logged(metrics: Metrics, caplog: pytest.LogCap
         ask(busy, b"/v2/models/tiny/versions/1/infer")
     text = generate_latest(metrics.registry).decode()
     assert 'singleshot_rejected_total{model="",reason="busy",version=""} 2.0' in text
-    assert 'singleshot_request_duration_seconds_count{code="503",model="",route="/detect",version=""} 1.0' in text
+    assert (
+        'singleshot_request_duration_seconds_count{code="503",model="",protocol="http",route="/detect",version=""} 1.0'
+        in text
+    )
     assert 'route="/v2/models/{name}/versions/{version}/infer",version=""} 1.0' in text
     assert [vars(record)["path"] for record in caplog.records] == ["/detect", "/v2/models/tiny/versions/1/infer"]
 

@@ -31,7 +31,7 @@ def test_metrics_count_requests_stages_batches_and_detections(client: AsgiClient
     client.get("/no/such/path/of/mine")
     text = client.get("/metrics").text
     for line in (
-        'singleshot_request_duration_seconds_bucket{code="200",le="0.0005",model="tiny",route="/detect",version="1"}',
+        'singleshot_request_duration_seconds_bucket{code="200",le="0.0005",model="tiny",protocol="http",route="/detect",version="1"}',
         'singleshot_stage_duration_seconds_count{model="tiny",stage="infer",version="1"}',
         'singleshot_detections_total{label="red",model="tiny",version="1"}',
         'singleshot_detection_score_bucket{le="1.0",model="tiny",version="1"}',
@@ -77,7 +77,8 @@ def test_the_metrics_show_the_build_the_settings_and_the_limits(client: AsgiClie
 def test_each_detect_request_counts_once_under_its_outcome(
     client: AsgiClient, path: str, body: bytes, outcome: str
 ) -> None:
-    line = re.compile(rf'singleshot_detect_requests_total{{model="tiny",outcome="{outcome}",version="1"}} (.*)')
+    labels = f'model="tiny",outcome="{outcome}",protocol="http",version="1"'
+    line = re.compile(rf"singleshot_detect_requests_total{{{labels}}} (.*)")
 
     def count() -> float:
         found = line.search(client.get("/metrics").text)

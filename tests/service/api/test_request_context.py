@@ -11,6 +11,7 @@ from starlette.types import Message
 from service.api.patience import FIRST_SECONDS, Patience
 from service.api.problems import retry_after
 from service.api.request_context import RequestContext
+from service.api.request_journal import RequestJournal
 from service.api.request_log import RequestLog
 from service.scheduling.loop_lag import LoopLag
 from service.telemetry.metrics import Metrics
@@ -55,11 +56,8 @@ def holds_of(
         for answer in answers:
             context = RequestContext(
                 answer,
-                metrics=Metrics(CollectorRegistry()),
+                journal=RequestJournal(Metrics(CollectorRegistry()), RequestLog(), slow_seconds=1.0, tracing=None),
                 lag=lag,
-                log=RequestLog(),
-                slow_seconds=1.0,
-                tracing=None,
                 is_draining=lambda: is_draining,
             )
             state = {"patience": patience}

@@ -428,7 +428,7 @@ def test_each_version_has_its_metrics_and_those_of_an_unloaded_one_end(
         assert [answer.headers["x-model-version"] for answer in answers] == ["1", "2"] * 2
         metrics = client.get("/metrics").text
         for version in ("1", "2"):
-            labelled = f'model="tiny",outcome="in_time",version="{version}"'
+            labelled = f'model="tiny",outcome="in_time",protocol="http",version="{version}"'
             assert f"singleshot_detect_requests_total{{{labelled}}} 2.0" in metrics
             assert f'singleshot_model_share{{model="tiny",version="{version}"}} 0.5' in metrics
         write_tiny_bundle(bundle.path, version="3")
