@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from service.api.app import create_app
 from service.bundle import Bundle
 from tests.asgi_client import AsgiClient
-from tests.service.live_server import live_server
+from tests.service.api.open_inference.remote import Remote, connected
 from tests.service.served_app import settings
 from tests.tiny_bundle import write_tiny_bundle
 
@@ -19,15 +18,13 @@ def bundle_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny").path
 
 
-@pytest.fixture(scope="module")
-def remote(bundle_path: Path) -> Iterator[Any]:
+@pytest.fixture(scope="module", params=["http", "grpc"])
+def remote(request: pytest.FixtureRequest, bundle_path: Path) -> Iterator[Remote]:
     """Triton's client of a server that may load and unload its model, which is also served as `blood-cells`."""
-    triton = pytest.importorskip("tritonclient.http")
-    served = settings(bundle_path, model_control=True, max_files=4, serve_as=("blood-cells",))
-    with live_server(create_app(served)) as address:
-        client = triton.InferenceServerClient(address)
-        yield client
-        client.close()
+    port = {"http": None, "grpc": 0}[request.param]
+    served = settings(bundle_path, model_control=True, max_files=4, serve_as=("blood-cells",), grpc_port=port)
+    with connected(request.param, served) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

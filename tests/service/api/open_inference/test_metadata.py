@@ -1,18 +1,13 @@
 """A model's configuration in Triton's form."""
 
-from typing import Any
-
-import pytest
-
 from tests.asgi_client import AsgiClient
+from tests.service.api.open_inference.remote import Remote
 
-triton = pytest.importorskip("tritonclient.http")
 
-
-def test_a_triton_client_gets_a_configuration_that_agrees_with_the_metadata(remote: Any) -> None:
-    metadata = remote.get_model_metadata("tiny")
+def test_a_triton_client_gets_a_configuration_that_agrees_with_the_metadata(remote: Remote) -> None:
+    metadata = remote.get("model_metadata", "tiny")
     for version in ("", "1"):
-        config = remote.get_model_config("tiny", version)
+        config = remote.config("tiny", version)
         assert (config["name"], config["platform"]) == ("tiny", metadata["platform"])
         assert config["max_batch_size"] == 0
         for part, described in (("input", metadata["inputs"]), ("output", metadata["outputs"])):

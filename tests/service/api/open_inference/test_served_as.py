@@ -1,37 +1,31 @@
 """A model under the name of KServe's InferenceService, with Triton's client."""
 
-from typing import Any
-
-import numpy as np
-import pytest
-
+from tests.service.api.open_inference.remote import Remote
 from tests.service.served_app import GOLDEN
 
-triton = pytest.importorskip("tritonclient.http")
 NAME = "blood-cells"
 
 
-def test_metadata_and_configuration_have_the_name_that_was_asked_for(remote: Any) -> None:
+def test_metadata_and_configuration_have_the_name_that_was_asked_for(remote: Remote) -> None:
     for version in ("", "1"):
-        assert remote.is_model_ready(NAME, version)
-        assert remote.get_model_metadata(NAME, version) == {**remote.get_model_metadata("tiny", version), "name": NAME}
-        assert remote.get_model_config(NAME, version) == {**remote.get_model_config("tiny", version), "name": NAME}
-        (counted,) = remote.get_inference_statistics(NAME, version)["model_stats"]
+        assert remote.client.is_model_ready(NAME, version)
+        metadata = {**remote.get("model_metadata", "tiny", version), "name": NAME}
+        assert remote.get("model_metadata", NAME, version) == metadata
+        assert remote.config(NAME, version) == {**remote.config("tiny", version), "name": NAME}
+        (counted,) = remote.get("inference_statistics", NAME, version)["model_stats"]
         assert (counted["name"], counted["version"]) == (NAME, "1")
 
 
-def test_an_answer_has_the_name_that_was_asked_for(remote: Any) -> None:
-    tensor = triton.InferInput("image", [1], "BYTES")
-    tensor.set_data_from_numpy(np.array([GOLDEN, None], dtype=object)[:-1])
+def test_an_answer_has_the_name_that_was_asked_for(remote: Remote) -> None:
     for version in ("", "1"):
-        result = remote.infer(NAME, [tensor], model_version=version)
-        assert (result.get_response()["model_name"], result.get_response()["model_version"]) == (NAME, "1")
-        assert result.as_numpy("class_names").tolist() == [[b"red", b"green"]]
+        answer = remote.infer(NAME, [remote.files(GOLDEN)], model_version=version)
+        assert (answer.head["model_name"], answer.head["model_version"]) == (NAME, "1")
+        assert answer["class_names"].tolist() == [[b"red", b"green"]]
 
 
-def test_a_model_is_loaded_and_unloaded_under_either_name(remote: Any) -> None:
+def test_a_model_is_loaded_and_unloaded_under_either_name(remote: Remote) -> None:
     for first, second in ((NAME, "tiny"), ("tiny", NAME)):
-        remote.unload_model(first)
-        assert not remote.is_model_ready(second)
-        remote.load_model(second)
-        assert remote.is_model_ready(first)
+        remote.client.unload_model(first)
+        assert not remote.client.is_model_ready(second)
+        remote.client.load_model(second)
+        assert remote.client.is_model_ready(first)

@@ -10,10 +10,9 @@ import pytest
 from service.api.app import create_app
 from tests.asgi_client import AsgiClient
 from tests.service.api.open_inference.inference import PIXEL, infer
+from tests.service.api.open_inference.remote import Remote
 from tests.service.served_app import GOLDEN, settings
 from tests.tiny_bundle import write_tiny_bundle
-
-triton = pytest.importorskip("tritonclient.http")
 
 
 @pytest.fixture
@@ -60,10 +59,8 @@ def test_all_models_one_model_and_one_version_can_be_asked_for(fresh: AsgiClient
     assert [found["version"] for found in statistics(fresh, "/tiny/versions/2")] == ["2"]
 
 
-def test_a_triton_client_reads_the_statistics(remote: Any) -> None:
-    tensor = triton.InferInput("images", [1, 8, 8, 3], "UINT8")
-    tensor.set_data_from_numpy(np.zeros((1, 8, 8, 3), np.uint8))
-    before = remote.get_inference_statistics("tiny")["model_stats"][0]["inference_count"]
-    remote.infer("tiny", [tensor])
-    assert remote.get_inference_statistics("tiny", "1")["model_stats"][0]["inference_count"] == before + 1
-    assert [found["name"] for found in remote.get_inference_statistics()["model_stats"]] == ["tiny"]
+def test_a_triton_client_reads_the_statistics(remote: Remote) -> None:
+    before = remote.get("inference_statistics", "tiny")["model_stats"][0]["inference_count"]
+    remote.infer("tiny", [remote.pixels(np.zeros((1, 8, 8, 3), np.uint8))])
+    assert remote.get("inference_statistics", "tiny", "1")["model_stats"][0]["inference_count"] == before + 1
+    assert [found["name"] for found in remote.get("inference_statistics")["model_stats"]] == ["tiny"]

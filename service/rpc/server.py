@@ -1,0 +1,71 @@
+"""The server of gRPC, on the event loop of the process."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # a process that builds an engine starts another program
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its log has another form, and lines for what clients do wrong
+
+import grpc
+
+from service.api.state import ServerState
+from service.rpc.call import Calls
+from service.rpc.handlers import Handlers
+from service.rpc.inference import Inference
+from service.rpc.stream import Streams
+
+IDLE_MS = 300_000  # after which a connection without a call is closed
+CUT_SECONDS = 0.01
+IDENTITY = 1  # the set of the compressions that are taken: none
+
+
+class RpcError(Exception):
+    """The server of gRPC cannot listen."""
+
+
+class RpcServer:
+    """Serves the Open Inference Protocol over gRPC. It shares everything behind the messages with HTTP."""
+
+    def __init__(self, server: ServerState) -> None:
+        self._server = server
+        self._calls = Calls(server)
+        inferences = Inference(server, self._calls)
+        self._streams = Streams(server, self._calls, inferences)
+        self._handlers = Handlers(server, self._calls, self._streams, inferences)
+
+    @property
+    def num_calls(self) -> int:
+        """Requests in the server."""
+        return self._calls.num_open
+
+    async def start(self, address: str, credentials: grpc.ServerCredentials | None = None) -> int:
+        """Listen on an address, with TLS if there are credentials -> the port; raises RpcError."""
+        self._grpc = grpc.aio.server(handlers=[self._handlers], options=self._options())
+        try:
+            if credentials is None:
+                port: int = self._grpc.add_insecure_port(address)
+            else:
+                port = self._grpc.add_secure_port(address, credentials)
+        except RuntimeError as error:
+            raise RpcError(f"cannot listen on {address} for gRPC: {error}; choose another --grpc-port") from error
+        await self._grpc.start()
+        return port
+
+    async def stop(self, limit_seconds: float) -> None:
+        """Accept no more calls and requests, and wait until the others are answered; what is left then is cancelled."""
+        self._streams.end()
+        cut = asyncio.get_running_loop().call_later(limit_seconds, self._calls.cut)
+        await self._grpc.stop(limit_seconds + CUT_SECONDS)
+        cut.cancel()
+
+    def _options(self) -> Sequence[tuple[str, int]]:
+        settings = self._server.settings
+        return [
+            ("grpc.so_reuseport", 0),  # another server on the port is an error, not a partner
+            ("grpc.max_receive_message_length", settings.max_body_bytes),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.max_concurrent_streams", settings.max_requests),
+            ("grpc.max_connection_idle_ms", IDLE_MS),
+            ("grpc.compression_enabled_algorithms_bitset", IDENTITY),  # a small message could become a huge one
+        ]
