@@ -35,8 +35,10 @@ from service.settings import Settings
 from service.telemetry.logs import write_logs
 from service.telemetry.standard_streams import open_missing_streams
 from service.telemetry.tracing import TracingError
+from service.transport.bound_socket import ListenError
 from service.transport.certificate import Certificate, CertificateError
-from service.transport.process import ListenError, listen, run, set_up_threads
+from service.transport.grpc_port import GrpcPort
+from service.transport.process import listen, run, set_up_threads
 
 EXAMPLE = """\
 --bundle can be repeated; exactly the given bundles are served. `--bundle default` is the one that is packaged with the
@@ -78,6 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         certificate = Certificate(settings) if settings.ssl_certfile else None
         listener = listen(settings)
+        grpc_port = None if settings.grpc_port is None else GrpcPort(settings, certificate)
     except (CertificateError, ListenError) as error:
         return fail(str(error))
     with listener:
@@ -85,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             app = create_app(settings)
         except (AccessError, AliasError, BundleError, EngineError, TracingError, OSError) as error:
             return fail(str(error))
-        return run(app, settings, listener, certificate)
+        return run(app, settings, listener, certificate, grpc_port)
 
 
 def read_settings(arguments: Sequence[str] | None) -> Settings:
@@ -120,6 +123,7 @@ def read_settings(arguments: Sequence[str] | None) -> Settings:
     parser.add_argument("--canary-share", type=float, metavar="SHARE", help=fields["canary_share"].description)
     parser.add_argument("--host", help=f"{fields['host'].description} (default: {fields['host'].default})")
     parser.add_argument("--port", type=int, help=f"{fields['port'].description} (default: {fields['port'].default})")
+    parser.add_argument("--grpc-port", type=int, metavar="PORT", help=fields["grpc_port"].description)
     parser.add_argument("--uds", metavar="PATH", help=fields["uds"].description)
     parser.add_argument("--ssl-certfile", metavar="FILE", help=fields["ssl_certfile"].description)
     parser.add_argument("--ssl-keyfile", metavar="FILE", help=fields["ssl_keyfile"].description)

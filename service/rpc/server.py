@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # a process that builds an engine starts another program
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its log has another form, and lines for what clients do wrong
@@ -11,8 +11,10 @@ import grpc
 
 from service.api.state import ServerState
 from service.rpc.call import Calls
+from service.rpc.credentials import credentials_of
 from service.rpc.handlers import Handlers
 from service.rpc.inference import Inference
+from service.rpc.pem import Pem
 from service.rpc.stream import Streams
 
 IDLE_MS = 300_000  # after which a connection without a call is closed
@@ -39,16 +41,16 @@ class RpcServer:
         """Requests in the server."""
         return self._calls.num_open
 
-    async def start(self, address: str, credentials: grpc.ServerCredentials | None = None) -> int:
-        """Listen on an address, with TLS if there are credentials -> the port; raises RpcError."""
+    async def start(self, address: str, pem: Callable[[], Pem] | None = None) -> int:
+        """Listen on an address, with TLS if there is a certificate -> the port; raises RpcError."""
         self._grpc = grpc.aio.server(handlers=[self._handlers], options=self._options())
         try:
-            if credentials is None:
+            if pem is None:
                 port: int = self._grpc.add_insecure_port(address)
             else:
-                port = self._grpc.add_secure_port(address, credentials)
+                port = self._grpc.add_secure_port(address, credentials_of(pem))
         except RuntimeError as error:
-            raise RpcError(f"cannot listen on {address} for gRPC: {error}; choose another --grpc-port") from error
+            raise RpcError(str(error)) from error
         await self._grpc.start()
         return port
 

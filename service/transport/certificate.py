@@ -6,6 +6,7 @@ import ssl
 from pathlib import Path
 
 from service.api.auth import change_of
+from service.rpc.pem import Pem
 from service.settings import Settings
 
 logger = logging.getLogger("singleshot")
@@ -17,7 +18,9 @@ class CertificateError(Exception):
 
 
 class Certificate:
-    """Keeps the context for the next client. Raises CertificateError if the files of the settings are invalid.
+    """Keeps the context for the next client, and the contents of its files.
+
+    Raises CertificateError if the files of the settings are invalid.
 
     Each client's connection keeps the context that it began with.
     """
@@ -50,8 +53,9 @@ class Certificate:
         return [path and change_of(path) for path in files]
 
     def _read(self) -> ssl.SSLContext:
-        check_holds(self._certificate, "CERTIFICATE")
-        is_encrypted = b"ENCRYPTED" in check_holds(self._key, "PRIVATE KEY")
+        chain, key = check_holds(self._certificate, "CERTIFICATE"), check_holds(self._key, "PRIVATE KEY")
+        authorities = None
+        is_encrypted = b"ENCRYPTED" in key
         if is_encrypted and self._password is None:
             raise CertificateError(f"{self._key}: the key is encrypted; set SINGLESHOT_SSL_KEYFILE_PASSWORD")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -72,12 +76,14 @@ class Certificate:
                 reason = f"the certificate {self._certificate} or its key is damaged: {error}; copy both again"
             raise CertificateError(f"{self._key}: {reason}") from error
         if self._authorities is not None:
-            check_holds(self._authorities, "CERTIFICATE")
+            authorities = check_holds(self._authorities, "CERTIFICATE")
             try:
                 context.load_verify_locations(self._authorities)
             except OSError as error:
                 raise CertificateError(f"{self._authorities}: no certificates of authorities: {error}") from error
             context.verify_mode = ssl.CERT_REQUIRED
+        self.pem = Pem(key, chain, authorities)
+        self.is_encrypted = is_encrypted
         return context
 
 

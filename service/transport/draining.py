@@ -7,14 +7,20 @@ import logging
 import signal
 import socket
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
 
 from service.api.state import ServerState, repeat
+from service.transport.bound_socket import ListenError
 from service.transport.certificate import Certificate
 from service.transport.connection import Connection
+from service.transport.grpc_port import GrpcPort
 from service.transport.loop_watch import watch_loop
 from service.transport.tls_server import TlsServer
+
+if TYPE_CHECKING:
+    from service.rpc.server import RpcServer
 
 logger = logging.getLogger("singleshot")
 LINGER_SECONDS = 0.2  # for requests in transit; uvicorn would close their connections
@@ -24,13 +30,22 @@ class DrainingServer(uvicorn.Server):
     """Uvicorn with a grace period between SIGTERM, which ends readiness, and shutdown; uvicorn has no hook for that."""
 
     def __init__(
-        self, config: uvicorn.Config, server: ServerState, address: str, certificate: Certificate | None
+        self,
+        config: uvicorn.Config,
+        server: ServerState,
+        address: str,
+        certificate: Certificate | None = None,
+        grpc_port: GrpcPort | None = None,
     ) -> None:
         super().__init__(config)
         self._server = server
         self._address = address
         self._certificate = certificate
         self._tls: TlsServer | None = None
+        self._grpc_port = grpc_port
+        self._rpc: RpcServer | None = None
+        self._ending: asyncio.Task[None] | None = None  # the end of gRPC
+        self.has_failed = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then log the names of the models and the address."""
@@ -41,7 +56,8 @@ class DrainingServer(uvicorn.Server):
             await super().startup([])
             assert sockets is not None
             self._tls = TlsServer(sockets[0], self._certificate, self._new_connection, self.server_state.connections)
-        self._server.lag.count_requests = lambda: len(self.server_state.tasks)
+        await self._serve_grpc()
+        self._server.lag.count_requests = self._num_requests
         self._server.metrics.connections.set_function(lambda: len(self.server_state.connections))
         stuck_seconds = self._server.settings.stuck_seconds
         self._watching = self._loop.create_task(watch_loop(self._server.metrics.event_loop_lag, stuck_seconds))
@@ -58,7 +74,11 @@ class DrainingServer(uvicorn.Server):
         names, engine = ", ".join(repository.names()), repository.models[0].engine_description
         served = {name: repository.versions(name) for name in repository.names()}
         fields = {"event": "ready", "address": self._address, "models": served, "engine": engine}
-        logger.info("serving %s on %s (%s)", names, self._address, engine, extra=fields)
+        places = self._address
+        if self._rpc is not None and self._grpc_port is not None:
+            fields["grpc_address"] = self._grpc_port.address
+            places += f" and, with gRPC, on {self._grpc_port.address}"
+        logger.info("serving %s on %s (%s)", names, places, engine, extra=fields)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer the accepted requests, then close the connections."""
@@ -76,6 +96,32 @@ class DrainingServer(uvicorn.Server):
         grace_seconds = self._server.settings.drain_grace_seconds if is_first and sig == signal.SIGTERM else 0
         # without the context of the request that the signal has interrupted
         self._loop.call_soon_threadsafe(self._drain, sig, grace_seconds, context=contextvars.Context())
+
+    async def _serve_grpc(self) -> None:
+        if self._grpc_port is None:
+            return
+        try:
+            self._rpc = await self._grpc_port.serve(self._server)
+        except ListenError as error:
+            logger.error("%s", error, extra={"event": "start_failed"})
+            self.has_failed = True
+            self._loop.call_soon(setattr, self, "should_exit", True)
+        else:
+            self._server.end_calls = self._end_calls
+
+    async def _end_calls(self) -> None:
+        """Wait until the calls of gRPC are answered, or for the drain limit, which began with the end of listening."""
+        await self._begin_end_of_calls()
+
+    def _begin_end_of_calls(self) -> "asyncio.Task[None]":
+        """Accept no more calls -> the task that waits for the others."""
+        if self._ending is None:
+            assert self._rpc is not None
+            self._ending = self._loop.create_task(self._rpc.stop(self._server.settings.drain_limit_seconds))
+        return self._ending
+
+    def _num_requests(self) -> int:
+        return len(self.server_state.tasks) + (0 if self._rpc is None else self._rpc.num_calls)
 
     def _new_connection(self) -> Connection:
         make = self.config.http_protocol_class
@@ -103,4 +149,6 @@ class DrainingServer(uvicorn.Server):
             server.close()
         if self._tls is not None:
             self._tls.close()
+        if self._rpc is not None:
+            self._begin_end_of_calls()
         self._loop.call_later(LINGER_SECONDS, setattr, self, "should_exit", True)

@@ -16,9 +16,11 @@ from service.settings import Settings
 from service.telemetry.logs import write_logs
 from service.telemetry.metrics import Metrics
 from service.telemetry.standard_streams import drain_standard_streams, queue_standard_streams
+from service.transport.bound_socket import ListenError, bound_socket
 from service.transport.certificate import Certificate
 from service.transport.connection import ConnectionLimit, connections_of
 from service.transport.draining import DrainingServer
+from service.transport.grpc_port import GrpcPort
 from service.transport.unix_socket import UnixListener
 
 logger = logging.getLogger("singleshot")
@@ -48,10 +50,6 @@ def limit_connections(settings: Settings, metrics: Metrics) -> ConnectionLimit:
     return ConnectionLimit(limit, metrics.connections_refused.inc)
 
 
-class ListenError(Exception):
-    """The server cannot listen; the message names the address and the remedy."""
-
-
 def listen(settings: Settings) -> socket.socket:
     """A socket that listens on the host and port, or on the unix socket; raises ListenError.
 
@@ -67,13 +65,8 @@ def listen(settings: Settings) -> socket.socket:
 
 def listen_on_port(settings: Settings) -> socket.socket:
     """A socket that listens on the host and port; raises OSError."""
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    listener = socket.socket(family, kind, protocol)
+    listener = bound_socket(settings.host, settings.port)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
         listener.listen()
     except OSError:
         listener.close()
@@ -98,7 +91,13 @@ def address_of(settings: Settings, listener: socket.socket) -> str:
     return f"{'https' if settings.ssl_certfile else 'http'}://{host}:{listener.getsockname()[1]}/"
 
 
-def run(app: FastAPI, settings: Settings, listener: socket.socket, certificate: Certificate | None = None) -> int:
+def run(
+    app: FastAPI,
+    settings: Settings,
+    listener: socket.socket,
+    certificate: Certificate | None = None,
+    grpc_port: GrpcPort | None = None,
+) -> int:
     """Serve until a signal arrives and every accepted request is answered -> exit status.
 
     If an engine answers no more, the process ends with status 1: its supervisor should start it again.
@@ -119,7 +118,7 @@ def run(app: FastAPI, settings: Settings, listener: socket.socket, certificate: 
         ws="none",
         timeout_graceful_shutdown=round(settings.drain_limit_seconds),
     )
-    server = DrainingServer(config, state, address_of(settings, listener), certificate)
+    server = DrainingServer(config, state, address_of(settings, listener), certificate, grpc_port)
     queue_standard_streams()
     write_logs(settings.log_level)  # to the new sys.stderr
     server.run(sockets=several(listener) if certificate is None else [listener])
@@ -127,4 +126,4 @@ def run(app: FastAPI, settings: Settings, listener: socket.socket, certificate: 
     drain_standard_streams()
     if state.watchdog.needs_restart:
         os._exit(1)  # without waiting for the thread that waits for the engine
-    return 0
+    return 1 if server.has_failed else 0

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from service.transport.process import ListenError, listen, several
+from service.transport.bound_socket import ListenError
+from service.transport.process import listen, several
 from service.transport.unix_socket import UnixListener
 from tests.service.served_app import settings
 

@@ -1,0 +1,48 @@
+"""The port of gRPC: it is taken before the models load, so that a port in use is reported at once."""
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from service.api.state import ServerState
+from service.settings import Settings
+from service.transport.bound_socket import ListenError, bound_socket
+from service.transport.certificate import Certificate
+
+if TYPE_CHECKING:
+    from service.rpc.server import RpcServer
+
+REMEDY = "choose another --grpc-port or --host"
+
+
+class GrpcPort:
+    """A port on which gRPC will listen. Raises ListenError if it cannot, or if gRPC is not installed.
+
+    Until then a socket keeps other programs from the port.
+    """
+
+    def __init__(self, settings: Settings, certificate: Certificate | None) -> None:
+        if find_spec("grpc") is None or find_spec("google.protobuf") is None:
+            raise ListenError("gRPC is not installed; run `pip install '.[cpu,grpc]'`, or leave out --grpc-port")
+        if certificate is not None and certificate.is_encrypted:
+            raise ListenError("gRPC takes no encrypted key; set an --ssl-keyfile without a password")
+        self._certificate = certificate
+        try:
+            self._socket = bound_socket(settings.host, settings.grpc_port or 0)
+            self._socket.listen()  # otherwise another program could take the port
+        except OSError as error:
+            place = f"{settings.host}:{settings.grpc_port}"
+            raise ListenError(f"cannot listen on {place} for gRPC: {error.strerror}; {REMEDY}") from error
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        self.address = f"{host}:{self._socket.getsockname()[1]}"
+
+    async def serve(self, server: ServerState) -> "RpcServer":
+        """Serve gRPC; raises ListenError if another program has just taken the port."""
+        from service.rpc.server import RpcError, RpcServer  # it needs the package grpcio
+
+        rpc, certificate = RpcServer(server), self._certificate
+        self._socket.close()
+        try:
+            await rpc.start(self.address, None if certificate is None else lambda: certificate.pem)
+        except RpcError as error:
+            raise ListenError(f"cannot listen on {self.address} for gRPC: {error}; {REMEDY}") from error
+        return rpc
