@@ -17,6 +17,7 @@ from service.rpc.inference import Inference
 from service.rpc.pem import Pem
 from service.rpc.stream import Streams
 
+MAX_CALLS = 4096  # of one connection; a client keeps further ones back, so it must be more than are ever answered
 IDLE_MS = 300_000  # after which a connection without a call is closed
 CUT_SECONDS = 0.01
 IDENTITY = 1  # the set of the compressions that are taken: none
@@ -67,7 +68,7 @@ class RpcServer:
             ("grpc.so_reuseport", 0),  # another server on the port is an error, not a partner
             ("grpc.max_receive_message_length", settings.max_body_bytes),
             ("grpc.max_send_message_length", -1),
-            ("grpc.max_concurrent_streams", settings.max_requests),
+            ("grpc.max_concurrent_streams", MAX_CALLS),
             ("grpc.max_connection_idle_ms", IDLE_MS),
             ("grpc.compression_enabled_algorithms_bitset", IDENTITY),  # a small message could become a huge one
         ]

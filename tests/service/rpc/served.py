@@ -1,0 +1,79 @@
+"""A server of gRPC on a free port, and calls of it with the messages and the stub that Triton's client brings."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from service.api.app import create_app
+from service.settings import Settings
+from tests.service.faulty_engine import FaultyEngines
+from tests.service.live_server import live_server
+from tests.service.served_app import GOLDEN
+
+grpc = pytest.importorskip("grpc")
+pb = pytest.importorskip("tritonclient.grpc.service_pb2")
+stubs = pytest.importorskip("tritonclient.grpc.service_pb2_grpc")
+Code = grpc.StatusCode
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running server; `stub` calls it, on one connection."""
+
+    app: FastAPI
+    http_address: str
+    address: str
+    channel: Any
+    stub: Any
+
+    def stop(self) -> None:
+        """Begin the end of the server, as the process does after its grace period."""
+        self.app.state.stop_server()
+
+
+@contextmanager
+def serve(served: Settings, engines: FaultyEngines | None = None) -> Iterator[Served]:
+    """Serve HTTP and gRPC with these settings."""
+    app = create_app(served) if engines is None else create_app(served, engines)
+    with live_server(app) as http_address, grpc.insecure_channel(app.state.grpc_address) as channel:
+        stub = stubs.GRPCInferenceServiceStub(channel)
+        yield Served(app, http_address, app.state.grpc_address, channel, stub)
+
+
+def tensor(name: str = "image", datatype: str = "BYTES", shape: tuple[int, ...] = (1,), **contents: Any) -> Any:
+    """An input, with InferTensorContents if there are any."""
+    made = pb.ModelInferRequest.InferInputTensor(name=name, datatype=datatype, shape=shape)
+    if contents:
+        made.contents.CopyFrom(pb.InferTensorContents(**contents))
+    return made
+
+
+def raw(*elements: bytes) -> bytes:
+    """A BYTES tensor as bytes."""
+    return b"".join(len(element).to_bytes(4, "little") + element for element in elements)
+
+
+def request(*inputs: Any, model_name: str = "tiny", raw_inputs: tuple[bytes, ...] = (), **fields: Any) -> Any:
+    """An inference request; without inputs, it is for one image file."""
+    if not inputs:
+        inputs, raw_inputs = (tensor(),), raw_inputs or (raw(GOLDEN),)
+    return pb.ModelInferRequest(model_name=model_name, inputs=inputs, raw_input_contents=raw_inputs, **fields)
+
+
+def refused(code: Any, call: Any, *arguments: Any, **options: Any) -> Any:
+    """Check that a call ends with that status -> its error."""
+    with pytest.raises(grpc.RpcError) as caught:
+        call(*arguments, **options)
+    error: Any = caught.value
+    assert error.code() is code, error
+    assert "Traceback" not in error.details()
+    return error
+
+
+def trailing(error: Any) -> dict[str, str]:
+    """The metadata after an answer."""
+    return dict(error.trailing_metadata())
