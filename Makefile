@@ -37,7 +37,7 @@ test: .venv/develops
 coverage: .venv/develops
 	$(TESTS) --cov --cov-report=
 	@echo "lines that the tests ran, in per cent ($(BIN)/coverage report lists the others):"
-	@for package in service models export; do \
+	@for package in service models export singleshot; do \
 		printf '  %-8s' $$package; $(BIN)/coverage report --include="$$package/*" --format=total; done
 
 test-engines: .venv/develops

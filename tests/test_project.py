@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("comparison", "deploy", "docker", "docs", "export", "models", "service", "tests")
+FOLDERS = ("comparison", "deploy", "docker", "docs", "examples", "export", "models", "service", "singleshot", "tests")
 DOCUMENTS = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
 
 

@@ -19,7 +19,7 @@ from service.bundle import read_bundle
 from tests.service.server_process import port_of, wait_for_event
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("models", "export", "service")
+PACKAGES = ("models", "export", "service", "singleshot")
 PROJECT_FILES = ("pyproject.toml", "README.md", "LICENSE")
 PACKAGE_DATA = (
     "service/bundles/*/*",

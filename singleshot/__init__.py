@@ -1,0 +1,19 @@
+"""The command `singleshot`, and the client of its server: `from singleshot import Client`.
+
+Importing this package imports neither of them.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from singleshot.client import BusyError, DeadlineError, DetectError, UnreachableError
+
+__all__ = ["BusyError", "DeadlineError", "DetectError", "UnreachableError"]
+
+
+def __getattr__(name: str) -> Any:
+    """A class of `singleshot.client`, which is imported at its first use."""
+    if name in __all__:
+        return getattr(importlib.import_module("singleshot.client"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
