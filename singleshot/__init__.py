@@ -7,9 +7,31 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from singleshot.client import BusyError, DeadlineError, DetectError, UnreachableError
+    from singleshot.client import (
+        AsyncClient,
+        BusyError,
+        Client,
+        DeadlineError,
+        DetectError,
+        Detection,
+        Detections,
+        DetectOptions,
+        ServedModel,
+        UnreachableError,
+    )
 
-__all__ = ["BusyError", "DeadlineError", "DetectError", "UnreachableError"]
+__all__ = [
+    "AsyncClient",
+    "BusyError",
+    "Client",
+    "DeadlineError",
+    "DetectError",
+    "DetectOptions",
+    "Detection",
+    "Detections",
+    "ServedModel",
+    "UnreachableError",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,105 @@
+"""What both clients do alike: the address, the headers, and the steps of each call, without any input or output."""
+
+import ssl
+import time
+from collections.abc import Iterable, Iterator, Mapping
+
+import httpx
+
+from singleshot.client.answer import Answer, detections_of
+from singleshot.client.detections import Detections
+from singleshot.client.exchange import Call, Send, Steps, exchange
+from singleshot.client.options import DetectOptions, query_of
+from singleshot.client.served_model import ServedModel, models_of
+
+DEFAULT_SECONDS = 60.0
+READY_SECONDS = 5.0
+PIECE_BYTES = 2**18
+ADDRESS = "an address looks like http://localhost:8000, https://host/path or unix:///run/singleshot.sock"
+# as many connections as calls at once; each is closed before a server closes it, uvicorn's and this one after 5 s
+LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=4.0)
+
+
+class Session:
+    """The steps of each call for a server at `url`. Raises ValueError for an address, key or timeout that is none."""
+
+    def __init__(self, url: str, api_key: str | None, timeout: float | None, headers: Mapping[str, str] | None) -> None:
+        self.url = url.rstrip("/")
+        scheme, _, rest = self.url.partition("://")
+        if scheme not in ("http", "https", "unix") or not rest.strip("/"):
+            raise ValueError(f"{url}: {ADDRESS}")
+        self.socket = rest if scheme == "unix" else None
+        try:
+            self._base = httpx.URL("http://localhost" if scheme == "unix" else self.url)
+        except httpx.InvalidURL as error:
+            raise ValueError(f"{url}: {error}; {ADDRESS}") from error
+        self.is_encrypted = scheme == "https"
+        self._timeout = timeout
+        self._headers = {"Accept": "application/json", "User-Agent": "singleshot", **(headers or {})}
+        if api_key is not None:
+            if not (api_key.isascii() and api_key.isprintable() and api_key.strip()):
+                raise ValueError("the API key should consist of printable ASCII characters")
+            self._headers["Authorization"] = f"Bearer {api_key}"
+        _seconds_of(timeout)
+
+    def context(self, verify: bool | str | ssl.SSLContext) -> bool | ssl.SSLContext:
+        """How httpx checks certificates; reading those of the authorities takes time that plain HTTP can save."""
+        if not self.is_encrypted:
+            return False
+        return ssl.create_default_context(cafile=verify) if isinstance(verify, str) else verify
+
+    def detect(self, content: bytes, options: DetectOptions) -> Steps[Detections]:
+        """The steps that send an image file to /detect."""
+        path = f"/detect{query_of(options)}"
+        own = options.get("timeout")
+        timeout = self._timeout if own is None else own
+        call = Call("POST", path, content, _seconds_of(timeout), is_told=timeout is not None)
+        return detections_of((yield from exchange(call, self.url)))
+
+    def check_many(self, concurrency: int, options: DetectOptions) -> None:
+        """Raise TypeError or ValueError for arguments that no picture could be sent with."""
+        if concurrency < 1:
+            raise ValueError(f"the concurrency is {concurrency}; send at least one picture at once")
+        query_of(options)
+        _seconds_of(options.get("timeout"))
+
+    def models(self) -> Steps[list[ServedModel]]:
+        """The steps that ask for /models."""
+        return models_of((yield from exchange(Call("GET", "/models", seconds=_seconds_of(self._timeout)), self.url)))
+
+    def is_ready(self) -> Steps[bool]:
+        """The steps that ask /readyz once."""
+        outcome = yield Send(Call("GET", "/readyz"), time.monotonic() + READY_SECONDS)
+        return isinstance(outcome, Answer) and outcome.status == 200
+
+    def request(self, send: Send, content: bytes | Iterable[bytes]) -> httpx.Request:
+        """The request of one try; `content` is the call's, perhaps in pieces."""
+        headers = {**self._headers, **send.headers}
+        if send.call.method == "POST":
+            headers |= {"Content-Type": "application/octet-stream", "Content-Length": str(len(send.call.content))}
+        url = f"{self._base}".rstrip("/") + send.call.path
+        timeouts = {"timeout": send.timeouts}
+        return httpx.Request(send.call.method, url, headers=headers, content=content, extensions=timeouts)
+
+
+def pieces_of(content: bytes, deadline: float) -> bytes | Iterator[bytes]:
+    """A large body in pieces, so that a slow upload ends at the deadline; a small one takes one step."""
+    if len(content) <= PIECE_BYTES:
+        return content
+    return timely((content[at : at + PIECE_BYTES] for at in range(0, len(content), PIECE_BYTES)), deadline)
+
+
+def timely(pieces: Iterable[bytes], deadline: float) -> Iterator[bytes]:
+    """The pieces; raises httpx.TimeoutException once the deadline (time.monotonic()) has passed."""
+    for piece in pieces:
+        if time.monotonic() > deadline:
+            raise httpx.TimeoutException("the deadline has passed")
+        yield piece
+
+
+def _seconds_of(timeout: float | None) -> float:
+    if timeout is None:
+        return DEFAULT_SECONDS
+    if not 0 < timeout < float("inf"):
+        raise ValueError(f"the timeout is {timeout}; give seconds above 0, or None for {DEFAULT_SECONDS:g}")
+    return timeout
