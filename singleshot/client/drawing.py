@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # the eight colours of Okabe and Ito without black: colour-blind people can tell them apart
 COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
-PIXELS_A_LINE = 400  # of the shorter side, for each pixel of a line's thickness
+PIXELS_A_LINE = 300  # of the shorter side, for each pixel of a line's thickness
 PIXELS_A_LETTER = 36  # of the shorter side, for each pixel of a letter's height
 LETTERS = (11, 40)  # the least and the greatest height in pixels
 
