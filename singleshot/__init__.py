@@ -39,3 +39,8 @@ def __getattr__(name: str) -> Any:
     if name in __all__:
         return getattr(importlib.import_module("singleshot.client"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The same with the names that are not imported yet, for completion."""
+    return sorted({*globals(), *__all__})

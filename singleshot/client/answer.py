@@ -1,6 +1,7 @@
 """What the server answered, in the client's own terms."""
 
 import json
+import math
 import re
 import time
 from collections.abc import Mapping
@@ -35,12 +36,14 @@ class Answer:
         text = self.headers.get("retry-after", "")
         try:
             if "retry-after-ms" in self.headers:
-                return max(0.0, float(self.headers["retry-after-ms"]) / 1000)
-            if text.strip().isdecimal():
-                return float(text)
-            return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+                seconds = float(self.headers["retry-after-ms"]) / 1000
+            elif text.strip().isdecimal():
+                seconds = float(text)
+            else:
+                seconds = parsedate_to_datetime(text).timestamp() - time.time()
         except (ValueError, OverflowError):
             return None
+        return max(0.0, seconds) if math.isfinite(seconds) else None
 
     def json(self) -> Any:
         """The body; raises DetectError if it is no JSON."""

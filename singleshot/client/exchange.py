@@ -1,6 +1,8 @@
 """One request with its tries, without any input or output: a generator that says what to do next."""
 
+import os
 import random
+import socket
 import ssl
 import time
 from collections.abc import Generator, Iterator
@@ -88,7 +90,7 @@ def exchange(call: Call, url: str) -> Steps[Answer]:
             assert outcome is not None
             error, cause, asked = _lost(outcome, call, url), outcome, None
             limit = min(deadline, last_answer + UNREACHABLE_SECONDS)
-            is_passing = isinstance(outcome, PASSING_ERRORS) and not _is_certificate_refused(outcome)
+            is_passing = isinstance(outcome, PASSING_ERRORS) and not _is_tls_refused(outcome)
         seconds = next(backoff) if asked is None else max(asked, LEAST_SECONDS)
         seconds *= random.uniform(1, 1 + JITTER)
         if not is_passing or time.monotonic() + seconds >= limit:
@@ -107,14 +109,29 @@ def _lost(error: httpx.RequestError, call: Call, url: str) -> DeadlineError | Un
     """The error for a try without an answer."""
     if isinstance(error, httpx.TimeoutException) and not isinstance(error, httpx.ConnectTimeout):
         return DeadlineError(f"{url} gave no answer within {call.seconds:g} s")
-    reason = str(error) or type(error).__name__
-    return UnreachableError(f"{url} cannot be reached: {reason}; is the server running, and is this its address?")
+    return UnreachableError(
+        f"{url} cannot be reached: {_reason_of(error)}; is the server running, and is this its address?"
+    )
 
 
-def _is_certificate_refused(error: BaseException | None) -> bool:
-    """Whether TLS has failed, which no other try would change."""
+def _reason_of(error: httpx.RequestError) -> str:
+    """The words of the operating system if it is the cause, which say more than those of the libraries."""
+    for cause in _causes_of(error):
+        if isinstance(cause, ssl.SSLError | socket.gaierror):
+            break  # their numbers are not the system's
+        if isinstance(cause, OSError) and cause.errno:
+            return os.strerror(cause.errno)
+    return str(error) or type(error).__name__
+
+
+def _is_tls_refused(error: httpx.RequestError) -> bool:
+    """Whether one side refuses the other's certificate or TLS itself, which no other try would change."""
+    return any(
+        isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError) for cause in _causes_of(error)
+    )
+
+
+def _causes_of(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return True
+        yield error
         error = error.__cause__ or error.__context__
-    return False
