@@ -1,0 +1,19 @@
+"""Detect in one picture, and draw the detections on it.
+
+python examples/detect.py service/page/blood-cells-2.jpg [http://localhost:8000]
+"""
+
+import sys
+
+from singleshot import Client
+
+picture = sys.argv[1]
+url = sys.argv[2] if len(sys.argv) > 2 else "http://localhost:8000"
+
+with Client(url) as client:
+    detections = client.detect(picture, score_threshold=0.5)
+
+for one in detections:
+    print(f"{one.label:10} {one.score:.2f}  {one.box}")
+detections.draw(picture).save("detections.png")
+print(f"{len(detections)} objects, {detections.stage_seconds['infer']:.3f} s in the model: see detections.png")
