@@ -78,7 +78,7 @@ class AsyncClient:
         **options: Unpack[DetectOptions],
     ) -> AsyncIterator[Detections | Exception]:
         """The objects in each picture, as Client.detect_many; `pictures` may be an async iterable."""
-        self._session.check_many(concurrency, options)
+        self._session.check_many(pictures, concurrency, options)
         return self._detect_many(pictures, concurrency, return_exceptions, options)
 
     async def _detect_many(

@@ -1,5 +1,6 @@
 """What both clients do alike: the address, the headers, and the steps of each call, without any input or output."""
 
+import os
 import ssl
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -56,8 +57,10 @@ class Session:
         call = Call("POST", path, content, _seconds_of(timeout), is_told=timeout is not None)
         return detections_of((yield from exchange(call, self.url)))
 
-    def check_many(self, concurrency: int, options: DetectOptions) -> None:
+    def check_many(self, pictures: object, concurrency: int, options: DetectOptions) -> None:
         """Raise TypeError or ValueError for arguments that no picture could be sent with."""
+        if isinstance(pictures, str | os.PathLike | bytes):
+            raise TypeError("detect_many takes several pictures, as of Path('photos').glob('*.jpg'); detect takes one")
         if concurrency < 1:
             raise ValueError(f"the concurrency is {concurrency}; send at least one picture at once")
         query_of(options)

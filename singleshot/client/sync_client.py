@@ -90,7 +90,7 @@ class Client:
         place and ends the iterator; with `return_exceptions` it is given there instead, and the others follow. An error
         that `pictures` raises comes after the results of the pictures before it.
         """
-        self._session.check_many(concurrency, options)
+        self._session.check_many(pictures, concurrency, options)
         return self._detect_many(pictures, concurrency, return_exceptions, options)
 
     def _detect_many(

@@ -175,6 +175,12 @@ def test_no_pictures_give_no_results(kind: AnyClient, address: str) -> None:
             client.detect_many([], concurrency=0)
 
 
+@pytest.mark.parametrize("picture", ["photos", Path("photos"), GOLDEN], ids=["str", "Path", "bytes"])
+def test_one_picture_instead_of_several_is_refused(kind: AnyClient, address: str, picture: Any) -> None:
+    with kind(address) as client, pytest.raises(TypeError, match="detect_many takes several pictures"):
+        client.detect_many(picture)
+
+
 def test_the_models_and_their_classes_are_listed(kind: AnyClient, address: str) -> None:
     with kind(address) as client:
         (model,) = client.models()

@@ -96,6 +96,14 @@ def test_an_answer_that_does_not_end_in_time_is_an_error(kind: AnyClient, script
         client.detect(PICTURE, timeout=0.2)
 
 
+def test_a_client_is_usable_after_answers_that_never_came(kind: AnyClient, scripted: ScriptedServer) -> None:
+    scripted.play(*[scripted.hang] * 6, GOOD)
+    with kind(scripted.url) as client:
+        errors = list(client.detect_many([PICTURE] * 6, concurrency=3, return_exceptions=True, timeout=0.1))
+        assert [type(error) for error in errors] == [DeadlineError] * 6
+        assert client.detect(PICTURE).labels == ["red"]
+
+
 def test_an_upload_that_does_not_end_in_time_is_an_error(kind: AnyClient, scripted: ScriptedServer) -> None:
     """The server reads nothing of the body."""
     scripted.play(scripted.hang)

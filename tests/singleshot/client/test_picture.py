@@ -36,6 +36,7 @@ def test_an_array_arrives_without_loss(height: int, width: int, seed: int, is_fl
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(picture_module, "MAX_BMP_PIXELS", 0 if is_large else 10**6)
         assert (decoded(array) == array).all()
+        assert (decoded(array[:, :, ::-1]) == array[:, :, ::-1]).all()
         assert (decoded(array[:, :, 0]) == array[:, :, :1]).all()
         assert (decoded(array[:, :, 1:2]) == array[:, :, 1:2]).all()
     assert (array == before).all()
