@@ -109,9 +109,10 @@ def _lost(error: httpx.RequestError, call: Call, url: str) -> DeadlineError | Un
     """The error for a try without an answer."""
     if isinstance(error, httpx.TimeoutException) and not isinstance(error, httpx.ConnectTimeout):
         return DeadlineError(f"{url} gave no answer within {call.seconds:g} s")
-    return UnreachableError(
-        f"{url} cannot be reached: {_reason_of(error)}; is the server running, and is this its address?"
-    )
+    remedy = "is the server running, and is this its address?"
+    if _is_tls_refused(error):
+        remedy = "is this its address? If you trust its certificate, give the certificate's file as verify"
+    return UnreachableError(f"{url} cannot be reached: {_reason_of(error)}; {remedy}")
 
 
 def _reason_of(error: httpx.RequestError) -> str:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from singleshot import BusyError, DeadlineError, DetectError, UnreachableError
+from tests.service.certificates import write_pair
 from tests.singleshot.client.awaited import AnyClient
-from tests.singleshot.client.certificate import write_certificate
 from tests.singleshot.client.scripted_server import (
     GOOD,
     RESULT,
@@ -194,14 +194,14 @@ def test_a_unix_socket_is_an_address(kind: AnyClient, tmp_path: Path) -> None:
 
 
 def test_the_certificate_of_the_server_is_checked(kind: AnyClient, tmp_path: Path) -> None:
-    path = write_certificate(tmp_path)
+    pair = write_pair(tmp_path)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(path)
+    context.load_cert_chain(*pair)
     with ScriptedServer.running(tls=context) as scripted:
-        with kind(scripted.url) as client, pytest.raises(UnreachableError, match="certificate verify failed"):
+        with kind(scripted.url) as client, pytest.raises(UnreachableError, match="If you trust its certificate, give"):
             client.detect(PICTURE)
         assert scripted.num_connections == 1
-        for verify in (str(path), ssl.create_default_context(cafile=path), False):
+        for verify in (str(pair.certificate), ssl.create_default_context(cafile=pair.certificate), False):
             with kind(scripted.url, verify=verify) as client:
                 assert client.detect(PICTURE).labels == ["red"]
 
