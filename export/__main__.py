@@ -7,7 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import get_args
 
+from service.command_names import named
 from service.engines.protocol import EngineName, Precision
+from service.version import add_version
 
 EXAMPLES = """examples:
   python -m export build runs/mine/best.pt --out bundles/mine
@@ -27,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         run(options)
     except errors as error:
-        print(f"export: {error}", file=sys.stderr)
+        print(f"export: {named(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted; the bundle is unchanged or complete", file=sys.stderr)
@@ -54,9 +56,12 @@ def command_of(verb: str) -> tuple[Callable[[argparse.Namespace], None], tuple[t
 
 def parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
-    top = argparse.ArgumentParser("python -m export", description=__doc__, epilog=EXAMPLES, formatter_class=raw)
+    top = argparse.ArgumentParser(
+        named("python -m export"), description=named(__doc__ or ""), epilog=named(EXAMPLES), formatter_class=raw
+    )
+    add_version(top)
     verbs = top.add_subparsers(required=True, metavar="VERB", dest="verb")
-    add_verb = partial(verbs.add_parser, epilog=EXAMPLES, formatter_class=raw)
+    add_verb = partial(verbs.add_parser, epilog=named(EXAMPLES), formatter_class=raw)
 
     verb = add_verb("build", help="export a checkpoint as a bundle")
     verb.add_argument("checkpoint", type=Path)
@@ -113,7 +118,7 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--checkpoint", type=Path, help="the checkpoint of the bundle: compare torch as well")
     add_data(verb, "compare AP on this data set as well")
 
-    verb = add_verb("evaluate", help="measure AP of a bundle or a server")
+    verb = add_verb("evaluate", prog=named("python -m export evaluate"), help="measure AP of a bundle or a server")
     verb.add_argument("target", help="a bundle's directory, or a server's URL")
     add_data(verb, "the data set", required=True)
     verb.add_argument("--engine", choices=get_args(EngineName), default="auto", help="for a bundle (default: auto)")

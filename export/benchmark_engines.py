@@ -30,6 +30,7 @@ from service.bundle import Bundle, BundleError, Golden, Int8Form, Manifest, Sour
 from service.cores import num_cores
 from service.engines.open import open_engine
 from service.engines.protocol import Engine, EngineError, EngineName, Precision
+from service.version import add_version
 
 EXAMPLES = """examples:
   python -m export.benchmark_engines  (PASSD-320 with MobileNet and with VGG-16, random weights)
@@ -83,6 +84,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_version(top)
     top.add_argument("models", nargs="*", default=MODELS, help=f"bundles or presets (default: {' '.join(MODELS)})")
     top.add_argument("--batches", type=int, nargs="+", default=[1, 4, 8], help="batch sizes (default: 1 4 8)")
     top.add_argument(

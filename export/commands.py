@@ -18,6 +18,7 @@ from models.evaluation.outputs import Outputs
 from models.presets.preset import Preset
 from models.training.checkpoint import CheckpointError, load_model
 from service.bundle import HALF_MODEL, BundleError, NmsDefaults, read_bundle
+from service.command_names import named
 from service.engines.protocol import EngineError
 
 ERRORS = BundleError, CheckpointError, DataError, EngineError, ExportError, ParityError, ServerError, OSError
@@ -45,7 +46,7 @@ def run_build(options: argparse.Namespace) -> None:
     is_weak = all(detection.score < threshold for detection in manifest.golden.detections)
     if is_weak:
         print(f"it detects nothing with a score of {threshold} or more in its golden image: train the model for longer")
-    print(f"serve it with: python -m service --bundle {options.out}{' --precision fp32' if is_weak else ''}")
+    print(f"serve it with: {named('python -m service')} --bundle {options.out}{' --precision fp32' if is_weak else ''}")
 
 
 def nms_of(options: argparse.Namespace, preset: Preset) -> NmsDefaults:

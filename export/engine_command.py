@@ -8,6 +8,7 @@ import sys
 from export.errors import ExportError
 from export.to_engine import build_engine
 from service.bundle import BundleError
+from service.command_names import named
 
 ERRORS = BundleError, ExportError, OSError
 BACKGROUND_PRIORITY = 10  # added to the process's niceness: serving goes first
@@ -29,4 +30,4 @@ def run_engine(options: argparse.Namespace) -> None:
     )
     print(built)
     if options.cache is None:
-        print(f"serve it on that GPU with: python -m service --bundle {options.bundle} --engine tensorrt")
+        print(f"serve it on that GPU with: {named('python -m service')} --bundle {options.bundle} --engine tensorrt")

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
 
 class Once(argparse.Action):
     """Stores the value of an option without a default, and refuses a second one. argparse keeps the last."""
@@ -44,6 +42,8 @@ def add_data(verb: argparse.ArgumentParser, split: str, purpose: str = "") -> No
 
 def device(text: str) -> str:
     """The type of --device: a device of this machine."""
+    import torch  # only an option that is given pays for this
+
     try:
         torch.empty(0, device=text)
     except (AssertionError, ImportError, NotImplementedError, RuntimeError) as error:
@@ -55,9 +55,15 @@ def device(text: str) -> str:
 
 
 def add_device(verb: argparse.ArgumentParser) -> None:
-    """Add --device; the default is the GPU if there is one."""
-    default = "cuda" if torch.cuda.is_available() else "cpu"
-    verb.add_argument("--device", type=device, default=default, help="cpu or cuda (default here: %(default)s)")
+    """Add --device; None means `default_device()`."""
+    verb.add_argument("--device", type=device, help="cpu or cuda (default: cuda if there is a GPU)")
+
+
+def default_device() -> str:
+    """The GPU if there is one."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def add_workers(verb: argparse.ArgumentParser) -> None:

@@ -11,6 +11,7 @@ from models.data.data_set import DataSet
 from models.evaluation.evaluate import evaluate
 from models.evaluation.report import IOU_THRESHOLDS
 from models.evaluation.torch_engine import TorchEngine
+from models.papers.rows import FSAF_ROWS, PASSD_ROWS, Rows
 from models.passd.passd import PASSDConfig
 from models.presets.describe import build_on_meta, num_parameters
 from models.presets.overrides import override
@@ -21,29 +22,6 @@ from models.training.origin import Description, data_difference, describe_data, 
 from models.training.run_state import TrainingError
 from models.training.train import train
 
-Rows = Mapping[str, tuple[str, ...]]  # name of a row -> the settings that it changes in a preset
-
-CONV = ("model.proposing=none", "model.attending=conv")
-PASSD_ROWS: Rows = {  # PASSD, Table 1, then the rest of Table 3
-    "conv": CONV,
-    "unclipped": ("model.proposing=unclipped", "model.attending=conv"),
-    "clipped": ("model.attending=conv",),
-    "dilation2": ("model.attending=conv", "model.dilation=2"),
-    "dilation3": ("model.attending=conv", "model.dilation=3"),
-    "deformable": ("model.attending=deformable",),
-    "pa": (),
-    "conv1-conv": (*CONV, "model.tower_depth=1"),
-    "conv2-conv": (*CONV, "model.tower_depth=2"),
-    "resblock1-conv": (*CONV, "model.tower=resblock", "model.tower_depth=1"),
-    "resblock2-conv": (*CONV, "model.tower=resblock", "model.tower_depth=2"),
-}
-FSAF_ROWS: Rows = {  # FSAF, Table 1, in its order
-    "anchor-based": ("model.branches=anchor-based",),
-    "anchor-free-heuristic": ("model.branches=anchor-free", "model.level_selection=heuristic"),
-    "anchor-free-online": ("model.branches=anchor-free", "model.level_selection=online"),
-    "joint-heuristic": ("model.branches=joint", "model.level_selection=heuristic"),
-    "joint-online": ("model.branches=joint", "model.level_selection=online"),
-}
 MEASURES = ("AP", "S", "M", "L", *(f"AP.{round(10 * threshold)}" for threshold in IOU_THRESHOLDS[1:]))
 
 Result = dict[str, float]

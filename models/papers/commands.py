@@ -1,17 +1,17 @@
-"""The command line of `python -m models analyse`: the papers' ablations and figures."""
+"""What `python -m models analyse` does: the papers' ablations and figures."""
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from matplotlib.backend_bases import FigureCanvasBase
 
-from models.command_line import Once, add_data, add_device, add_workers, comma_separated, count_from, share
+from models.backbones.download import PretrainedError
+from models.command_line import default_device
 from models.data.announce import announce, announce_shared
 from models.data.data_set import MAX_PIXELS, DataError
 from models.data.loader import choose_num_workers
 from models.data.open import open_data_set, open_data_sets
-from models.papers.ablation import FSAF_ROWS, PASSD_ROWS, ablate
+from models.papers.ablation import ablate
 from models.papers.errors import FigureError
 from models.papers.levels import write_figures
 from models.papers.matching import draw_matching
@@ -19,67 +19,20 @@ from models.papers.sampling import draw_sampling
 from models.passd.passd import PASSD
 from models.presets.catalogue import find_preset
 from models.presets.overrides import override
+from models.presets.preset import PresetError
 from models.retinanet.retinanet import RetinaNet
-from models.training.checkpoint import TrainedModel, load_model
+from models.training.checkpoint import CheckpointError, TrainedModel, load_model
+from models.training.run_state import TrainingError
 from service.detection.decode import decode_image
 from service.errors import ImageError
 
-EXAMPLES = """examples:
-  python -m models analyse levels runs/joint/best.pt --data VOC --split test --out levels
-  python -m models analyse matching runs/mine/best.pt --data VOC --split test --out matching.png
-  python -m models analyse sampling runs/mine/best.pt picture.jpg --out sampling.png
-  python -m models analyse ablation passd-320-mobilenet --data VOC --out runs/ablation --rows conv,clipped,pa --seeds 3
-  python -m models analyse ablation retinanet-fsaf-512-resnet50 --data VOC --out runs/ablation --seeds 3
-"""
+ERRORS = CheckpointError, DataError, FigureError, PresetError, PretrainedError, TrainingError, OSError
 
 
-def add_verbs(verbs: Any) -> None:
-    """Add `analyse` and its subcommands to the verbs of a parser."""
-    raw = argparse.RawDescriptionHelpFormatter
-    analyse = verbs.add_parser(
-        "analyse", help="the papers' ablations and figures", epilog=EXAMPLES, formatter_class=raw
-    )
-    kinds = analyse.add_subparsers(required=True, metavar="KIND")
-
-    kind = kinds.add_parser("levels", help="the pyramid level that finds each object (FSAF, Figure 8)")
-    kind.add_argument("checkpoint", type=Path, help="of an fsaf or retinanet-fsaf preset")
-    add_data(kind, "test")
-    kind.add_argument("--out", type=Path, required=True, help="folder for the images")
-    kind.add_argument("--count", type=count_from(1), default=20, help="number of images, from the first (default: 20)")
-    kind.add_argument("--score-threshold", type=share, default=0.3, help="default: 0.3")
-    kind.set_defaults(run=run_levels)
-
-    kind = kinds.add_parser(
-        "matching", help="number of default boxes matched to an object, before and after proposing (PASSD, Figure 2)"
-    )
-    kind.add_argument("checkpoint", type=Path, help="of a passd preset")
-    add_data(kind, "test")
-    kind.add_argument("--out", type=Path, required=True, help="the PNG to write")
-    kind.set_defaults(run=run_matching)
-
-    kind = kinds.add_parser("sampling", help="positions of the taps of the best boxes in an image (PASSD, Figure 1)")
-    kind.add_argument("checkpoint", type=Path, help="of a passd preset")
-    kind.add_argument("picture", type=Path)
-    kind.add_argument("--boxes", type=count_from(1), default=5, help="number of boxes (default: 5)")
-    kind.add_argument("--out", type=Path, required=True, help="the PNG to write")
-    kind.set_defaults(run=run_sampling)
-
-    kind = kinds.add_parser(
-        "ablation", help="train and evaluate the rows of PASSD's Tables 1 and 3, or of FSAF's Table 1"
-    )
-    kind.add_argument("preset", help="a passd or retinanet-fsaf preset; each row changes its prediction module")
-    names = f"for passd: {','.join(PASSD_ROWS)}; for retinanet-fsaf: {','.join(FSAF_ROWS)}"
-    kind.add_argument(
-        "--rows", action="extend", type=comma_separated, help=f"rows of the table (default: all); {names}"
-    )
-    add_data(kind, "train", "to train on; the first --data has the --test-split")
-    kind.add_argument("--test-split", action=Once, help="split to measure AP on (default: test)")
-    kind.add_argument("--out", type=Path, required=True, help="folder for the runs and table.md")
-    kind.add_argument("--seeds", type=count_from(1), default=1, help="runs of each row (default: 1)")
-    kind.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting of all rows")
-    add_workers(kind)
-    add_device(kind)
-    kind.set_defaults(run=run_ablation)
+def run(options: argparse.Namespace) -> None:
+    """Make the kind of figure or table that the command line names; raises ERRORS."""
+    runs = {"levels": run_levels, "matching": run_matching, "sampling": run_sampling, "ablation": run_ablation}
+    runs[options.kind](options)
 
 
 def run_levels(options: argparse.Namespace) -> None:
@@ -89,6 +42,7 @@ def run_levels(options: argparse.Namespace) -> None:
 
 
 def run_ablation(options: argparse.Namespace) -> None:
+    device = options.device or default_device()
     preset = override(find_preset(options.preset), options.set)
     train_set = announce(open_data_sets(options.data, options.split or ["train"]))
     test_set = announce(open_data_set(options.data[0], options.test_split or "test", train_set.classes))
@@ -100,8 +54,8 @@ def run_ablation(options: argparse.Namespace) -> None:
         options.out,
         names=options.rows,
         num_seeds=options.seeds,
-        num_workers=choose_num_workers(options.workers, options.device),
-        device=options.device,
+        num_workers=choose_num_workers(options.workers, device),
+        device=device,
     )
     print(text)
 

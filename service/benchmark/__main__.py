@@ -15,7 +15,9 @@ import uvloop
 from service.benchmark.arrivals import Pattern, arrival_times
 from service.benchmark.http_load import Target, send_load
 from service.benchmark.report import Run, line_of, read_metrics, run_of, to_html, to_json
+from service.command_names import named
 from service.detection.decode import IMAGE_SUFFIXES
+from service.version import add_version
 
 KNEE_SHARE = 0.99  # the knee is the highest rate at which this share of answers meets the objective
 STEP = 1.25
@@ -77,9 +79,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m service.benchmark",
+        prog=named("python -m service.benchmark"),
         description="Send images to a server at a given rate, and report latency and goodput.",
-        epilog=EXAMPLE,
+        epilog=named(EXAMPLE),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("url", help="the server, e.g. http://127.0.0.1:8000; without a path, /detect is added")
@@ -103,6 +105,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--out", type=Path, metavar="FILE.html", help="write a report there, and its figures beside it as JSON"
     )
+    add_version(parser)
     return parser
 
 

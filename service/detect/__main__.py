@@ -20,6 +20,7 @@ import cv2
 from pydantic import ValidationError
 
 from service.bundle import BundleError
+from service.command_names import named
 from service.detect.command_line import parser
 from service.detect.detector import Detector, EngineFailedError
 from service.detect.journal import Journal, JournalError
@@ -192,12 +193,13 @@ def open_detector(options: argparse.Namespace, settings: Settings) -> Detector:
 
 def command_to_go_on(arguments: Sequence[str]) -> str:
     """The same command, without the option that would begin again."""
-    return shlex.join(["python", "-m", "service.detect", *(word for word in arguments if word != "--restart")])
+    words = [word for word in arguments if word != "--restart"]
+    return f"{named('python -m service.detect')} {shlex.join(words)}"
 
 
 def fail(message: str, *, status: int = 1) -> int:
     """Print the error in one sentence -> exit status."""
-    print(f"detect: {message}", file=sys.stderr)
+    print(f"detect: {named(message)}", file=sys.stderr)
     return status
 
 

@@ -2,13 +2,18 @@
 
 import argparse
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
-from service.detect.detector import Tile
-from service.detect.outputs.choose import FormatName
+from service.command_names import named
 from service.engines.protocol import EngineName, Precision
 from service.remote import is_remote
 from service.settings import Settings
+from service.version import add_version
+
+if TYPE_CHECKING:
+    from service.detect.detector import Tile
+
+FormatName = Literal["jsonl", "coco", "csv", "yolo", "images"]
 
 EXAMPLE = """\
 The output says by its name what it is: .jsonl a JSON line for each picture, .json MS COCO's results, .csv a table;
@@ -32,9 +37,9 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     fields = Settings.model_fields
     parser = argparse.ArgumentParser(
-        prog="python -m service.detect",
+        prog=named("python -m service.detect"),
         description="Detect objects in pictures, without a server.",
-        epilog=EXAMPLE,
+        epilog=named(EXAMPLE),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
@@ -72,6 +77,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--annotations", type=Path, metavar="FILE", help="MS COCO's annotations, with the ids for --format coco"
     )
+    add_version(parser)
     return parser
 
 
@@ -100,6 +106,6 @@ def positive(text: str) -> int:
     return value
 
 
-def tile(text: str) -> Tile:
+def tile(text: str) -> "Tile":
     """The type of --tile."""
     return "auto" if text == "auto" else positive(text)

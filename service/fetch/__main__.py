@@ -9,10 +9,12 @@ from pathlib import Path
 from types import FrameType
 
 from service.bundle import BundleError
+from service.command_names import named
 from service.fetch.remote_bundle import fetch_bundle, name_of
 from service.remote import is_remote
 from service.telemetry.logs import write_logs
 from service.telemetry.standard_streams import open_missing_streams
+from service.version import add_version
 
 EXAMPLE = """\
 DIR is the bundle's directory; for several URLs, it holds a directory for each, which has the last name of the URL. Each
@@ -34,20 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Copy the bundles -> exit status: 1 if one of them cannot be copied."""
     open_missing_streams()
     write_logs("info")
-    parser = argparse.ArgumentParser(
-        prog="python -m service.fetch",
-        description="Copy a remote bundle to a directory of this machine.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("urls", nargs="+", metavar="URL", help="a bundle at s3://, gs://, hf:// or https://")
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="where the bundle should be")
-    options = parser.parse_args(arguments)
+    command_line = parser()
+    options = command_line.parse_args(arguments)
     if local := [url for url in options.urls if not is_remote(url)]:
-        parser.error(f"{local[0]!r} is no URL; write one such as s3://bucket/{Path(local[0]).name}")
+        command_line.error(f"{local[0]!r} is no URL; write one such as s3://bucket/{Path(local[0]).name}")
     targets = {options.out / name_of(url): url for url in options.urls}
     if len(targets) < len(options.urls):
-        parser.error("two of the URLs end with the same name; copy them one by one")
+        command_line.error("two of the URLs end with the same name; copy them one by one")
     if len(targets) == 1:
         targets = {options.out: options.urls[0]}
     try:
@@ -57,6 +52,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logger.error("%s", error, extra={"event": "fetch_failed"})
         return 1
     return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog=named("python -m service.fetch"),
+        description="Copy a remote bundle to a directory of this machine.",
+        epilog=named(EXAMPLE),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("urls", nargs="+", metavar="URL", help="a bundle at s3://, gs://, hf:// or https://")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="where the bundle should be")
+    add_version(parser)
+    return parser
 
 
 def end(number: int, _: FrameType | None) -> None:

@@ -2,15 +2,15 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
+from service.detect.command_line import FormatName
 from service.detect.outputs.coco import read_annotations, write_coco
 from service.detect.outputs.csv_table import write_csv
 from service.detect.outputs.drawing import draw, drawing_file
 from service.detect.outputs.format import Format, OutputError
 from service.detect.outputs.yolo import label_file, labels_of
 
-FormatName = Literal["jsonl", "coco", "csv", "yolo", "images"]
 BY_SUFFIX: dict[str, FormatName] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "coco", ".csv": "csv"}
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from models.data.data_set import DataSet
 from models.data.open import open_data_set
-from models.papers.ablation import FSAF_ROWS, MEASURES, PASSD_ROWS, ablate, rows_of, run_row, table, variant
+from models.papers.ablation import MEASURES, ablate, rows_of, run_row, table, variant
+from models.papers.rows import FSAF_ROWS, PASSD_ROWS
 from models.presets.catalogue import find_preset
 from models.presets.overrides import override
 from models.presets.preset import Preset, PresetError

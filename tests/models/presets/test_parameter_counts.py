@@ -10,7 +10,8 @@ import torch
 
 from models.backbones.build import BackboneName, build_backbone
 from models.backbones.resnet import ResNet
-from models.papers.ablation import PASSD_ROWS, variant
+from models.papers.ablation import variant
+from models.papers.rows import PASSD_ROWS
 from models.passd.passd import PASSD, PASSDConfig
 from models.presets.catalogue import find_preset
 from models.presets.describe import build_on_meta, num_parameters
