@@ -118,7 +118,12 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--checkpoint", type=Path, help="the checkpoint of the bundle: compare torch as well")
     add_data(verb, "compare AP on this data set as well")
 
-    verb = add_verb("evaluate", prog=named("python -m export evaluate"), help="measure AP of a bundle or a server")
+    verb = add_verb(
+        "evaluate",
+        prog=named("python -m export evaluate"),
+        help="measure AP of a bundle or a server",
+        description="Measure the AP of a bundle or of a running server, with the server's own code.",
+    )
     verb.add_argument("target", help="a bundle's directory, or a server's URL")
     add_data(verb, "the data set", required=True)
     verb.add_argument("--engine", choices=get_args(EngineName), default="auto", help="for a bundle (default: auto)")

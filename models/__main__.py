@@ -94,8 +94,14 @@ def parser() -> argparse.ArgumentParser:
     add_workers(verb)
     add_device(verb)
 
-    verb = verbs.add_parser("evaluate", help="AP of a checkpoint", epilog=named(EXAMPLES), formatter_class=raw)
-    verb.add_argument("checkpoint", type=Path)
+    verb = verbs.add_parser(
+        "evaluate",
+        help="AP of a checkpoint",
+        description="Measure the AP of a checkpoint, with torch.",
+        epilog=named(EXAMPLES),
+        formatter_class=raw,
+    )
+    verb.add_argument("checkpoint", type=Path, help="a file that training wrote, such as best.pt")
     add_data(verb, "test", "to measure AP on")
     verb.add_argument(
         "--scales",

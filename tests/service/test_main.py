@@ -302,7 +302,7 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit) as ended:
         main(["--version"])
     assert ended.value.code == 0
-    assert capsys.readouterr().out .startswith(f"singleshot {__version__} (Python ")
+    assert capsys.readouterr().out.startswith(f"singleshot {__version__} (Python ")
 
 
 @pytest.mark.parametrize(
