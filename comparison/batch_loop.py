@@ -6,6 +6,7 @@ folder and writes JSON lines too. Both use all streams of one engine, in turns.
 
 import argparse
 import statistics
+import sys
 import tempfile
 import threading
 import time
@@ -25,8 +26,8 @@ from service.detect.sources import open_sources
 from service.detection.pipeline import Pipeline
 
 
-def main() -> None:
-    """Measure and print one line for each of the two."""
+def main() -> int:
+    """Measure and print one line for each of the two; returns the exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -35,8 +36,12 @@ def main() -> None:
     parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="a folder of images")
     parser.add_argument("--rounds", type=int, default=9, help="turns of each (default: 9)")
     options = parser.parse_args()
+    try:
+        files = read_images(options.images)
+    except (ValueError, OSError) as error:
+        print(f"comparison: {error}", file=sys.stderr)
+        return 1
     set_up_threads()
-    files = read_images(options.images)
     with Detector.open() as detector:
         print(f"{detector.engine.name} in {detector.engine.precision}, {detector.engine.num_streams} streams")
         runs = {
@@ -50,6 +55,7 @@ def main() -> None:
             f"{name}: {len(files) * rate:.1f} images/s (best {len(files) * max(row[0] for row in rows):.1f}), "
             f"{1000 * cpu / len(files):.2f} ms of CPU time an image"
         )
+    return 0
 
 
 def plain_loop(detector: Detector, files: Sequence[bytes]) -> None:
@@ -102,4 +108,4 @@ def take_turns(runs: dict[str, Callable[[], None]], num_rounds: int) -> dict[str
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -5,13 +5,14 @@ The large picture is a grid of the pictures of a split, whose objects are known.
 
 import argparse
 import math
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.data_set import Sample
+from models.data.data_set import DataError, Sample
 from models.data.open import open_data_set
 from service.detect.__main__ import set_up_threads
 from service.detect.detector import Detector, Found, Tile
@@ -20,8 +21,8 @@ from service.detection.iou import iou
 MIN_IOU = 0.5
 
 
-def main() -> None:
-    """Measure and print a line for each size of the tiles."""
+def main() -> int:
+    """Measure and print a line for each size of the tiles; returns the exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="python -m comparison.mosaic"
     )
@@ -32,7 +33,11 @@ def main() -> None:
     options = parser.parse_args()
     set_up_threads()
     with Detector.open() as detector:
-        samples = open_data_set(options.data, options.split, detector.manifest.classes).samples[: options.pictures]
+        try:
+            samples = open_data_set(options.data, options.split, detector.manifest.classes).samples[: options.pictures]
+        except DataError as error:
+            print(f"comparison: {error}", file=sys.stderr)
+            return 1
     image, boxes, labels = mosaic(samples)
     print(f"{image.shape[1]}×{image.shape[0]} pixels, {len(boxes)} objects")
     alone = detect_each(samples)
@@ -45,6 +50,7 @@ def main() -> None:
         assert isinstance(found, Found)
         hits = num_hits(found, boxes, labels)
         print(line(f"--tile {tile}" if tile else "without --tile", hits, len(found.detections), len(boxes)))
+    return 0
 
 
 def mosaic(samples: Sequence[Sample]) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.int64]]:
@@ -87,4 +93,4 @@ def line(what: str, hits: int, num_detections: int, num_objects: int) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

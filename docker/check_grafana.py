@@ -21,12 +21,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import promql_parser
-import requests
-import yaml
-from grafana_foundation_sdk.cog import plugins
-from grafana_foundation_sdk.cog.encoder import JSONEncoder
-from grafana_foundation_sdk.models import dashboard as models
+try:
+    import promql_parser
+    import requests
+    import yaml
+    from grafana_foundation_sdk.cog import plugins
+    from grafana_foundation_sdk.cog.encoder import JSONEncoder
+    from grafana_foundation_sdk.models import dashboard as models
+except ModuleNotFoundError as error:
+    sys.exit(f"{error.name} is not installed; run `pip install -r docker/grafana/requirements.txt`")
 
 GPU_METRICS = "DCGM_"  # the prefix of the exporter's metrics, which are absent without an NVIDIA GPU
 PATIENCE_SECONDS = 60.0  # a query without data is repeated for this time: a rate needs two scrapes of a new target

@@ -9,7 +9,10 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import ray
+try:
+    import ray
+except ModuleNotFoundError:
+    sys.exit("Ray is not installed; run `pip install '.[cpu,remote]' 'ray[data]>=2.40,<3'`")
 
 from service.detect.detector import Detector, Found
 from service.detection.rows import rows_of

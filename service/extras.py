@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]  # of a checkout, or site-packages
-FILES = ("deploy/requirements.txt", "docker/grafana/requirements.txt", "examples/requirements.txt")
+SCHEMAS = "deploy/requirements.txt"
 SMALLEST = "cpu"  # the extra to install for a package that everything needs
 TARGETS = {"cpu": "serve", "train": "develop", "engine": "develop", "dev": "develop"}
 DISTRIBUTIONS = {  # of the modules that have another name
@@ -16,9 +16,15 @@ DISTRIBUTIONS = {  # of the modules that have another name
     "cuda": "cuda-bindings",
     "cv2": "opencv-python-headless",
     "google": "protobuf",
-    "jsonschema": "kubernetes-validate",  # which brings it
+    "grpc": "grpcio",
     "opentelemetry": "opentelemetry-sdk",
     "yaml": "pyyaml",
+    # these come with another one
+    "jsonschema": "kubernetes-validate",
+    "llvmlite": "numba",
+    "pydantic_core": "pydantic",
+    "referencing": "kubernetes-validate",
+    "starlette": "fastapi",
 }
 
 
@@ -27,8 +33,7 @@ def remedy_for(module: str) -> str | None:
     name = DISTRIBUTIONS.get(module, normal(module))
     extras = [extra for distribution, extra in declared() if distribution == name]
     if not extras:
-        file = next((file for file in FILES if name in names_in(ROOT / file)), None)
-        return f"`pip install -r {file}`" if file else None
+        return f"`pip install -r {SCHEMAS}`" if name in names_in(ROOT / SCHEMAS) else None
     extras = sorted([extra for extra in extras if extra != "dev"] or extras, key=lambda extra: extra not in TARGETS)
     commands = [f"`pip install '.[{extra}]'`" for extra in extras]
     if (ROOT / "Makefile").is_file() and extras[0] in TARGETS:

@@ -117,7 +117,8 @@ def test_packages_are_imported_from_the_wheel(installation: Installation, tmp_pa
 @pytest.fixture
 def address(installation: Installation, tmp_path: Path) -> Iterator[str]:
     """The address of a server that runs from the wheel, outside of the checkout; its settings make the start short."""
-    command: list[str | Path] = [installation.python, "-m", "service", "--port", "0", "--engine", "onnx"]
+    program = installation.python.with_name("singleshot")
+    command: list[str | Path] = [program, "serve", "--port", "0", "--engine", "onnx"]
     settings = {**environment(), "SINGLESHOT_MAX_BATCH": "1", "SINGLESHOT_ENGINE_STREAMS": "1"}
     with subprocess.Popen(
         command, cwd=tmp_path, env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

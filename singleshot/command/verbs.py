@@ -36,7 +36,7 @@ GROUPS = {
         Verb("analyse", "make the papers' ablations and figures", "models", takes_name=True),
     ),
     "bundles, which a server loads": (
-        Verb("export", "make a bundle of a checkpoint; add an engine or int8; compare engines", "export"),
+        Verb("export", "make a bundle of a checkpoint or an ONNX detector; add int8 or an engine", "export"),
     ),
 }
 VERBS = {verb.name: verb for verbs in GROUPS.values() for verb in verbs}
