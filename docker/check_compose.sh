@@ -91,6 +91,7 @@ import json
 packages = json.load(open("/opt/sbom.cdx.json"))["components"]
 assert {"numpy", "uvicorn"} <= {package["name"] for package in packages}
 print(len(packages), "packages in /opt/sbom.cdx.json")'
+docker run --rm --entrypoint singleshot singleshot:cpu --version
 if [ -z "${DRILLS:-}" ]; then # its build is mostly downloads, and the steps below mostly wait
   TENSORRT=engine patiently docker compose --profile gpu build gpu-0 >"$WORK/gpu-image.log" 2>&1 &
   GPU_IMAGE=$!
