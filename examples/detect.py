@@ -5,7 +5,10 @@ python examples/detect.py service/page/blood-cells-2.jpg [http://localhost:8000]
 
 import sys
 
-from singleshot import Client
+try:
+    from singleshot import Client
+except ModuleNotFoundError as error:
+    sys.exit(str(error))
 
 picture = sys.argv[1]
 url = sys.argv[2] if len(sys.argv) > 2 else "http://localhost:8000"

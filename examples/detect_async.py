@@ -10,7 +10,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from singleshot import AsyncClient, Detections
+try:
+    from singleshot import AsyncClient, Detections
+except ModuleNotFoundError as error:
+    sys.exit(str(error))
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"}
 

@@ -13,7 +13,10 @@ from typing import Any
 
 import cv2
 
-from singleshot import BusyError, Client, DeadlineError
+try:
+    from singleshot import BusyError, Client, DeadlineError
+except ModuleNotFoundError as error:
+    sys.exit(str(error))
 
 Frame = Any  # uint8 [H, W, 3] BGR
 
