@@ -1,5 +1,6 @@
 """The command in a process of its own: what it prints, and what it imports for that."""
 
+import os
 import re
 import subprocess
 import sys
@@ -44,7 +45,7 @@ def singleshot(*arguments: str, **environment: str) -> subprocess.CompletedProce
     """Run `python -m singleshot ARGUMENTS...` in the root of the checkout."""
     command = [sys.executable, "-m", "singleshot", *arguments]
     return subprocess.run(
-        command, cwd=ROOT, env=environment or None, capture_output=True, text=True, check=False, timeout=60
+        command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=60
     )
 
 
