@@ -4,15 +4,14 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from export.errors import ExportError
+from export.golden import golden_detections, png
 from export.graph import ExportGraph, fold_and_round
-from export.half_model import half_model_files
+from export.half_model import write_with_half_model
+from export.manifest import draft_manifest
 from export.parity import Difference, difference
 from export.to_onnx import to_onnx
 from models.data.data_set import DataSet
@@ -20,28 +19,13 @@ from models.evaluation.evaluate import evaluate
 from models.evaluation.torch_engine import TorchEngine
 from models.presets.preset import PresetError
 from models.training.checkpoint import TrainedModel
-from service.bundle import (
-    GOLDEN,
-    MODEL,
-    Bundle,
-    Golden,
-    GoldenDetection,
-    InputSpec,
-    Manifest,
-    NmsDefaults,
-    Source,
-    sha256_of,
-    write_bundle,
-)
+from service.bundle import GOLDEN, MODEL, Bundle, Golden, InputSpec, NmsDefaults, Source, sha256_of
 from service.detection.fit import fit
-from service.detection.postprocess import default_options, postprocess
 from service.engines.open import open_engine
 from service.engines.protocol import Engine
-from service.errors import validation_problems
 
 BOX_TOLERANCE = 1e-2  # pixels
 SCORE_TOLERANCE = 1e-4
-NUM_GOLDEN_OF_WEAK_MODEL = 3
 
 
 @dataclass(frozen=True)
@@ -73,23 +57,15 @@ def build(
     """
     trained = at_size(trained, input_size)
     spec = trained.model.config.input_spec
-    try:
-        manifest = Manifest(
-            name=name,
-            version=version,
-            classes=trained.classes,
-            input=spec,
-            max_candidates=trained.model.config.max_candidates,
-            nms=nms,
-            files={},
-            source=Source(
-                preset=trained.preset.name, checkpoint_sha256=sha256_of(trained.path), data_set=trained.data_set
-            ),
-            golden=Golden(detections=()),
-        )
-    except ValidationError as error:
-        problems = validation_problems(error.errors(), empty_location="the manifest")
-        raise ExportError(f"the bundle would have a bad manifest: {problems}; see --name and --version") from error
+    manifest = draft_manifest(
+        name=name,
+        version=version,
+        classes=trained.classes,
+        spec=spec,
+        max_candidates=trained.model.config.max_candidates,
+        nms=nms,
+        source=Source(preset=trained.preset.name, checkpoint_sha256=sha256_of(trained.path), data_set=trained.data_set),
+    )
     fold_and_round(trained.model)
     model = to_onnx(ExportGraph(trained.model, trained.model.config.max_candidates), spec).SerializeToString()
     golden = trained.golden.numpy()
@@ -104,12 +80,8 @@ def build(
             metrics[f"{data_set.name}/{data_set.split} AP50"] = round(evaluate(engine, data_set, spec, nms).mean_ap, 5)
         engine.close()
     manifest = manifest.model_copy(update={"golden": expected, "metrics": metrics})
-    files, half_problem = {MODEL: model, GOLDEN: png(golden)}, None
-    try:
-        files |= half_model_files(manifest, files)
-    except ExportError as error:
-        half_problem = str(error)
-    return Built(write_bundle(out, manifest, files), parity, half_problem)
+    bundle, half_problem = write_with_half_model(out, manifest, {MODEL: model, GOLDEN: png(golden)})
+    return Built(bundle, parity, half_problem)
 
 
 def at_size(trained: TrainedModel, input_size: int | None) -> TrainedModel:
@@ -141,39 +113,10 @@ def check_parity(trained: TrainedModel, engine: Engine, spec: InputSpec) -> Diff
     worst = Difference(0.0, 0.0, 0)
     for batch in ([golden], [golden[:, ::-1], noise, golden]):
         images = np.stack(batch)
-        found = difference(reference(images), engine(images), inside=spec)
-        worst = Difference(
-            max(worst.boxes, found.boxes), max(worst.scores, found.scores), worst.num_missing + found.num_missing
-        )
+        worst = worst.joined(difference(reference(images), engine(images), inside=spec))
     if worst.exceeds(BOX_TOLERANCE, SCORE_TOLERANCE):
         raise ExportError(
             f"ONNX Runtime differs from torch by {worst}; allowed are {BOX_TOLERANCE:g} px and {SCORE_TOLERANCE:g}. "
             "Nothing was written. Check that torch, onnx and onnxruntime have the versions of constraints.txt"
         )
     return worst
-
-
-def golden_detections(
-    engine: Engine, golden: NDArray[np.uint8], spec: InputSpec, nms: NmsDefaults
-) -> tuple[GoldenDetection, ...]:
-    """The detections that a server must find in the golden image.
-
-    They are all detections above the default score threshold, and at least the NUM_GOLDEN_OF_WEAK_MODEL best ones.
-    """
-    candidates = engine(golden[None])
-    options = default_options(nms.model_copy(update={"score_threshold": 0.0}))
-    found = postprocess(candidates.of_image(0), options, spec, (spec.height, spec.width))
-    count = max(int((found.scores >= nms.score_threshold).sum()), NUM_GOLDEN_OF_WEAK_MODEL)
-    expected = []
-    for box, score, label in zip(found.boxes[:count], found.scores[:count], found.labels[:count], strict=True):
-        x1, y1, x2, y2 = (round(float(corner), 2) for corner in box)
-        if x1 < x2 and y1 < y2:  # a box outside the image is clipped to an empty one, which overlaps with no other
-            expected.append(GoldenDetection(label=int(label), score=round(float(score), 5), box=(x1, y1, x2, y2)))
-    return tuple(expected)
-
-
-def png(image: NDArray[np.uint8]) -> bytes:
-    """image uint8 (H, W, 3) RGB as a PNG file."""
-    ok, encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 9])
-    assert ok
-    return encoded.tobytes()

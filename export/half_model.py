@@ -23,6 +23,16 @@ def half_model(model: bytes) -> bytes:
     return content
 
 
+def write_with_half_model(path: Path, manifest: Manifest, files: dict[str, bytes]) -> tuple[Bundle, str | None]:
+    """Write a bundle with `files`, and with the fp16 form if there can be one; else the second item is the reason."""
+    problem = None
+    try:
+        files = files | half_model_files(manifest, files)
+    except ExportError as error:
+        problem = str(error)
+    return write_bundle(path, manifest, files), problem
+
+
 def half_model_files(manifest: Manifest, files: dict[str, bytes]) -> dict[str, bytes]:
     """The fp16 form of the model in `files`, by its name in the bundle.
 

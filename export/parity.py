@@ -26,6 +26,12 @@ class Difference:
     def __str__(self) -> str:
         return f"boxes {self.boxes:.2g} px, scores {self.scores:.2g}, {self.num_missing} without a counterpart"
 
+    def joined(self, other: "Difference") -> "Difference":
+        """The larger differences of two comparisons, and the number of all candidates without a counterpart."""
+        return Difference(
+            max(self.boxes, other.boxes), max(self.scores, other.scores), self.num_missing + other.num_missing
+        )
+
     def exceeds(self, boxes: float, scores: float) -> bool:
         return self.boxes > boxes or self.scores > scores or self.num_missing > 0
 

@@ -7,12 +7,14 @@ import numpy as np
 import onnx
 import torch
 from onnx import numpy_helper
+from torch import Tensor, nn
 
 from export.graph import ExportGraph
 from export.offset_conv_function import DOMAIN, NAME, VERSION, offset_conv_function
 from service.bundle import InputSpec
 
 OPSET = 20
+OUTPUT_NAMES = ("boxes", "scores", "labels")
 SMALLEST_STORED_AS_FP16 = 256  # elements; below that a Cast node costs more than it saves
 
 
@@ -22,29 +24,40 @@ def to_onnx(graph: ExportGraph, spec: InputSpec) -> onnx.ModelProto:
     If the graph has offset convolutions, the model contains the function that defines them.
     """
     example = torch.zeros(2, spec.height, spec.width, 3, dtype=torch.uint8)
-    batch = {"images": {0: torch.export.Dim("batch", min=1, max=1024)}}
+    model = traced(graph, {"images": example}, {"images": (0, "batch")})
+    store_as_fp16(model)
+    attach_function(model)
+    model.producer_name = "singleshot"
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def traced(module: nn.Module, examples: dict[str, Tensor], dynamic_axes: dict[str, tuple[int, str]]) -> onnx.ModelProto:
+    """The ONNX model of a module that maps `examples` to boxes, scores and labels.
+
+    `dynamic_axes` gives for some of the inputs the axis whose length is not fixed, and the name of that length.
+    """
+    lengths = {name: torch.export.Dim(name, min=1, max=1024) for _, name in dynamic_axes.values()}
+    dynamic_shapes = tuple(
+        {dynamic_axes[name][0]: lengths[dynamic_axes[name][1]]} if name in dynamic_axes else None for name in examples
+    )
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own deprecations
         # traced separately: torch.onnx.export would fix the batch size instead of failing
-        traced = torch.export.export(graph, (example,), dynamic_shapes=batch, strict=False)
         program = torch.onnx.export(
-            traced,
+            torch.export.export(module, tuple(examples.values()), dynamic_shapes=dynamic_shapes, strict=False),
             dynamo=True,
             opset_version=OPSET,
-            input_names=["images"],
-            output_names=["boxes", "scores", "labels"],
+            input_names=list(examples),
+            output_names=list(OUTPUT_NAMES),
             verbose=False,
         )
     assert program is not None
-    model = program.model_proto
-    store_as_fp16(model)
-    attach_function(model)
+    model: onnx.ModelProto = program.model_proto
     for node in model.graph.node:
         node.ClearField("metadata_props")  # the tracer's notes: file names and line numbers of this machine
         node.doc_string = ""
-    model.producer_name = "singleshot"
-    onnx.checker.check_model(model, full_check=True)
     return model
 
 
