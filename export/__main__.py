@@ -1,4 +1,4 @@
-"""`python -m export`: exports checkpoints as bundles, adds engines and int8, compares and measures bundles."""
+"""`python -m export`: makes bundles of checkpoints and of ONNX detectors, adds engines and int8, and measures them."""
 
 import argparse
 import sys
@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import get_args
 
 from service.command_names import named
+from export.wrap.arguments import EXAMPLES as WRAP_EXAMPLES
+from export.wrap.arguments import add_wrap
 from service.engines.protocol import EngineName, Precision
 from service.version import add_version
 
@@ -15,6 +17,7 @@ EXAMPLES = """examples:
   python -m export build runs/mine/best.pt --out bundles/mine
   python -m export build runs/mine/best.pt --out bundles/mine --data VOC --split test  (records its AP in the manifest)
   python -m export build runs/joint/best.pt --out bundles/joint --size 512
+  python -m export wrap yolo11n.onnx --golden street.jpg --out bundles/yolo11n  (another project's detector)
   python -m export engine bundles/mine --target sm_89  (adds a TensorRT engine for that GPU to the bundle)
   python -m export quantize bundles/mine --data VOC --split train  (adds the model in int8 for CPUs to the bundle)
   python -m export parity bundles/mine --images IMAGES --checkpoint runs/mine/best.pt --data VOC --split test
@@ -43,6 +46,10 @@ def command_of(verb: str) -> tuple[Callable[[argparse.Namespace], None], tuple[t
         from export import engine_command
 
         return engine_command.run_engine, engine_command.ERRORS
+    if verb == "wrap":
+        from export.wrap import command
+
+        return command.run_wrap, command.ERRORS
     from export import commands
 
     runs = {
@@ -74,6 +81,11 @@ def parser() -> argparse.ArgumentParser:
         "--score-threshold", type=float, default=0.3, help="for requests that do not give one (default: 0.3)"
     )
     add_data(verb, "measure AP on this data set and record it in the manifest")
+
+    wrapping = verbs.add_parser(
+        "wrap", help="make a bundle of another project's ONNX detector", epilog=WRAP_EXAMPLES, formatter_class=raw
+    )
+    add_wrap(wrapping)
 
     verb = add_verb("engine", help="build a TensorRT engine into a bundle")
     verb.add_argument("bundle", type=Path, help="the bundle's directory")

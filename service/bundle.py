@@ -235,8 +235,10 @@ def check_files(path: Path, manifest: Manifest) -> Bundle:
 def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
     """Write a whole bundle to `path`, or nothing; `manifest.files` is computed from `files` (name -> content).
 
-    The directory is written under a temporary name beside `path` and renamed; it replaces an existing bundle.
+    The directory is written under a temporary name beside `path` and renamed; it replaces an existing bundle. Raises
+    BundleError if `path` is something else.
     """
+    check_replaceable(path)
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     manifest = manifest.model_copy(update={"files": hashes})
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -258,6 +260,15 @@ def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> 
         if staging.exists():
             shutil.rmtree(staging)
     return read_bundle(path)
+
+
+def check_replaceable(path: Path) -> None:
+    """Raise BundleError if there is something at `path` that is neither a bundle nor an empty directory."""
+    is_other = path.exists() and not (path / MANIFEST).is_file()
+    if is_other and not (path.is_dir() and not any(path.iterdir())):
+        raise BundleError(
+            f"{path}: it exists and is no bundle, so it is not replaced; name another directory with --out"
+        )
 
 
 def add_engine(path: Path, name: str, engine: EngineFile, content: bytes) -> Bundle:
