@@ -74,7 +74,7 @@ def build(
         draft.model_path.write_bytes(model)
         engine = open_engine(draft, "onnx")
         parity = check_parity(trained, engine, spec)
-        expected = Golden(detections=golden_detections(engine, golden, spec, nms))
+        expected = Golden(detections=golden_detections(engine(golden[None]).of_image(0), spec, nms))
         metrics = {}
         if data_set:
             metrics[f"{data_set.name}/{data_set.split} AP50"] = round(evaluate(engine, data_set, spec, nms).mean_ap, 5)

@@ -6,21 +6,18 @@ from numpy.typing import NDArray
 
 from service.bundle import GoldenDetection, InputSpec, NmsDefaults
 from service.detection.postprocess import default_options, postprocess
-from service.engines.protocol import Engine
+from service.engines.protocol import ImageCandidates
 
 NUM_GOLDEN_OF_WEAK_MODEL = 3
 
 
-def golden_detections(
-    engine: Engine, golden: NDArray[np.uint8], spec: InputSpec, nms: NmsDefaults
-) -> tuple[GoldenDetection, ...]:
-    """The detections that a server must find in the golden image.
+def golden_detections(candidates: ImageCandidates, spec: InputSpec, nms: NmsDefaults) -> tuple[GoldenDetection, ...]:
+    """The detections that a server must find in the golden image, which has these candidates.
 
     They are all detections above the default score threshold, and at least the NUM_GOLDEN_OF_WEAK_MODEL best ones.
     """
-    candidates = engine(golden[None])
     options = default_options(nms.model_copy(update={"score_threshold": 0.0}))
-    found = postprocess(candidates.of_image(0), options, spec, (spec.height, spec.width))
+    found = postprocess(candidates, options, spec, (spec.height, spec.width))
     count = max(int((found.scores >= nms.score_threshold).sum()), NUM_GOLDEN_OF_WEAK_MODEL)
     expected = []
     for box, score, label in zip(found.boxes[:count], found.scores[:count], found.labels[:count], strict=True):

@@ -21,12 +21,17 @@ SHAPED = {"Reshape", "Resize", "Split"}  # only the first input of these is data
 def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy of an exported fp32 model whose convolutions are fp16; inputs and outputs keep their types.
 
-    Raises ExportError if a weight is too large for fp16, or if the graph has inner graphs, which are not rewritten.
+    Raises ExportError if a weight is too large for fp16, or if the graph has inner graphs, which are not rewritten, or
+    parts that are fp16 already.
     """
     if any(attribute.HasField("g") for node in model.graph.node for attribute in node.attribute):
         raise ExportError("the model has loops or branches; build with --precision fp32")
     rewritten = _Rewriting(model).run()
-    onnx.checker.check_model(rewritten, full_check=True)
+    try:
+        onnx.checker.check_model(rewritten, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ExportError(f"the model cannot be rewritten in fp16 ({reason}); build with --precision fp32") from error
     return rewritten
 
 

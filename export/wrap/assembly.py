@@ -1,23 +1,20 @@
 """The graph of a bundle around another project's detector: preparation, the detector, decoding and top-k."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import onnx
 import torch
-from numpy.typing import NDArray
 from onnx import TensorProto, helper, version_converter
 
 from export.errors import ExportError
 from export.to_onnx import traced
 from export.wrap.batch_axis import KINDS, free_batch_axis, in_a_loop
-from export.wrap.foreign_model import ForeignModel, first_line
+from export.wrap.examination import Examined
+from export.wrap.foreign_model import ForeignModel, Outputs, first_line
 from export.wrap.layout import Layout
 from export.wrap.names import rename
-from export.wrap.normalisation import Normalisation
 from export.wrap.preparation import preparation
-from service.bundle import InputSpec
 from service.engines.tensor_contract import IMAGES, OUTPUTS
 
 OLDEST_OPSET = 14  # in which the nodes around the detector can be written
@@ -40,7 +37,7 @@ def batchings_of(model: ForeignModel, layout: Layout) -> list[Batching]:
     return ["as it is" if model.images.batch is None else "freed", "in a loop"]
 
 
-def decoding(layout: Layout, outputs: Mapping[str, NDArray[Any]]) -> onnx.ModelProto:
+def decoding(layout: Layout, outputs: Outputs) -> onnx.ModelProto:
     """The layout's decoder in ONNX. `outputs` are the model's for one image; their first axis becomes dynamic."""
     has_batch_axis = layout.kind != "torchvision"
     repeats = 2 if has_batch_axis else 1
@@ -54,16 +51,13 @@ def decoding(layout: Layout, outputs: Mapping[str, NDArray[Any]]) -> onnx.ModelP
     return traced(layout.decoder.eval(), examples, dict.fromkeys(examples, axis))
 
 
-def assemble(
-    model: ForeignModel,
-    normalisation: Normalisation,
-    spec: InputSpec,
-    layout: Layout,
-    decoder: onnx.ModelProto,
-    batching: Batching,
-) -> onnx.ModelProto:
-    """The graph of the bundle; raises ExportError if its parts cannot have the same version of the operators."""
-    if layout.kind == "candidates":
+def assemble(examined: Examined, decoder: onnx.ModelProto | None, batching: Batching) -> onnx.ModelProto:
+    """The graph of the bundle; raises ExportError if its parts cannot have the same version of the operators.
+
+    Without a decoder, the model is a bundle's already.
+    """
+    model, spec, layout = examined.model, examined.manifest.input, examined.layout
+    if decoder is None:
         return model.proto
     whole, opset = at_opset(model)
     decoder = converted(decoder, opset, model.path)
@@ -73,7 +67,7 @@ def assemble(
         free_batch_axis(whole, inputs)
     rename(graph, {name: f"model/{name}" for name in (IMAGES, *OUTPUTS)})
     own_names = {name: f"model/{name}" if name in (IMAGES, *OUTPUTS) else name for name in (*inputs, *layout.outputs)}
-    nodes, constants = preparation(model, normalisation, spec, own_names)
+    nodes, constants = preparation(model, examined.normalisation, spec, own_names)
     inner = {name for node in decoder.graph.node for name in node.output} - set(OUTPUTS)
     inner |= {tensor.name for tensor in decoder.graph.initializer}
     rename(decoder.graph, {name: f"after/{name}" for name in inner})

@@ -1,7 +1,9 @@
 """Checks of a wrapped detector: its numbers make sense, and its graph agrees with the original model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +14,24 @@ from export.wrap.foreign_model import first_line
 from service.bundle import InputSpec
 from service.engines.protocol import Candidates, Engine
 
-BOX_TOLERANCE = 1e-3  # pixels
-SCORE_TOLERANCE = 1e-4
+HALF_ROUNDING = 2.0**-10  # of numbers in fp16, relative
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """The largest difference that is allowed, boxes in pixels."""
+
+    boxes: float = 1e-3
+    scores: float = 1e-4
+
+    @classmethod
+    def of(cls, outputs: Iterable[NDArray[Any]], spec: InputSpec) -> "Tolerance":
+        """For a model with these outputs. In fp16, engines round at other places, because a CPU computes in fp32."""
+        if all(output.dtype != np.float16 for output in outputs):
+            return cls()
+        return cls(HALF_ROUNDING * max(spec.height, spec.width), 2 * HALF_ROUNDING)
+
+
 MAX_SHARE_OUTSIDE = 0.5  # of the boxes; more show that the kind or the normalisation is not the model's
 SMALLEST_SIDE = 2.0  # pixels; boxes whose sides are all shorter are probably in other units
 
@@ -27,9 +45,9 @@ def joined(images: Sequence[Candidates]) -> Candidates:
     )
 
 
-def check_numbers(found: Candidates, num_classes: int) -> None:
-    """Raise ExportError if scores, boxes or labels are no numbers that a detector can give."""
-    if not (np.isfinite(found.boxes).all() and np.isfinite(found.scores).all()):
+def check_numbers(outputs: Iterable[NDArray[Any]], found: Candidates, num_classes: int) -> None:
+    """Raise ExportError if a model's outputs, or the candidates in them, are no numbers that a detector can give."""
+    if any(np.isnan(output).any() for output in outputs) or not np.isfinite(found.boxes).all():
         raise ExportError(
             "the model gives NaN or infinite numbers; if it is in fp16, export it in fp32; else check --scale, --mean "
             "and --std"
@@ -63,7 +81,9 @@ def doubts(boxes: NDArray[np.float32], spec: InputSpec) -> str | None:
     return None
 
 
-def check_agreement(reference: Candidates, engine: Engine, images: NDArray[np.uint8]) -> Difference:
+def check_agreement(
+    reference: Candidates, engine: Engine, images: NDArray[np.uint8], tolerance: Tolerance
+) -> Difference:
     """How much an engine's candidates differ from those of the original model, for one image and for all together.
 
     Raises ExportError if they differ by more than rounding, if the scores do not fall, or if the engine cannot run
@@ -80,8 +100,8 @@ def check_agreement(reference: Candidates, engine: Engine, images: NDArray[np.ui
         raise ExportError("its scores do not fall")
     first = Candidates(reference.boxes[:1], reference.scores[:1], reference.labels[:1])
     found = difference(first, alone).joined(difference(reference, together))
-    if found.exceeds(BOX_TOLERANCE, SCORE_TOLERANCE):
+    if found.exceeds(tolerance.boxes, tolerance.scores):
         raise ExportError(
-            f"it differs from the model by {found}; allowed are {BOX_TOLERANCE:g} px and {SCORE_TOLERANCE:g}"
+            f"it differs from the model by {found}; allowed are {tolerance.boxes:.2g} px and {tolerance.scores:.2g}"
         )
     return found

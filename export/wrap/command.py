@@ -13,10 +13,12 @@ from export.build import BOX_TOLERANCE, SCORE_TOLERANCE
 from export.errors import ExportError
 from export.parity import Difference, difference
 from export.wrap.assembly import BATCHINGS
+from export.wrap.checks import Tolerance
 from export.wrap.class_names import BACKGROUND, read_class_names
+from export.wrap.examination import Wish, noise
 from export.wrap.kinds import KINDS
 from export.wrap.normalisation import Normalisation, PerChannel
-from export.wrap.wrap import Wish, noise, wrap
+from export.wrap.wrap import wrap
 from service.bundle import HALF_MODEL, Bundle, BundleError, NmsDefaults
 from service.detection.golden import check_golden
 from service.detection.pipeline import Pipeline
@@ -35,20 +37,23 @@ SERVING: tuple[tuple[EngineName, Precision, str], ...] = (
 def run_wrap(options: argparse.Namespace) -> None:
     wish = wish_of(options)
     wrapped = wrap(options.model, options.out, wish)
-    manifest, images = wrapped.bundle.manifest, wrapped.model.images
+    examined, manifest = wrapped.examined, wrapped.bundle.manifest
+    images = examined.model.images
     size = f"{manifest.input.height}×{manifest.input.width} (height×width)"
     print(f"input {images.name}: {images.dtype} {images.axes}, {size}, {manifest.input.resize}, {wish.normalisation}")
-    print(f"output {wrapped.layout.found}; {BATCHINGS[wrapped.batching]}")
+    print(f"output {examined.layout.found}; {BATCHINGS[wrapped.graph.batching]}")
     num_bytes = sum(path.stat().st_size for path in options.out.iterdir())
     print(
         f"{options.out}: {num_bytes / 1e6:.1f} MB, {len(manifest.classes)} classes, {len(manifest.golden.detections)} "
-        f"detections in its golden image; agrees with the model, decoded by hand, to {wrapped.parity}"
+        f"detections in its golden image; agrees with the model, decoded by hand, to {wrapped.graph.parity}"
     )
     if wrapped.half_problem:
         print(f"it has no {HALF_MODEL}, so GPUs compute in fp32 unless TensorRT does: {wrapped.half_problem}")
-    if wrapped.doubt:
-        print(f"WARNING: {wrapped.doubt}; check --kind, --scale, --channels, --mean, --std and --resize")
-    print(f"serve it with: python -m service --bundle {options.out}{serving_options(wrapped.bundle)}")
+    if examined.doubt:
+        print(f"WARNING: {examined.doubt}; check --kind, --scale, --channels, --mean, --std and --resize")
+    print(
+        f"serve it with: python -m service --bundle {options.out}{serving_options(wrapped.bundle, examined.tolerance)}"
+    )
 
 
 def wish_of(options: argparse.Namespace) -> Wish:
@@ -102,7 +107,7 @@ def per_channel(option: str, numbers: list[float]) -> PerChannel:
     return first, second, third
 
 
-def serving_options(bundle: Bundle) -> str:
+def serving_options(bundle: Bundle, tolerance: Tolerance) -> str:
     """The options with which a server on this machine's CPU finds the golden detections; prints OpenVINO's parity.
 
     Raises ExportError if there are none.
@@ -117,17 +122,17 @@ def serving_options(bundle: Bundle) -> str:
             with closing(open_engine(bundle, name, precision=precision)) as engine:
                 check_golden(bundle, engine)
             if name == "openvino":
-                print(f"OpenVINO agrees with ONNX Runtime to {openvino_parity(bundle)}")
+                print(f"OpenVINO agrees with ONNX Runtime to {openvino_parity(bundle, tolerance)}")
         except (BundleError, EngineError, ExportError) as error:
             faults.append(f"{name}: {error}")
             continue
-        for fault in faults:
+        for fault in dict.fromkeys(faults):
             print(f"not served with {fault}")
         return words if find_spec("openvino") else ""
     raise ExportError(f"no engine finds the golden detections: {'; '.join(faults)}")
 
 
-def openvino_parity(bundle: Bundle) -> Difference:
+def openvino_parity(bundle: Bundle, tolerance: Tolerance) -> Difference:
     """OpenVINO's difference from ONNX Runtime, both in fp32; raises ExportError if it is more than rounding."""
     spec = bundle.manifest.input
     with closing(open_engine(bundle, "onnx")) as onnx_engine:
@@ -136,6 +141,6 @@ def openvino_parity(bundle: Bundle) -> Difference:
         reference = onnx_engine(images)
     with closing(open_engine(bundle, "openvino", precision="fp32")) as engine:
         found = difference(reference, engine(images), inside=spec)
-    if found.exceeds(BOX_TOLERANCE, SCORE_TOLERANCE):
+    if found.exceeds(max(BOX_TOLERANCE, tolerance.boxes), max(SCORE_TOLERANCE, tolerance.scores)):
         raise ExportError(f"in fp32 it differs from ONNX Runtime by {found}")
     return found

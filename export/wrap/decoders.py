@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from export.wrap.cells import Level
 from models.boxes.geometry import cxcywh_to_xyxy
-from models.candidates import best_candidates, padded
+from models.candidates import best_candidates
 
 Activation = Literal["softmax", "sigmoid"]
 Coordinates = Literal["xyxy in pixels", "yxyx in 0…1"]
@@ -89,8 +89,8 @@ class DetrQueries(nn.Module):
         if self.activation == "sigmoid":
             scores = logits.float().sigmoid()[..., : self.num_classes]
             return best_candidates(boxes, scores, self.max_candidates)
-        scores, labels = logits.float().softmax(dim=2)[..., : self.num_classes].max(dim=2)
-        return ranked(boxes, scores, labels, self.max_candidates)
+        scores = logits.float().softmax(dim=2)[..., : self.num_classes]
+        return ranked(boxes, scores.amax(dim=2), scores.argmax(dim=2), self.max_candidates)
 
 
 class DecodedBoxes(nn.Module):
@@ -114,12 +114,16 @@ class DecodedBoxes(nn.Module):
         self.first_label = first_label
         self.has_batch_axis = has_batch_axis
         self.max_candidates = max_candidates
+        self.padding: Tensor
+        self.register_buffer("padding", torch.zeros(max_candidates, 4))  # without a batch axis, D may be 0
         self.size: Tensor
         self.register_buffer("size", torch.tensor([width, height, width, height], dtype=torch.float32))
 
     def forward(self, boxes: Tensor, scores: Tensor, labels: Tensor) -> Found:
         if not self.has_batch_axis:
-            boxes, scores, labels = boxes[None], scores[None], labels[None]
+            boxes = torch.cat([boxes, self.padding.to(boxes.dtype)])[None]
+            scores = torch.cat([scores, self.padding[:, 0].to(scores.dtype)])[None]
+            labels = torch.cat([labels, self.padding[:, 0].to(labels.dtype)])[None]
         boxes = boxes.float()
         if self.coordinates == "yxyx in 0…1":
             boxes = boxes[..., [1, 0, 3, 2]] * self.size
@@ -134,18 +138,17 @@ class EndToEndRows(nn.Module):
         self.max_candidates = max_candidates
 
     def forward(self, rows: Tensor) -> Found:
-        rows = rows.float()
-        return ranked(rows[..., :4], rows[..., 4], rows[..., 5], self.max_candidates)
+        found, scores, labels = ranked(rows.float(), rows[..., 4].float(), rows[..., 5], self.max_candidates)
+        return found[..., :4], scores, labels
 
 
 def ranked(boxes: Tensor, scores: Tensor, labels: Tensor, max_candidates: int) -> Found:
-    """The same boxes (B, D, 4) in falling order of their scores, padded or cut to T = `max_candidates`.
+    """The T = `max_candidates` best of the boxes (B, D, 4), or longer rows, in falling order of their scores; D ≥ T.
 
     Rows of score 0 or less are padding, whose label may be any number.
     """
-    boxes, scores, labels = padded(boxes, scores.clamp(min=0), labels, max_candidates + boxes.shape[1])
-    scores, best = scores.topk(max_candidates, dim=1)
-    boxes = boxes.gather(1, best[..., None].expand(-1, -1, 4))
+    scores, best = scores.clamp(min=0).topk(max_candidates, dim=1)
+    boxes = boxes.gather(1, best[..., None].expand(-1, -1, boxes.shape[2]))
     labels = labels.gather(1, best).to(torch.int32)
     return boxes, scores, torch.where(scores > 0, labels, torch.zeros_like(labels))
 

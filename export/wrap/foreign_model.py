@@ -1,6 +1,7 @@
 """Another project's ONNX model: its inputs, and how ONNX Runtime runs it."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 from export.errors import ExportError
 from export.wrap.class_names import names_in_metadata
 
+Outputs = Mapping[str, NDArray[Any]]
+"""The outputs of a model by name."""
 Axes = Literal["NCHW", "NHWC", "CHW"]
 LARGEST_PROTOBUF = 2**31
 IMAGE_TYPES = ("float32", "float16", "uint8")
@@ -67,7 +70,7 @@ class ForeignModel:
             raise ExportError(f"{self.path}: it does not name its classes; give them with --classes")
         return names
 
-    def run(self, feeds: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    def run(self, feeds: dict[str, NDArray[Any]]) -> Outputs:
         """The outputs by name; raises ExportError if ONNX Runtime cannot compute them."""
         try:
             return dict(zip(self.output_names, self._session.run(None, feeds), strict=True))
@@ -122,7 +125,7 @@ def open_session(path: Path, model: onnx.ModelProto) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's own exceptions have no common base class
         opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
         foreign = Counter(f"{node.domain}::{node.op_type}" for node in model.graph.node if node.domain)

@@ -1,21 +1,16 @@
 """Which outputs of a model are its detections, and how they are decoded: found from their names and shapes."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
-
-from numpy.typing import NDArray
 
 from export.errors import ExportError
 from export.wrap.cells import ANCHORS_A_CELL, levels_of
 from export.wrap.decoders import Activation, DecodedBoxes, Decoder, DetrQueries, EndToEndRows, YoloRows, YoloxRows
+from export.wrap.foreign_model import Outputs
 from export.wrap.kinds import KINDS, KindName
 from service.engines.tensor_contract import OUTPUTS
 
 MAX_CANDIDATES = 1000  # of a raw head, as in this project's presets
 MAX_UNBATCHED = 300  # of a model whose number of boxes is not fixed
-
-Outputs = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -70,6 +65,9 @@ def yolo_layouts(kind: KindName, name: str, shape: tuple[int, ...], task: Task) 
     _, rows, columns = shape
     layouts: dict[KindName, Layout] = {}
 
+    def count(num_boxes: int) -> int:
+        return min(MAX_CANDIDATES, num_boxes * task.num_classes)
+
     def add(found: KindName, decoder: Decoder, words: str) -> None:
         layouts[found] = Layout(found, (name,), decoder, f"{name} {list(shape)}: {words}")
 
@@ -79,16 +77,17 @@ def yolo_layouts(kind: KindName, name: str, shape: tuple[int, ...], task: Task) 
     if columns == 6 and (kind == "yolo-end2end" or not is_grid):
         add("yolo-end2end", EndToEndRows(rows), f"{rows} boxes that the model chooses itself, score, label")
     if columns == 5 + task.num_classes:
-        decoder = YoloRows(has_objectness=True, channels_first=False, max_candidates=MAX_CANDIDATES)
+        decoder = YoloRows(has_objectness=True, channels_first=False, max_candidates=count(rows))
         add("yolov5", decoder, f"{rows} {boxes}, objectness, {classes}")
         if levels is not None:
             strides = ", ".join(str(level.stride) for level in levels)
             words = f"{rows} boxes in cells of the strides {strides}, objectness, {classes}"
-            add("yolox", YoloxRows(levels, MAX_CANDIDATES), words)
+            add("yolox", YoloxRows(levels, count(rows)), words)
     if 4 + task.num_classes in (rows, columns):
         is_first = rows == 4 + task.num_classes
-        decoder = YoloRows(has_objectness=False, channels_first=is_first, max_candidates=MAX_CANDIDATES)
-        add("yolov8", decoder, f"{columns if is_first else rows} {boxes}, {classes}")
+        num_boxes = columns if is_first else rows
+        decoder = YoloRows(has_objectness=False, channels_first=is_first, max_candidates=count(num_boxes))
+        add("yolov8", decoder, f"{num_boxes} {boxes}, {classes}")
     return layouts
 
 

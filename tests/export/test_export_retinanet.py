@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from export.__main__ import parser
-from export.build import Built, at_size, build, golden_detections
+from export.build import Built, at_size, build
 from export.commands import nms_of
 from export.errors import ExportError
+from export.golden import golden_detections
 from export.graph import fold_and_round
 from export.half_precision import to_half
 from export.parity import difference
@@ -187,5 +188,5 @@ class Beside(FakeEngine):
 
 def test_a_box_outside_the_image_is_no_golden_detection() -> None:
     golden = np.zeros((SIZE, SIZE, 3), np.uint8)
-    found = golden_detections(Beside(), golden, SMALL.input_spec, NmsDefaults())
+    found = golden_detections(Beside()(golden[None]).of_image(0), SMALL.input_spec, NmsDefaults())
     assert [detection.box for detection in found] == [(10, 10, 50, 50)]

@@ -1,0 +1,125 @@
+"""What wrap learns about a detector by running it: its layout, its answers, and whether they make sense."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.errors import ExportError
+from export.golden import golden_detections
+from export.manifest import draft_manifest
+from export.wrap import by_hand
+from export.wrap.checks import Tolerance, check_numbers, doubts, joined
+from export.wrap.decoders import Activation
+from export.wrap.foreign_model import ForeignModel, Outputs
+from export.wrap.kinds import KindName
+from export.wrap.layout import Layout, Task, layout_of
+from export.wrap.normalisation import Normalisation
+from service.bundle import Golden, InputSpec, Manifest, NmsDefaults, Source, sha256_of
+from service.detection.decode import decode_image
+from service.detection.fit import fit
+from service.engines.protocol import Candidates
+from service.errors import ImageError
+
+MAX_PIXELS = 100_000_000
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user says of a model. `classes` of None are in its metadata, and a `size` of None is its own."""
+
+    kind: KindName
+    classes: tuple[str, ...] | None
+    golden: Path
+    name: str
+    version: str
+    nms: NmsDefaults
+    normalisation: Normalisation
+    resize: Literal["stretch", "letterbox"]
+    size: tuple[int, int] | None = None
+    activation: Activation | None = None
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A detector that can be wrapped, and the manifest of its bundle, without files.
+
+    images uint8 (B, H, W, 3) are the golden image and others; `outputs` are the model's for the golden image, and
+    `reference` are the candidates in all images, decoded by hand. `doubt` says why the boxes look wrong, if they do.
+    """
+
+    model: ForeignModel
+    normalisation: Normalisation
+    layout: Layout
+    manifest: Manifest
+    images: NDArray[np.uint8]
+    outputs: Outputs
+    reference: Candidates
+    tolerance: Tolerance
+    doubt: str | None
+
+
+def examine(path: Path, wish: Wish) -> Examined:
+    """Run the ONNX model in the file `path` on the golden image, its mirror image and noise; raises ExportError."""
+    model = ForeignModel(path)
+    classes = wish.classes or model.class_names()
+    height, width = model.size(wish.size)
+    spec = InputSpec(height=height, width=width, resize=wish.resize)
+    golden = read_golden(wish.golden, spec)
+    images = np.stack([golden, golden[:, ::-1], noise(spec)])
+    outputs = [model.run(by_hand.feeds(model, wish.normalisation, image)) for image in images]
+    layout = layout_of(wish.kind, outputs[0], Task(len(classes), height, width, wish.activation))
+    found = [by_hand.candidates(layout.decoder, [output[name] for name in layout.outputs]) for output in outputs]
+    for output, candidates in zip(outputs, found, strict=True):
+        check_numbers([output[name] for name in layout.outputs], candidates, len(classes))
+    manifest = draft_manifest(
+        name=wish.name,
+        version=wish.version,
+        classes=classes,
+        spec=spec,
+        max_candidates=layout.decoder.max_candidates,
+        nms=wish.nms,
+        source=Source(preset=f"wrapped {layout.kind}", checkpoint_sha256=sha256_of(path), data_set="unknown"),
+    )
+    is_likely = found[0].scores[0] >= wish.nms.score_threshold
+    doubt = doubts(found[0].boxes[0, is_likely], spec)
+    return Examined(
+        model=model,
+        normalisation=wish.normalisation,
+        layout=layout,
+        manifest=manifest.model_copy(update={"golden": golden_of(manifest, found[0], doubt)}),
+        images=images,
+        outputs=outputs[0],
+        reference=joined(found),
+        tolerance=Tolerance.of(outputs[0].values(), spec),
+        doubt=doubt,
+    )
+
+
+def golden_of(manifest: Manifest, candidates: Candidates, doubt: str | None) -> Golden:
+    """The golden detections; raises ExportError if none reaches the score threshold."""
+    detections = golden_detections(candidates.of_image(0), manifest.input, manifest.nms)
+    threshold = manifest.nms.score_threshold
+    if not any(detection.score >= threshold for detection in detections):
+        if doubt:
+            raise ExportError(f"there is no detection in the golden image: {doubt}; check --kind")
+        raise ExportError(
+            f"the model detects nothing in the golden image: its best score is {candidates.scores.max():.3g}, and "
+            f"--score-threshold is {threshold:g}; give an image of what it detects, or check --kind, --scale, "
+            "--channels, --mean and --std"
+        )
+    return Golden(detections=detections)
+
+
+def read_golden(path: Path, spec: InputSpec) -> NDArray[np.uint8]:
+    """The golden image as the server fits it into the input; raises ExportError."""
+    try:
+        return fit(decode_image(path.read_bytes(), target=spec, max_pixels=MAX_PIXELS).pixels, spec)
+    except (ImageError, OSError) as error:
+        raise ExportError(f"{path}: {error}; --golden takes an image in which the model detects something") from error
+
+
+def noise(spec: InputSpec) -> NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 256, (spec.height, spec.width, 3), dtype=np.uint8)
