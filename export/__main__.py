@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import get_args
 
-from service.command_names import named
 from export.wrap.arguments import EXAMPLES as WRAP_EXAMPLES
 from export.wrap.arguments import add_wrap
+from service.command_names import named
 from service.engines.protocol import EngineName, Precision
 from service.version import add_version
 
@@ -83,7 +83,10 @@ def parser() -> argparse.ArgumentParser:
     add_data(verb, "measure AP on this data set and record it in the manifest")
 
     wrapping = verbs.add_parser(
-        "wrap", help="make a bundle of another project's ONNX detector", epilog=WRAP_EXAMPLES, formatter_class=raw
+        "wrap",
+        help="make a bundle of another project's ONNX detector",
+        epilog=named(WRAP_EXAMPLES),
+        formatter_class=raw,
     )
     add_wrap(wrapping)
 
