@@ -62,7 +62,7 @@ format: .venv/develops
 
 .venv/serves: .venv/bin/python pyproject.toml constraints.txt
 	@echo "installing what serving needs (only once; the downloads take some minutes)"
-	@$(PIP) --editable '.[cpu]'
+	@$(PIP) --editable '.[cpu,client]'
 	@touch $@
 
 .venv/develops: .venv/serves
