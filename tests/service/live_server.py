@@ -38,7 +38,8 @@ def live_server(app: ASGIApp, head_seconds: float = 30) -> Iterator[str]:
         await server.main_loop()
         await server.shutdown()
 
-    app.state.stop_server = lambda: setattr(server, "should_exit", True)
+    if isinstance(app, FastAPI):
+        app.state.stop_server = lambda: setattr(server, "should_exit", True)
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
     try:
