@@ -24,6 +24,7 @@ from service.detect.run import Tally, run
 from service.detect.saved import SavedResults
 from service.detect.sources import open_sources
 from service.detection.pipeline import Pipeline
+from service.engines.protocol import EngineError
 
 
 def main() -> int:
@@ -38,11 +39,12 @@ def main() -> int:
     options = parser.parse_args()
     try:
         files = read_images(options.images)
-    except (ValueError, OSError) as error:
+        set_up_threads()
+        detector = Detector.open()
+    except (EngineError, ValueError, OSError) as error:
         print(f"comparison: {error}", file=sys.stderr)
         return 1
-    set_up_threads()
-    with Detector.open() as detector:
+    with detector:
         print(f"{detector.engine.name} in {detector.engine.precision}, {detector.engine.num_streams} streams")
         runs = {
             "plain loop": lambda: plain_loop(detector, files),

@@ -22,6 +22,7 @@ from comparison.turns.rounds import Load
 from comparison.turns.schedule import Schedule
 from comparison.turns.trials import in_best_setting, trials_of
 from service.benchmark.__main__ import read_images
+from service.engines.protocol import EngineError
 
 SHARES = (0.2, 0.6, 0.9, 1.2, 1.5)  # of the best capacity among the servers
 OVERHEAD_SECONDS = 3.5  # of a turn, beside its load: a guess for the first lines of the progress
@@ -63,10 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         plan = Plan(images, options.venvs.resolve(), options.seconds, options.rounds, options.tune)
         if plan.num_rounds < 1 or plan.seconds <= 0:
             raise ValueError("--rounds should be at least 1, and --seconds above 0")
-    except (ValueError, OSError) as error:
+        detectors = [Detector() for _ in range(NUM_WORKERS)]
+    except (EngineError, ValueError, OSError) as error:
         print(f"comparison: {error}", file=sys.stderr)
         return 1
-    detectors = [Detector() for _ in range(NUM_WORKERS)]
     loop_cpu_ms = cpu_ms_an_image(detectors[0], images, seconds=3.0)
     probe_images = images_of_probe(images, loop_cpu_ms[1])
     probe = Probe(detectors, probe_images)

@@ -114,6 +114,12 @@ def test_packages_are_imported_from_the_wheel(installation: Installation, tmp_pa
     assert imported == [str(installation.site_packages / package / "__init__.py") for package in PACKAGES]
 
 
+def test_the_extras_are_those_of_the_installed_package(installation: Installation, tmp_path: Path) -> None:
+    code = "from service.extras import remedy_for; print(remedy_for('torch'), remedy_for('numpy'), remedy_for('nncf'))"
+    printed = run(installation.python, "-c", code, cwd=tmp_path)
+    assert printed == "`pip install '.[train]'` `pip install '.[cpu]'` `pip install '.[int8]'`\n"
+
+
 @pytest.fixture
 def address(installation: Installation, tmp_path: Path) -> Iterator[str]:
     """The address of a server that runs from the wheel, outside of the checkout; its settings make the start short."""
