@@ -34,7 +34,6 @@ def completions(line: str, folder: Path) -> set[str]:
         ("singleshot serve --engine o", {"openvino", "onnx", "onnx-cuda"}),
         ("singleshot detect --format c", {"coco", "csv"}),
         ("singleshot fetch s3://a/b --o", {"--out"}),
-        ("singleshot benchmark --ra", {"--rate"}),
         ("singleshot train p --device cuda --ini", {"--init", "--init-from"}),
         ("singleshot analyse m", {"matching"}),
         ("singleshot export b", {"build"}),

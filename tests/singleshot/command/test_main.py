@@ -137,4 +137,4 @@ def test_a_signal_while_a_verb_imports_its_packages_ends_it_without_a_traceback(
 
 def test_a_verb_ends_with_the_status_of_its_module(tmp_path: Path) -> None:
     assert singleshot("fetch", "here", "--out", str(tmp_path)).returncode == 2
-    assert singleshot("fetch", "s3:///", "--out", str(tmp_path)).returncode == 1
+    assert singleshot("benchmark", "http://localhost", "--images", str(tmp_path), "--rate", "1").returncode == 1
