@@ -27,6 +27,8 @@ PACKAGE_DATA = (
     "service/reference/*",
     "service/reference/swagger-ui/*",
     "service/engines/tensorrt/offset_conv.cu",
+    "service/rpc/*.binpb",
+    "service/rpc/*.proto",
 )
 SECONDS = 60
 

@@ -19,6 +19,8 @@ from service.rpc.stream import Streams
 
 MAX_CALLS = 4096  # of one connection; a client keeps further ones back, so it must be more than are ever answered
 IDLE_MS = 300_000  # after which a connection without a call is closed
+KEEPALIVE_MS = 60_000  # after which a silent client is asked whether it is still there
+MIN_PING_MS = 10_000  # between such questions of a client
 CUT_SECONDS = 0.01
 IDENTITY = 1  # the set of the compressions that are taken: none
 
@@ -70,5 +72,8 @@ class RpcServer:
             ("grpc.max_send_message_length", -1),
             ("grpc.max_concurrent_streams", MAX_CALLS),
             ("grpc.max_connection_idle_ms", IDLE_MS),
+            ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+            ("grpc.keepalive_permit_without_calls", 1),
+            ("grpc.http2.min_recv_ping_interval_without_data_ms", MIN_PING_MS),
             ("grpc.compression_enabled_algorithms_bitset", IDENTITY),  # a small message could become a huge one
         ]

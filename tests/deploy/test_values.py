@@ -17,8 +17,8 @@ SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
 # The chart sets these, or the image
 OWN = {"HOST", "PORT", "BUNDLES", "CANARIES", "CANARY_SHARE", "API_KEYS_FILE", "ENGINE_CACHE"}
-# with these, neither the proxy nor the probes would reach the servers
-UNREACHABLE = {"UDS", "SSL_CERTFILE", "SSL_KEYFILE", "SSL_KEYFILE_PASSWORD", "SSL_CA_CERTS"}
+# with these, neither the proxy nor the probes would reach the servers; no Service has a port for gRPC
+UNREACHABLE = {"GRPC_PORT", "UDS", "SSL_CERTFILE", "SSL_KEYFILE", "SSL_KEYFILE_PASSWORD", "SSL_CA_CERTS"}
 
 
 def resolve(schema: dict[str, Any]) -> dict[str, Any]:

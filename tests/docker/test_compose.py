@@ -13,8 +13,8 @@ from service import __version__
 from service.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-# the image sets the first two; the others would shut the proxy out, which reaches the servers by HTTP
-FIXED = {f"SINGLESHOT_{name}" for name in ("HOST", "PORT", "UDS")} | {
+# the image sets the first two; the proxy reaches no gRPC, and the others would shut it out, as it speaks HTTP
+FIXED = {f"SINGLESHOT_{name}" for name in ("HOST", "PORT", "GRPC_PORT", "UDS")} | {
     f"SINGLESHOT_SSL_{name}" for name in ("CERTFILE", "KEYFILE", "KEYFILE_PASSWORD", "CA_CERTS")
 }
 NAMES = sorted(yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"])

@@ -1,0 +1,24 @@
+"""Detect with NVIDIA's client for Triton, over gRPC; the server needs --grpc-port 8001.
+
+pip install 'tritonclient[grpc]'
+python examples/tritonclient_grpc.py service/page/blood-cells-2.jpg [localhost:8001]
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from tritonclient.grpc import InferenceServerClient, InferInput
+
+address = sys.argv[2] if len(sys.argv) > 2 else "localhost:8001"
+picture = np.array([Path(sys.argv[1]).read_bytes()], dtype=object)  # image files, (B,)
+
+with InferenceServerClient(address) as client:
+    model = client.get_model_repository_index().models[0].name
+    image = InferInput("image", picture.shape, "BYTES")
+    image.set_data_from_numpy(picture)
+    answer = client.infer(model, [image], parameters={"score_threshold": 0.5}, client_timeout=10)
+
+names, scores, boxes = (answer.as_numpy(name)[0] for name in ("class_names", "scores", "boxes"))  # (D,), (D,), (D, 4)
+for name, score, box in zip(names, scores, boxes, strict=True):
+    print(f"{name.decode():10} {score:.2f}  {box}")
