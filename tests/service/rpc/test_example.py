@@ -7,8 +7,8 @@ from pathlib import Path
 
 from service.bundle import Bundle
 from tests.service.rpc.test_process import serving
-from tests.service.server_process import ROOT, SECONDS
 from tests.service.served_app import GOLDEN
+from tests.service.server_process import ROOT, SECONDS
 
 
 def test_triton_s_client_detects(tiny_bundle: Bundle, tmp_path: Path) -> None:
