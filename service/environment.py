@@ -21,6 +21,13 @@ SERVICE_LINKS = [
 ]
 
 
+NEVER_EMPTY = {  # settings that protect the server -> what it would do without
+    "API_KEYS_FILE": "serve without API keys",
+    "SSL_CERTFILE": "serve without TLS",
+    "SSL_CA_CERTS": "serve clients without a certificate",
+}
+
+
 class EnvironmentVariableError(Exception):
     """A variable that is no setting, or that may not be empty; the message names all of them."""
 
@@ -38,7 +45,7 @@ def service_links(environment: Mapping[str, str]) -> list[str]:
 def check_environment(environment: Mapping[str, str], settings: Iterable[str]) -> None:
     """Raise EnvironmentVariableError if a variable SINGLESHOT_… is none of these settings.
 
-    The file of API keys may not be empty: a server without keys answers everybody.
+    What protects the server may not be empty: a server without keys answers everybody.
     """
     known = sorted(name.upper() for name in settings)
     problems = []
@@ -50,7 +57,7 @@ def check_environment(environment: Mapping[str, str], settings: Iterable[str]) -
             nearest = difflib.get_close_matches(setting, known, 1)
             remedy = f"is {PREFIX}{nearest[0]} meant?" if nearest else "remove it; docs/operating.md lists the settings"
             problems.append(f"{name} is no setting: {remedy}")
-        elif setting == "API_KEYS_FILE" and not value:
-            problems.append(f"{name} is empty: set it to a file, or remove it to serve without API keys")
+        elif setting in NEVER_EMPTY and not value:
+            problems.append(f"{name} is empty: set it to a file, or remove it to {NEVER_EMPTY[setting]}")
     if problems:
         raise EnvironmentVariableError("; ".join(problems))

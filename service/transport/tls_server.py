@@ -10,6 +10,7 @@ from service.transport.certificate import Certificate
 from service.transport.connection import LINGER_SECONDS, MAX_LINGERING, Connection
 
 logger = logging.getLogger("singleshot")
+MAX_WAITING = 2048  # clients that are not accepted yet, as with uvicorn's own servers
 MAX_ACCEPTS = 16  # in one turn of the event loop
 PAUSE_SECONDS = 1.0  # after the system has refused a connection, since it has no more files or no more memory
 
@@ -41,6 +42,7 @@ class TlsServer:
         self._loop = asyncio.get_running_loop()
         self._is_closed = False
         listener.setblocking(False)
+        listener.listen(MAX_WAITING)
         self._listen()
 
     def close(self) -> None:

@@ -53,3 +53,9 @@ def test_each_misspelt_setting_is_named_with_the_nearest_one() -> None:
         "SINGLESHOT_MAX_BATHC is no setting: is SINGLESHOT_MAX_BATCH meant?; "
         "SINGLESHOT_QQQQ is no setting: remove it; docs/operating.md lists the settings"
     )
+
+
+@pytest.mark.parametrize("name", ["API_KEYS_FILE", "SSL_CERTFILE", "SSL_CA_CERTS"])
+def test_an_empty_variable_never_opens_a_protected_server(name: str) -> None:
+    with pytest.raises(EnvironmentVariableError, match=f"SINGLESHOT_{name} is empty: set it to a file, or remove it"):
+        check_environment({f"SINGLESHOT_{name}": ""}, [name.lower()])
