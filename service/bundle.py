@@ -39,6 +39,9 @@ Version = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
+Resize = Literal["stretch", "letterbox", "centred-letterbox"]
+
+
 class BundleError(Exception):
     """A bundle cannot be read or written; the message names the file, the fault and the remedy."""
 
@@ -48,11 +51,14 @@ class _Part(BaseModel):
 
 
 class InputSpec(_Part):
-    """The image that the graph takes: its size in pixels, and how an image of another shape is fitted into it."""
+    """The image that the graph takes: its size in pixels, and how an image of another shape is fitted into it.
+
+    A letterbox has the image at its top left, or in its centre, and grey elsewhere.
+    """
 
     height: int = Field(gt=0)
     width: int = Field(gt=0)
-    resize: Literal["stretch", "letterbox"]
+    resize: Resize
 
 
 class NmsDefaults(_Part):

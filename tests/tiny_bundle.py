@@ -2,7 +2,6 @@
 
 import io
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import onnx
@@ -19,6 +18,7 @@ from service.bundle import (
     InputSpec,
     Manifest,
     NmsDefaults,
+    Resize,
     Source,
     write_bundle,
 )
@@ -37,7 +37,7 @@ def write_tiny_bundle(
     *,
     name: str = "tiny",
     version: str = "1",
-    resize: Literal["stretch", "letterbox"] = "stretch",
+    resize: Resize = "stretch",
     brightness: int = 255,
 ) -> Bundle:
     """Write the bundle to `path`. A block that is entirely red (green) is a detection with score 1 and label 0 (1).

@@ -3,8 +3,10 @@
 import argparse
 import re
 from pathlib import Path
+from typing import get_args
 
 from export.wrap.kinds import KIND_NAMES
+from service.bundle import Resize
 
 EXAMPLES = """examples:
   python -m export wrap yolo11n.onnx --golden street.jpg --out bundles/yolo11n  (Ultralytics' models name their classes)
@@ -41,7 +43,7 @@ def add_wrap(verb: argparse.ArgumentParser) -> None:
         "--size", type=size, metavar="HxW", help="height and width of the input (default: the model's own)"
     )
     verb.add_argument(
-        "--resize", choices=("stretch", "letterbox"), help="how an image is fitted into the input (default: the kind's)"
+        "--resize", choices=get_args(Resize), help="how an image is fitted into the input (default: the kind's)"
     )
     verb.add_argument("--scale", choices=("0-1", "0-255"), help="the range of the pixels (default: the kind's)")
     verb.add_argument(

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from export.wrap.foreign_model import ForeignModel, Outputs
 from export.wrap.kinds import KindName
 from export.wrap.layout import Layout, Task, layout_of
 from export.wrap.normalisation import Normalisation
-from service.bundle import Golden, InputSpec, Manifest, NmsDefaults, Source, sha256_of
+from service.bundle import Golden, InputSpec, Manifest, NmsDefaults, Resize, Source, sha256_of
 from service.detection.decode import decode_image
 from service.detection.fit import fit
 from service.engines.protocol import Candidates
@@ -37,7 +36,7 @@ class Wish:
     version: str
     nms: NmsDefaults
     normalisation: Normalisation
-    resize: Literal["stretch", "letterbox"]
+    resize: Resize
     size: tuple[int, int] | None = None
     activation: Activation | None = None
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from export.wrap.normalisation import IMAGE_NET, Normalisation
+from service.bundle import Resize
 
 KindName = Literal[
     "yolo",
@@ -25,7 +26,7 @@ class Kind:
     """The outputs in words, and the defaults for the input. `has_nms` is set if no box must be removed afterwards."""
 
     outputs: str
-    resize: Literal["stretch", "letterbox"]
+    resize: Resize
     normalisation: Normalisation
     has_nms: bool = False
 
@@ -34,15 +35,15 @@ ZERO_TO_ONE = Normalisation()
 PIXELS = Normalisation("0-255")
 
 KINDS: dict[KindName, Kind] = {
-    "yolo": Kind("one of yolov5, yolov8 and yolo-end2end, chosen by the output's shape", "letterbox", ZERO_TO_ONE),
-    "yolov5": Kind("[B, N, 5+K]: cx cy w h, objectness, scores", "letterbox", ZERO_TO_ONE),
-    "yolov8": Kind("[B, 4+K, N] or [B, N, 4+K]: cx cy w h, scores", "letterbox", ZERO_TO_ONE),
+    "yolo": Kind("one of yolov5, yolov8, yolo-end2end, by its shape", "centred-letterbox", ZERO_TO_ONE),
+    "yolov5": Kind("[B, N, 5+K]: cx cy w h, objectness, scores", "centred-letterbox", ZERO_TO_ONE),
+    "yolov8": Kind("[B, 4+K, N] or [B, N, 4+K]: cx cy w h, scores", "centred-letterbox", ZERO_TO_ONE),
     "yolox": Kind(
         "[B, N, 5+K]: offsets in the cells of strides 8, 16, 32, objectness, scores",
         "letterbox",
         Normalisation("0-255", channels="bgr"),
     ),
-    "yolo-end2end": Kind("[B, D, 6]: x1 y1 x2 y2, score, label", "letterbox", ZERO_TO_ONE, has_nms=True),
+    "yolo-end2end": Kind("[B, D, 6]: x1 y1 x2 y2, score, label", "centred-letterbox", ZERO_TO_ONE, has_nms=True),
     "detr": Kind(
         "logits [B, Q, K] or [B, Q, K+1], and boxes [B, Q, 4]: cx cy w h in 0…1", "stretch", IMAGE_NET, has_nms=True
     ),

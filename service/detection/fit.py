@@ -17,8 +17,8 @@ def fit(image: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
 
     The image shrinks by powers of two through averages of blocks, and by the remaining factor (below 2) bilinearly.
     This avoids aliasing at any size, gives the same pixels as a JPEG decoded at a reduced scale, and takes 0.3 ms
-    instead of the 1.5 ms of cv2.INTER_AREA alone (640×480 to 320×320). Letterboxing puts the image at the top left and
-    fills the rest with grey.
+    instead of the 1.5 ms of cv2.INTER_AREA alone (640×480 to 320×320). Letterboxing fills the rest of the input with
+    grey.
     """
     height, width = content_size(spec, image.shape[0], image.shape[1])
     factor = reduction(image.shape[0], image.shape[1], height, width)
@@ -30,7 +30,8 @@ def fit(image: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
     if (height, width) == (spec.height, spec.width):
         return np.ascontiguousarray(image)
     fitted = np.full((spec.height, spec.width, 3), LETTERBOX_GREY, np.uint8)
-    fitted[:height, :width] = image
+    top, left = corner(spec, height, width)
+    fitted[top : top + height, left : left + width] = image
     return fitted
 
 
@@ -40,6 +41,13 @@ def content_size(spec: InputSpec, height: int, width: int) -> tuple[int, int]:
         return spec.height, spec.width
     scale = min(spec.height / height, spec.width / width)
     return max(1, min(spec.height, round(height * scale))), max(1, min(spec.width, round(width * scale)))
+
+
+def corner(spec: InputSpec, height: int, width: int) -> tuple[int, int]:
+    """(top, left) in input pixels of content of `height` × `width` input pixels."""
+    if spec.resize != "centred-letterbox":
+        return 0, 0
+    return (spec.height - height) // 2, (spec.width - width) // 2
 
 
 def boxes_to_image(boxes: NDArray[np.float32], spec: InputSpec, size: tuple[int, int]) -> NDArray[np.float32]:
@@ -57,7 +65,10 @@ def scale_to_image(boxes: NDArray[np.float32], spec: InputSpec, size: tuple[int,
     """`boxes_to_image` without the clipping, which would change the IoU of boxes."""
     height, width = size
     content_height, content_width = content_size(spec, height, width)
+    top, left = corner(spec, content_height, content_width)
     scale = np.array([width / content_width, height / content_height] * 2, np.float32)
+    if top or left:
+        boxes = boxes - np.array([left, top] * 2, np.float32)
     return np.asarray(boxes, np.float32) * scale
 
 
@@ -67,8 +78,9 @@ def boxes_to_input(boxes: NDArray[np.float32], spec: InputSpec, size: tuple[int,
     """
     height, width = size
     content_height, content_width = content_size(spec, height, width)
+    top, left = corner(spec, content_height, content_width)
     scale = np.array([content_width / width, content_height / height] * 2, np.float32)
-    return np.asarray(boxes, np.float32) * scale
+    return np.asarray(boxes, np.float32) * scale + np.array([left, top] * 2, np.float32)
 
 
 def reduction(height: int, width: int, target_height: int, target_width: int) -> int:

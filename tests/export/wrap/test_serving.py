@@ -44,13 +44,13 @@ def check_equal(found: list[Row], expected: list[Row]) -> None:
 
 def test_a_yolo_s_detections_are_those_computed_by_hand(client: AsgiClient, yolo: Made) -> None:
     small = picture(64, 80)
-    image = small.repeat(2, axis=0).repeat(2, axis=1)  # 128×160: half of it covers 64×80 of the input
+    image = small.repeat(2, axis=0).repeat(2, axis=1)  # 128×160: its half covers the 80 columns in the input's middle
     pixels = np.full((HEIGHT, WIDTH, 3), 114, np.uint8)
-    pixels[:, :80] = small
+    pixels[:, 8:88] = small
     (rows,) = run(yolo, {"images": (pixels / np.float32(255)).transpose(2, 0, 1)[None]})
     candidates = []
     for cx, cy, w, h, *scores in rows[0].T:
-        box = 2 * (cx - w / 2), 2 * (cy - h / 2), 2 * (cx + w / 2), 2 * (cy + h / 2)
+        box = 2 * (cx - 8 - w / 2), 2 * (cy - h / 2), 2 * (cx - 8 + w / 2), 2 * (cy + h / 2)
         candidates += [(CLASSES[label], score, box) for label, score in enumerate(scores) if score >= 0.3]
     expected: list[Row] = []
     for name, score, box in sorted(candidates, key=lambda row: -row[1]):

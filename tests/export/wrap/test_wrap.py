@@ -55,7 +55,7 @@ def engines() -> tuple[EngineName, ...]:
 
 
 def test_the_command_says_what_it_found_and_how_to_serve_it(yolo: Made, detr_with_mask: Made) -> None:
-    assert "input images: float32 NCHW, 64×96 (height×width), letterbox, RGB in 0-1\n" in yolo.printed
+    assert "input images: float32 NCHW, 64×96 (height×width), centred-letterbox, RGB in 0-1\n" in yolo.printed
     assert (
         "output output0 [1, 7, 126]: 126 boxes as centre and size, 3 scores; the model takes any batch" in yolo.printed
     )
