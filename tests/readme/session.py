@@ -50,7 +50,7 @@ class Session:
                 for program in programs:
                     start = time.monotonic()
                     if SERVERS.match(program):
-                        servers(block, self.shortened(program))
+                        servers(block, program)
                     else:
                         self.call(block, self.shortened(program))
                     yield program.splitlines()[0], time.monotonic() - start
@@ -77,8 +77,10 @@ class Session:
         """Starts servers; the first one stays up to the end."""
         with ExitStack() as stack:
 
-            def serve(block: Block, command: str) -> None:
-                server = Server(command, self.folder, self.environment, block.place)
+            def serve(block: Block, program: str) -> None:
+                port = re.search(r"--port (\d+)", program)
+                assert self.address is None or (port and port[1] != "8000"), f"{block.place}: port 8000 is taken"
+                server = Server(self.shortened(program), self.folder, self.environment, block.place)
                 if self.address is None:
                     stack.callback(server.stop)
                     self.address = server.address
@@ -102,11 +104,15 @@ class Server:
         )
         assert self.process.stderr is not None
         log, found = "", None
-        while found is None:
-            line = self.process.stderr.readline()
-            assert line, f"{place}: {command}: it did not become ready: {log[-2000:]}"
+        for line in iter(self.process.stderr.readline, ""):
             log += line
             found = re.search(r"serving .* on (http://[\w.]+:\d+)/", line)
+            if found:
+                break
+        else:
+            self.process.stderr.close()
+            self.process.wait(timeout=60)
+        assert found, f"{place}: {command}: it did not become ready: {log[-2000:]}"
         self.address = found[1]
         # a server that cannot write its log would wait
         self.reader = threading.Thread(target=self.process.stderr.read, daemon=True)
