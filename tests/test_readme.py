@@ -14,7 +14,7 @@ import yaml
 
 from service.settings import Settings
 from tests.readme.blocks import PROGRAMS, Block, blocks_of, is_command, simple_commands
-from tests.readme.newcomer import ROOT, write_foreign_detector, write_programs, write_tree
+from tests.readme.newcomer import ROOT, write_programs, write_tree
 from tests.readme.parsing import faults_of, module_and_arguments
 from tests.readme.session import LONG, NOT_RUN, Session
 from tests.readme.substitutes import INSTALLED, PORTS, QUICK
@@ -23,7 +23,7 @@ README = ROOT / "README.md"
 DOCUMENTS = (README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
 BLOCKS = [block for document in DOCUMENTS for block in blocks_of(document)]
 OUTPUT = ("json", "bibtex")
-INLINE = re.compile(r"`((?:python -m|singleshot) (?!VERB)[^`…]+)`")
+INLINE = re.compile(r"`(?:\.venv/bin/)?((?:python -m|singleshot) (?!VERB)[^`…]+)`")
 INCOMPLETE = ("required", "expected one argument", "a verb is missing")  # what argparse says of a part of a command
 
 LATER_PROGRAMS = {"[", "exit", "head", "jq", "sh", "sort", "source", "tail", "test"}  # in a line after its first one
@@ -36,7 +36,6 @@ def programs() -> list[tuple[str, list[str]]]:
 
 def test_the_readme_works_from_top_to_bottom(tmp_path: Path) -> None:
     folder = write_tree(tmp_path / "clone")
-    write_foreign_detector(folder)
     session = Session(folder, write_programs(tmp_path / "bin"), {**INSTALLED, **PORTS}, QUICK)
     ran = [command for command, _ in session.run(blocks_of(README), long=False)]
     assert any(command.startswith("make serve") for command in ran)
