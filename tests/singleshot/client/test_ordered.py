@@ -1,6 +1,7 @@
 """Many runs at once, in order, a bounded number ahead."""
 
 import asyncio
+import gc
 import itertools
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -75,6 +76,24 @@ def test_closing_the_async_generator_ends_its_tasks() -> None:
         return num_ended
 
     assert 1 <= asyncio.run(closing()) <= 4
+
+
+def test_closing_the_async_generator_asks_for_no_error_of_a_run_that_is_not_taken() -> None:
+    async def closing() -> None:
+        async def run(number: int) -> None:
+            if number:
+                raise ValueError(number)
+
+        unhandled: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
+        runs = in_order_async(run, range(8), 4)
+        await anext(runs)
+        await asyncio.sleep(0.01)  # the others fail
+        await runs.aclose()
+        gc.collect()
+        assert unhandled == []
+
+    asyncio.run(closing())
 
 
 def test_an_async_source_is_taken() -> None:
