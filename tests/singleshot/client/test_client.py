@@ -194,9 +194,10 @@ def test_a_server_is_ready_or_not(kind: AnyClient, address: str) -> None:
         assert not absent.is_ready()
 
 
-def test_an_address_without_a_server_is_named(kind: AnyClient) -> None:
+def test_an_address_without_a_server_is_named(kind: AnyClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("singleshot.client.exchange.UNREACHABLE_SECONDS", 0.1)
     with (
-        kind("http://127.0.0.1:9/", timeout=0.2) as client,
+        kind("http://127.0.0.1:9/") as client,
         pytest.raises(
             UnreachableError, match=r"http://127\.0\.0\.1:9 cannot be reached: Connection refused; is the server"
         ),

@@ -69,11 +69,11 @@ def test_what_no_other_try_would_change_is_an_error_at_once(
 
 
 def test_a_server_that_stays_busy_is_an_error_in_its_own_words(kind: AnyClient, scripted: ScriptedServer) -> None:
-    scripted.play(busy(retry_after_ms="20"))
-    with kind(scripted.url, timeout=0.2) as client, pytest.raises(BusyError, match="the server is busy") as raised:
+    scripted.play(busy(retry_after_ms="20"), busy(retry_after="3600"))
+    with kind(scripted.url) as client, pytest.raises(BusyError, match="the server is busy") as raised:
         client.detect(PICTURE)
     assert raised.value.status == 503
-    assert len(scripted.requests) > 1
+    assert len(scripted.requests) == 2
 
 
 def test_a_wait_beyond_the_timeout_is_not_begun(kind: AnyClient, scripted: ScriptedServer) -> None:
@@ -92,14 +92,14 @@ def test_the_server_s_own_deadline_is_not_tried_again(kind: AnyClient, scripted:
 @pytest.mark.parametrize("reply", ["hang", "drip"])
 def test_an_answer_that_does_not_end_in_time_is_an_error(kind: AnyClient, scripted: ScriptedServer, reply: str) -> None:
     scripted.play(getattr(scripted, reply))
-    with kind(scripted.url) as client, pytest.raises(DeadlineError, match=r"gave no answer within 0\.2 s"):
-        client.detect(PICTURE, timeout=0.2)
+    with kind(scripted.url) as client, pytest.raises(DeadlineError, match=r"gave no answer within 0\.5 s"):
+        client.detect(PICTURE, timeout=0.5)
 
 
 def test_a_client_is_usable_after_answers_that_never_came(kind: AnyClient, scripted: ScriptedServer) -> None:
     scripted.play(*[scripted.hang] * 6, GOOD)
     with kind(scripted.url) as client:
-        errors = list(client.detect_many([PICTURE] * 6, concurrency=3, return_exceptions=True, timeout=0.1))
+        errors = list(client.detect_many([PICTURE] * 6, concurrency=3, return_exceptions=True, timeout=0.5))
         assert [type(error) for error in errors] == [DeadlineError] * 6
         assert client.detect(PICTURE).labels == ["red"]
 
@@ -108,14 +108,16 @@ def test_an_upload_that_does_not_end_in_time_is_an_error(kind: AnyClient, script
     """The server reads nothing of the body."""
     scripted.play(scripted.hang)
     with kind(scripted.url) as client, pytest.raises(DeadlineError):
-        client.detect(bytes(50_000_000), timeout=0.3)
+        client.detect(bytes(50_000_000), timeout=0.5)
 
 
-def test_a_connection_that_always_breaks_is_an_error(kind: AnyClient, scripted: ScriptedServer) -> None:
+def test_a_connection_that_always_breaks_is_an_error_before_a_long_timeout(
+    kind: AnyClient, scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("singleshot.client.exchange.UNREACHABLE_SECONDS", 0.3)
     scripted.play(reset)
-    with kind(scripted.url, timeout=0.3) as client, pytest.raises(UnreachableError, match="Connection reset by peer"):
+    with kind(scripted.url) as client, pytest.raises(UnreachableError, match="Connection reset by peer"):
         client.detect(PICTURE)
-    assert len(scripted.requests) > 1
 
 
 def test_only_a_timeout_that_the_caller_gives_is_sent(kind: AnyClient, scripted: ScriptedServer) -> None:
@@ -204,11 +206,3 @@ def test_the_certificate_of_the_server_is_checked(kind: AnyClient, tmp_path: Pat
         for verify in (str(pair.certificate), ssl.create_default_context(cafile=pair.certificate), False):
             with kind(scripted.url, verify=verify) as client:
                 assert client.detect(PICTURE).labels == ["red"]
-
-
-def test_an_unreachable_server_is_given_up_before_a_long_timeout(
-    kind: AnyClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("singleshot.client.exchange.UNREACHABLE_SECONDS", 0.1)
-    with kind("http://127.0.0.1:9") as client, pytest.raises(UnreachableError):
-        client.detect(PICTURE)
