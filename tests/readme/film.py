@@ -21,6 +21,11 @@ from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 WIDTH, HEIGHT = 960, 760  # pixels of the page and of the film
+SHOWN_PLACE = "localhost:8000"  # what the page says of its server, which really has a free port
+FLAGS = [  # Chromium draws each frame anew and in one thread, so that it rounds as it did the last time
+    *("--no-sandbox", "--disable-gpu", "--num-raster-threads=1", "--disable-partial-raster"),
+    *("--disable-checker-imaging", "--disable-skia-runtime-opts", "--force-device-scale-factor=1"),
+]
 STILL, STEP = 1100, 60  # milliseconds of a frame that the reader looks at, and of one that moves
 # the visitor's hand, which a screenshot does not show; the times, which differ from run to run
 LOOK = """
@@ -110,15 +115,15 @@ def play(film: Film) -> None:
 
 @contextmanager
 def serving() -> Iterator[str]:
-    """The default model in fp32 -> the address of its page."""
+    """The default model in fp32 -> host:port."""
     command = [sys.executable, "-m", "service", "--port", "0", "--engine", "onnx", "--precision", "fp32"]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr is not None
         try:
-            found = next(filter(None, (re.search(r"http://127\.0\.0\.1:\d+/", line) for line in server.stderr)), None)
+            found = next(filter(None, (re.search(r"http://(127\.0\.0\.1:\d+)/", line) for line in server.stderr)), None)
             if found is None:
                 sys.exit("the server did not start: run `python -m service` and read its log")
-            yield found[0]
+            yield found[1]
         finally:
             server.terminate()
 
@@ -126,24 +131,20 @@ def serving() -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.readme.film", description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "page.webp", help="the film (docs/page.webp)")
-    parser.add_argument("--server", metavar="URL", help="film the page of a server that runs, instead of starting one")
     options = parser.parse_args()
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if browser is None:
         sys.exit("there is no Chromium: install the package chromium, or Google Chrome")
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox", "--disable-gpu"])
+    with sync_playwright() as playwright, serving() as place:
+        flags = [*FLAGS, f"--host-resolver-rules=MAP {SHOWN_PLACE} {place}"]
+        running = playwright.chromium.launch(executable_path=browser, args=flags)
         page = running.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light", bypass_csp=True)
-        if options.server:
-            take(page, options.server, options.out)
-        else:
-            with serving() as address:
-                take(page, address, options.out)
+        take(page, options.out)
         running.close()
 
 
-def take(page: Page, address: str, path: Path) -> None:
-    page.goto(address)
+def take(page: Page, path: Path) -> None:
+    page.goto(f"http://{SHOWN_PLACE}/")
     expect(page.locator("#example-list img[src]")).not_to_have_count(0)
     page.wait_for_load_state("networkidle")
     page.add_style_tag(content=LOOK)

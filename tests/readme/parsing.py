@@ -16,15 +16,17 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 ROOT = Path(__file__).parents[2]
+OWN_PACKAGES = ("comparison", "deploy", "export", "models", "service", "singleshot", "tests")
 
 
 def module_and_arguments(words: Sequence[str]) -> list[str] | None:
-    """`python -m MODULE …`, `torchrun … -m MODULE …` and `singleshot …` -> the module and its arguments, else None."""
+    """`python -m MODULE …`, `torchrun … -m MODULE …` and `singleshot …` -> our module and its arguments, else None."""
     if words[0] == "singleshot":
         return list(words)
-    if words[0] in ("python", "torchrun") and "-m" in words:
-        return list(words[words.index("-m") + 1 :])
-    return None
+    if words[0] not in ("python", "torchrun") or "-m" not in words:
+        return None
+    found = list(words[words.index("-m") + 1 :])
+    return found if found and found[0].partition(".")[0] in OWN_PACKAGES else None
 
 
 def faults_of(commands: Sequence[Sequence[str]]) -> dict[str, str]:
