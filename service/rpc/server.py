@@ -18,6 +18,9 @@ from service.rpc.pem import Pem
 from service.rpc.stream import Streams
 
 MAX_CALLS = 4096  # of one connection; a client keeps further ones back, so it must be more than are ever answered
+# Calls that gRPC keeps until the event loop takes them, one after the other, some hundred a second under load. Of more,
+# a growing share is ended at once, and all from twice as many: in a longer queue, all would wait for their deadline.
+MAX_PENDING = 64
 IDLE_MS = 300_000  # after which a connection without a call is closed
 KEEPALIVE_MS = 60_000  # after which a silent client is asked whether it is still there
 MIN_PING_MS = 10_000  # between such questions of a client
@@ -71,6 +74,8 @@ class RpcServer:
             ("grpc.max_receive_message_length", settings.max_body_bytes),
             ("grpc.max_send_message_length", -1),
             ("grpc.max_concurrent_streams", MAX_CALLS),
+            ("grpc.server.max_pending_requests", MAX_PENDING),
+            ("grpc.server.max_pending_requests_hard_limit", 2 * MAX_PENDING),
             ("grpc.max_connection_idle_ms", IDLE_MS),
             ("grpc.keepalive_time_ms", KEEPALIVE_MS),
             ("grpc.keepalive_permit_without_calls", 1),
