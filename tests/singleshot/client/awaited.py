@@ -1,7 +1,7 @@
 """AsyncClient with the methods of Client, so that both pass the same tests."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any, Self, TypeAlias
 
 from singleshot import AsyncClient, Client, Detections, ServedModel
@@ -20,12 +20,15 @@ class AwaitedClient:
     def detect_many(self, pictures: Any, **options: Any) -> Iterator[Detections | Exception]:
         return self._iterate(self._client.detect_many(pictures, **options))
 
-    def _iterate(self, results: AsyncIterator[Detections | Exception]) -> Iterator[Detections | Exception]:
+    def _iterate(self, results: Any) -> Iterator[Detections | Exception]:
         async def following() -> Detections | Exception | None:
             return await anext(results, None)
 
-        while (result := self._runner.run(following())) is not None:
-            yield result
+        try:
+            while (result := self._runner.run(following())) is not None:
+                yield result
+        finally:
+            self._runner.run(results.aclose())
 
     def models(self) -> list[ServedModel]:
         return self._runner.run(self._client.models())

@@ -166,6 +166,7 @@ def test_an_endless_source_is_taken_only_as_far_as_needed(kind: AnyClient, addre
         results = client.detect_many(pictures(), concurrency=2)
         assert len(list(itertools.islice(results, 10))) == 10
         assert next(taken) <= 10 + 2 * 2
+        results.close()  # type: ignore[attr-defined]
 
 
 def test_no_pictures_give_no_results(kind: AnyClient, address: str) -> None:

@@ -173,6 +173,14 @@ def test_nothing_is_lost_while_the_server_breaks_connections(kind: AnyClient, sc
     assert len(results) == 8
 
 
+def test_closing_a_stream_ends_the_waits_for_a_busy_server(kind: AnyClient, scripted: ScriptedServer) -> None:
+    scripted.play(GOOD, busy(retry_after="3600"))
+    with kind(scripted.url, timeout=7200) as client:
+        results = client.detect_many([PICTURE] * 5, concurrency=1)
+        assert next(results)
+        results.close()  # type: ignore[attr-defined]
+
+
 def test_a_large_picture_arrives_whole(kind: AnyClient, scripted: ScriptedServer) -> None:
     picture = bytes(range(256)) * 4000
     scripted.play(reset, GOOD)
