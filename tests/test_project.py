@@ -10,7 +10,12 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("comparison", "deploy", "docker", "docs", "examples", "export", "models", "service", "singleshot", "tests")
-DOCUMENTS = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
+DOCUMENTS = (
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "examples" / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+)
 
 
 @pytest.mark.parametrize("package", ["models", "export", "service"])

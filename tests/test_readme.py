@@ -20,7 +20,12 @@ from tests.readme.session import LONG, NOT_RUN, Session
 from tests.readme.substitutes import INSTALLED, PORTS, QUICK
 
 README = ROOT / "README.md"
-DOCUMENTS = (README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
+DOCUMENTS = (
+    README,
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "examples" / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+)
 BLOCKS = [block for document in DOCUMENTS for block in blocks_of(document)]
 OUTPUT = ("json", "bibtex")
 INLINE = re.compile(r"`(?:\.venv/bin/)?((?:python -m|singleshot) (?!VERB)[^`…]+)`")
