@@ -18,6 +18,7 @@ if __name__ == "__main__":  # before the other imports, which take a second
 
 import logging
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from pydantic import ValidationError
 
@@ -34,9 +35,9 @@ from service.settings import Settings
 from service.telemetry.logs import write_logs
 from service.telemetry.standard_streams import open_missing_streams
 from service.telemetry.tracing import TracingError
-from service.transport.bound_socket import ListenError
 from service.transport.certificate import Certificate, CertificateError
 from service.transport.grpc_port import GrpcPort
+from service.transport.listening_socket import ListenError
 from service.transport.process import listen, run, set_up_threads
 
 logger = logging.getLogger("singleshot")
@@ -62,13 +63,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     if links := service_links(os.environ):
         logger.info("ignored, because they are Kubernetes' variables for Services: %s", ", ".join(links))
-    try:
-        certificate = Certificate(settings) if settings.ssl_certfile else None
-        listener = listen(settings)
-        grpc_port = None if settings.grpc_port is None else GrpcPort(settings, certificate)
-    except (CertificateError, ListenError) as error:
-        return fail(str(error))
-    with listener:
+    with ExitStack() as stack:
+        try:
+            certificate = Certificate(settings) if settings.ssl_certfile else None
+            listener = stack.enter_context(listen(settings))
+            is_grpc = settings.grpc_port is not None
+            grpc_port = stack.enter_context(GrpcPort(settings, certificate)) if is_grpc else None
+        except (CertificateError, ListenError) as error:
+            return fail(str(error))
         try:
             app = create_app(settings)
         except (AccessError, AliasError, BundleError, EngineError, TracingError, OSError) as error:

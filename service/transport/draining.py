@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from service.api.state import ServerState, repeat
-from service.transport.bound_socket import ListenError
 from service.transport.certificate import Certificate
 from service.transport.connection import Connection
 from service.transport.grpc_port import GrpcPort
+from service.transport.listening_socket import ListenError
 from service.transport.loop_watch import watch_loop
 from service.transport.tls_server import TlsServer
 

@@ -1,12 +1,12 @@
 """The port of gRPC: it is taken before the models load, so that a port in use is reported at once."""
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from service.api.state import ServerState
 from service.settings import Settings
-from service.transport.bound_socket import ListenError, bound_socket
 from service.transport.certificate import Certificate
+from service.transport.listening_socket import ListenError, listening_socket
 
 if TYPE_CHECKING:
     from service.rpc.server import RpcServer
@@ -27,13 +27,18 @@ class GrpcPort:
             raise ListenError("gRPC takes no encrypted key; set an --ssl-keyfile without a password")
         self._certificate = certificate
         try:
-            self._socket = bound_socket(settings.host, settings.grpc_port or 0)
-            self._socket.listen()  # otherwise another program could take the port
+            self._socket = listening_socket(settings.host, settings.grpc_port or 0)
         except OSError as error:
             place = f"{settings.host}:{settings.grpc_port}"
             raise ListenError(f"cannot listen on {place} for gRPC: {error.strerror}; {REMEDY}") from error
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         self.address = f"{host}:{self._socket.getsockname()[1]}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
 
     async def serve(self, server: ServerState) -> "RpcServer":
         """Serve gRPC; raises ListenError if another program has just taken the port."""

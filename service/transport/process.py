@@ -16,11 +16,11 @@ from service.settings import Settings
 from service.telemetry.logs import write_logs
 from service.telemetry.metrics import Metrics
 from service.telemetry.standard_streams import drain_standard_streams, queue_standard_streams
-from service.transport.bound_socket import ListenError, bound_socket
 from service.transport.certificate import Certificate
 from service.transport.connection import ConnectionLimit, connections_of
 from service.transport.draining import DrainingServer
 from service.transport.grpc_port import GrpcPort
+from service.transport.listening_socket import ListenError, listening_socket
 from service.transport.unix_socket import UnixListener
 
 logger = logging.getLogger("singleshot")
@@ -56,22 +56,13 @@ def listen(settings: Settings) -> socket.socket:
     It is opened before the models load, so that a port in use is reported at once.
     """
     try:
-        return listen_on_port(settings) if settings.uds is None else UnixListener(settings.uds)
+        if settings.uds is not None:
+            return UnixListener(settings.uds)
+        return listening_socket(settings.host, settings.port)
     except OSError as error:
         address = settings.uds or f"{settings.host}:{settings.port}"
         remedy = "choose another --port or --host" if settings.uds is None else "choose another --uds"
         raise ListenError(f"cannot listen on {address}: {error.strerror}; {remedy}") from error
-
-
-def listen_on_port(settings: Settings) -> socket.socket:
-    """A socket that listens on the host and port; raises OSError."""
-    listener = bound_socket(settings.host, settings.port)
-    try:
-        listener.listen()
-    except OSError:
-        listener.close()
-        raise
-    return listener
 
 
 def several(listener: socket.socket) -> list[socket.socket]:

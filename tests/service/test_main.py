@@ -20,6 +20,7 @@ from service import __version__
 from service.__main__ import main, read_settings
 from service.bundle import Bundle
 from service.settings import Settings
+from service.transport import grpc_port
 from service.transport.process import listen
 from tests.service.served_app import GOLDEN
 from tests.service.server_process import ROOT, SECONDS, get_status, port_of, serving, wait_for_event, warnings_of
@@ -153,6 +154,16 @@ def test_a_port_in_use_is_one_sentence_and_status_1(capsys: pytest.CaptureFixtur
         port = listener.getsockname()[1]
         assert main(["--port", str(port)]) == 1
     assert re.fullmatch(rf"cannot listen on 127\.0\.0\.1:{port}: .*", failure(capsys))
+
+
+def test_a_port_of_grpc_in_use_is_one_sentence_and_status_1(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grpc_port, "find_spec", lambda _: object())  # its packages need not be there
+    with listen(read_settings(["--port", "0"])) as listener:
+        port = listener.getsockname()[1]
+        assert main(["--port", "0", "--grpc-port", str(port)]) == 1
+    assert re.fullmatch(rf"cannot listen on 127\.0\.0\.1:{port} for gRPC: .*", failure(capsys))
 
 
 def test_a_setting_out_of_range_is_one_sentence_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from service.api.app import create_app
 from service.settings import Settings
 from tests.service.faulty_engine import FaultyEngines
-from tests.service.live_server import live_server
+from tests.service.rpc.live import Live, live_servers
 from tests.service.served_app import GOLDEN
 
 grpc = pytest.importorskip("grpc")
@@ -25,23 +25,17 @@ class Served:
     """A running server; `stub` calls it, on one connection."""
 
     app: FastAPI
-    http_address: str
-    address: str
+    live: Live
     channel: Any
     stub: Any
-
-    def stop(self) -> None:
-        """Begin the end of the server, as the process does after its grace period."""
-        self.app.state.stop_server()
 
 
 @contextmanager
 def serve(served: Settings, engines: FaultyEngines | None = None) -> Iterator[Served]:
     """Serve HTTP and gRPC with these settings."""
     app = create_app(served) if engines is None else create_app(served, engines)
-    with live_server(app) as http_address, grpc.insecure_channel(app.state.grpc_address) as channel:
-        stub = stubs.GRPCInferenceServiceStub(channel)
-        yield Served(app, http_address, app.state.grpc_address, channel, stub)
+    with live_servers(app) as live, grpc.insecure_channel(live.address) as channel:
+        yield Served(app, live, channel, stubs.GRPCInferenceServiceStub(channel))
 
 
 def tensor(name: str = "image", datatype: str = "BYTES", shape: tuple[int, ...] = (1,), **contents: Any) -> Any:

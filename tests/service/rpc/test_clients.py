@@ -29,7 +29,7 @@ def names_of(result: Any) -> list[list[bytes]]:
 
 def test_a_stream_with_a_callback_gives_results_and_errors_in_order(served: Served) -> None:
     answers: queue.Queue[tuple[Any, Any]] = queue.Queue()
-    with triton.InferenceServerClient(served.address) as client:
+    with triton.InferenceServerClient(served.live.address) as client:
         client.start_stream(callback=lambda result, error: answers.put((result, error)))
         for body in (GOLDEN, b"hello", GOLDEN):
             client.async_stream_infer("tiny", [file_input(body)], enable_empty_final_response=True)
@@ -42,7 +42,7 @@ def test_a_stream_with_a_callback_gives_results_and_errors_in_order(served: Serv
 
 def test_a_call_with_a_callback_is_answered_and_can_be_cancelled(served: Served) -> None:
     answers: queue.Queue[tuple[Any, Any]] = queue.Queue()
-    with triton.InferenceServerClient(served.address) as client:
+    with triton.InferenceServerClient(served.live.address) as client:
         client.async_infer("tiny", [file_input()], lambda result, error: answers.put((result, error)))
         result, error = answers.get(timeout=SECONDS)
         assert error is None
@@ -53,7 +53,7 @@ def test_a_call_with_a_callback_is_answered_and_can_be_cancelled(served: Served)
 
 def test_the_asyncio_client_reads_and_infers(served: Served) -> None:
     async def run() -> None:
-        async with aio.InferenceServerClient(served.address) as client:
+        async with aio.InferenceServerClient(served.live.address) as client:
             assert await client.is_server_ready()
             assert await client.is_model_ready("tiny")
             assert (await client.get_model_metadata("tiny")).platform == "singleshot_onnx"
@@ -76,7 +76,7 @@ def test_the_asyncio_client_streams(served: Served) -> None:
             yield {"model_name": "tiny", "inputs": [file_input(body)], "request_id": str(number)}
 
     async def run() -> list[tuple[Any, Any]]:
-        async with aio.InferenceServerClient(served.address) as client:
+        async with aio.InferenceServerClient(served.live.address) as client:
             return [answer async for answer in client.stream_infer(requests())]
 
     answers = asyncio.run(run())

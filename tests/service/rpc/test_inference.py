@@ -234,7 +234,7 @@ def test_a_message_that_does_not_come_is_waited_for_no_longer_than_the_settings_
 
 
 def test_bytes_that_are_no_http2_do_no_harm(served: Served) -> None:
-    host, _, port = served.address.rpartition(":")
+    host, _, port = served.live.address.rpartition(":")
     for garbage in (
         b"GET / HTTP/1.1\r\n\r\n",
         bytes(range(256)) * 100,
@@ -252,7 +252,7 @@ def test_bytes_that_are_no_http2_do_no_harm(served: Served) -> None:
 def test_the_image_of_http_and_of_grpc_share_the_queue_and_the_metrics(served: Served) -> None:
     images = counter(served, "stage_duration_seconds_count", stage="postprocess")
     before = images()
-    connection = http.client.HTTPConnection(served.http_address)
+    connection = http.client.HTTPConnection(served.live.http_address)
     connection.request("POST", "/detect", GOLDEN)
     assert connection.getresponse().status == 200
     connection.close()

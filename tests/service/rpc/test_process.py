@@ -2,9 +2,7 @@
 
 import queue
 import signal
-import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +14,7 @@ from service.bundle import Bundle
 from tests.service.certificates import write_pair
 from tests.service.rpc.served import Code, grpc, refused, request, stubs
 from tests.service.rpc.test_stream import until_none
-from tests.service.server_process import ROOT, SECONDS, read_log, starting, wait_for_event, warnings_of
+from tests.service.server_process import SECONDS, read_log, starting, wait_for_event, warnings_of
 
 GRPC = {"SINGLESHOT_GRPC_PORT": "0"}
 
@@ -28,14 +26,6 @@ def serving(bundle: Bundle, **changes: str) -> Iterator[tuple[subprocess.Popen[s
         ready = wait_for_event(process, "ready")
         assert ready["grpc_address"] in ready["message"]
         yield process, ready["grpc_address"]
-
-
-def last_error(bundle: Bundle, **changes: str) -> str:
-    """The last line of the log of a server that does not start."""
-    with starting(bundle, **{**GRPC, **changes}) as process:
-        message: str = wait_for_event(process, "start_failed")["message"]
-        assert process.wait(SECONDS) == 1
-    return message
 
 
 def test_a_terminated_process_answers_the_accepted_requests_and_ends_its_streams(tiny_bundle: Bundle) -> None:
@@ -53,31 +43,6 @@ def test_a_terminated_process_answers_the_accepted_requests_and_ends_its_streams
         requests.put(None)
         assert process.wait(SECONDS) == 0
         assert warnings_of(process) == []
-
-
-def test_a_port_in_use_is_an_error_in_one_sentence(tiny_bundle: Bundle) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        message = last_error(tiny_bundle, SINGLESHOT_GRPC_PORT=str(port))
-    reason = f"cannot listen on 127.0.0.1:{port} for gRPC: Address already in use"
-    assert message == f"{reason}; choose another --grpc-port or --host"
-
-
-def test_without_its_package_the_sentence_says_how_to_install_it(tiny_bundle: Bundle) -> None:
-    """The process cannot see the package grpc."""
-    hide = """
-import importlib.util, runpy, sys
-found = importlib.util.find_spec
-importlib.util.find_spec = lambda name, *parts: None if name == "grpc" else found(name, *parts)
-runpy.run_module("service", run_name="__main__", alter_sys=True)
-"""
-    arguments = ["--bundle", str(tiny_bundle.path), "--port", "0", "--grpc-port", "0"]
-    done = subprocess.run(
-        [sys.executable, "-c", hide, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 1
-    assert "gRPC is not installed; run `pip install '.[cpu,grpc]'`, or leave out --grpc-port" in done.stderr
-    assert "Traceback" not in done.stderr
 
 
 def test_clients_connect_with_tls_and_get_a_renewed_certificate(tiny_bundle: Bundle, tmp_path: Path) -> None:
@@ -112,10 +77,3 @@ def test_clients_need_a_certificate_if_there_are_authorities(tiny_bundle: Bundle
         call(address, pair.certificate, client.key.read_bytes(), client.certificate.read_bytes())
         with pytest.raises(grpc.RpcError):
             call(address, pair.certificate)
-
-
-def test_an_encrypted_key_is_an_error_in_one_sentence(tiny_bundle: Bundle, tmp_path: Path) -> None:
-    pair = write_pair(tmp_path, password="secret")
-    files = {"SINGLESHOT_SSL_CERTFILE": str(pair.certificate), "SINGLESHOT_SSL_KEYFILE": str(pair.key)}
-    message = last_error(tiny_bundle, SINGLESHOT_SSL_KEYFILE_PASSWORD="secret", **files)
-    assert message == "gRPC takes no encrypted key; set an --ssl-keyfile without a password"

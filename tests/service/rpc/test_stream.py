@@ -109,7 +109,7 @@ def test_a_draining_server_answers_what_it_has_read_and_ends_the_stream(tiny_bun
             requests.put(request())
         server = served.app.state.server
         wait_until(lambda: server.num_requests == 3)
-        served.stop()
+        served.live.stop()
         wait_until(lambda: server.is_draining)
         engine.may_run.set()
         assert [next(answers).error_message for _ in range(3)] == [""] * 3

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from service.transport.bound_socket import ListenError
+from service.transport.listening_socket import ListenError
 from service.transport.process import listen, several
 from service.transport.unix_socket import UnixListener
 from tests.service.served_app import settings

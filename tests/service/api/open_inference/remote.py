@@ -1,7 +1,7 @@
 """Triton's client of one protocol, for tests that are the same for both: what it reads has the form of HTTP's JSON."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from service.api.app import create_app
 from service.settings import Settings
 from tests.service.live_server import live_server
+from tests.service.rpc.live import live_servers
 
 
 class Remote:
@@ -92,8 +93,12 @@ def connected(protocol: str, served: Settings) -> Iterator[Remote]:
     """A server with these settings, and a client of the protocol, which is `http` or `grpc`."""
     pytest.importorskip("grpc" if protocol == "grpc" else "geventhttpclient")
     triton = pytest.importorskip(f"tritonclient.{protocol}")
-    app = create_app(served)
-    with live_server(app) as address:
-        client = triton.InferenceServerClient(address if protocol == "http" else app.state.grpc_address)
-        yield Remote(triton, client, address)
-        client.close()
+    with ExitStack() as stack:
+        if protocol == "http":
+            http_address = address = stack.enter_context(live_server(create_app(served)))
+        else:
+            live = stack.enter_context(live_servers(create_app(served)))
+            http_address, address = live.http_address, live.address
+        client = triton.InferenceServerClient(address)
+        stack.callback(client.close)
+        yield Remote(triton, client, http_address)
