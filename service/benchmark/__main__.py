@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import uvloop
 
 from service.benchmark.arrivals import Pattern, arrival_times
-from service.benchmark.http_load import Target, send_load
+from service.benchmark.http_load import SendsTo, Target, send_load
 from service.benchmark.report import Run, line_of, read_metrics, run_of, to_html, to_json
 from service.command_names import named
 from service.detection.decode import IMAGE_SUFFIXES
@@ -25,7 +25,8 @@ NUM_REFINEMENTS = 3
 EXAMPLE = """\
 Each request has a fixed time to be sent, even if earlier ones are unanswered; latency counts from that time. Requests
 carry the objective as X-Request-Timeout-Ms, so that a server can reject requests that it cannot answer in time
-(--no-deadline leaves the header out).
+(--no-deadline leaves the header out). An http:// address without a path is that of /detect. A grpc:// address without a
+model is that of the first one, and there the objective is the deadline of a call.
 
 example:
   python -m service.benchmark http://127.0.0.1:8000 --images photos --rate 100 --seconds 20
@@ -37,8 +38,8 @@ example:
 class Plan:
     """The requests, and how to send them."""
 
-    target: Target
-    metrics_url: str
+    target: SendsTo
+    metrics_url: str | None
     requests: Sequence[bytes]
     pattern: Pattern
     burst: int
@@ -84,7 +85,10 @@ def parser() -> argparse.ArgumentParser:
         epilog=named(EXAMPLE),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("url", help="the server, e.g. http://127.0.0.1:8000; without a path, /detect is added")
+    parser.add_argument("url", help="the server, e.g. http://127.0.0.1:8000 or grpc://127.0.0.1:8001/MODEL")
+    parser.add_argument(
+        "--metrics", metavar="URL", help="the server's metrics (default: /metrics of an http:// server)"
+    )
     parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="image files to send, in turn")
     parser.add_argument(
         "--rate", type=float, required=True, help="requests a second; with --sweep the first of the rates"
@@ -111,20 +115,36 @@ def parser() -> argparse.ArgumentParser:
 
 def plan_of(options: argparse.Namespace) -> Plan:
     """The plan that the command line describes; raises ValueError and OSError."""
-    target = Target.of(options.url, "/detect")
+    target, post = addressed(options.url, None if options.no_deadline else options.objective_ms)
     if not (options.rate > 0 and options.seconds > 0 and options.burst > 0 and options.objective_ms > 0):
         raise ValueError("--rate, --seconds, --burst and --objective-ms should be more than 0")
     images = read_images(options.images)
-    headers = {} if options.no_deadline else {"X-Request-Timeout-Ms": str(max(1, round(options.objective_ms)))}
+    metrics_url = options.metrics
+    if metrics_url is None and isinstance(target, Target):
+        metrics_url = f"http://{urlsplit(options.url).netloc}/metrics"
     return Plan(
         target=target,
-        metrics_url=f"http://{urlsplit(options.url).netloc}/metrics",
-        requests=[target.post(image, headers) for image in images],
+        metrics_url=metrics_url,
+        requests=[post(image) for image in images],
         pattern=options.arrivals,
         burst=options.burst,
         seconds=options.seconds,
         objective_seconds=options.objective_ms / 1000,
     )
+
+
+def addressed(url: str, timeout_ms: float | None) -> tuple[SendsTo, Callable[[bytes], bytes]]:
+    """The target of an address, and what makes a request of an image; raises ValueError."""
+    if not url.startswith("grpc:"):
+        target = Target.of(url, "/detect")
+        headers = {} if timeout_ms is None else {"X-Request-Timeout-Ms": str(max(1, round(timeout_ms)))}
+        return target, lambda image: target.post(image, headers)
+    try:
+        from service.benchmark.grpc_load import GrpcTarget
+    except ImportError as error:
+        raise ValueError("gRPC is not installed; run `pip install '.[cpu,grpc]'`, or use http://") from error
+    place = GrpcTarget.of(url)
+    return (place if timeout_ms is None else place.with_timeout(timeout_ms / 1000)), place.post
 
 
 def read_images(folder: Path) -> list[bytes]:
@@ -161,8 +181,10 @@ def find_knee(measured: Callable[[float], Run], rate: float) -> float | None:
     return good
 
 
-def fetch_metrics(url: str) -> dict[str, float]:
+def fetch_metrics(url: str | None) -> dict[str, float]:
     """The server's metrics; {} if it has none."""
+    if url is None:
+        return {}
     try:
         with urllib.request.urlopen(url, timeout=10) as response:
             return read_metrics(response.read().decode())

@@ -3,9 +3,9 @@
 import asyncio
 import gc
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -37,6 +37,10 @@ class Target:
         lines = [f"POST {self.path} HTTP/1.1", f"Host: {self.host}:{self.port}", f"Content-Length: {len(body)}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+    def sender(self) -> "HttpSender":
+        """What sends the requests."""
+        return HttpSender(self)
 
 
 @dataclass(frozen=True)
@@ -108,8 +112,67 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
 
+class HttpSender:
+    """As many connections as there are requests under way, up to MAX_CONNECTIONS."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._free: list[Connection] = []
+        self._num_open = 0
+
+    async def send(self, request: bytes, on_sent: Callable[[], None]) -> int:
+        """Send a request -> the status of its answer; LOST if there is none."""
+        connection = None
+        while self._free and connection is None:
+            candidate = self._free.pop()
+            connection = candidate if candidate.is_usable else None
+            self._num_open -= connection is None
+        try:
+            if connection is None:
+                if self._num_open >= MAX_CONNECTIONS:
+                    return LOST
+                self._num_open += 1
+                loop, target = asyncio.get_running_loop(), self._target
+                _, connection = await loop.create_connection(Connection, target.host, target.port)
+            on_sent()
+            status = await connection.ask(request)
+        except OSError:
+            self._num_open -= 1
+            return LOST
+        if connection.is_usable:
+            self._free.append(connection)
+        else:
+            self._num_open -= 1
+        return status
+
+    async def close(self) -> None:
+        """Close the connections without a request."""
+        for connection in self._free:
+            connection.close()
+
+
+class Sender(Protocol):
+    """Sends the requests of a load, any number at once."""
+
+    async def send(self, request: bytes, on_sent: Callable[[], None]) -> int:
+        """Send a request, and call `on_sent` -> the status of its answer."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connections."""
+        ...
+
+
+class SendsTo(Protocol):
+    """A place to which requests can be sent."""
+
+    def sender(self) -> Sender:
+        """What sends the requests there."""
+        ...
+
+
 async def send_load(
-    target: Target, requests: Sequence[bytes], times: NDArray[np.float64], *, patience_seconds: float = 10.0
+    target: SendsTo, requests: Sequence[bytes], times: NDArray[np.float64], *, patience_seconds: float = 10.0
 ) -> Samples:
     """Send the requests in turn, one at each of `times`.
 
@@ -117,35 +180,18 @@ async def send_load(
     """
     sent, done = np.full(len(times), np.nan), np.full(len(times), np.nan)
     status = np.full(len(times), LOST)
-    free: list[Connection] = []
-    num_open = 0
+    sender = target.sender()
     gc.disable()  # a garbage collection in the client would look like a slow server
     start = time.perf_counter()
 
     async def ask(number: int) -> None:
-        nonlocal num_open
-        connection = None
-        while free and connection is None:
-            candidate = free.pop()
-            connection = candidate if candidate.is_usable else None
-            num_open -= connection is None
-        try:
-            if connection is None:
-                if num_open >= MAX_CONNECTIONS:
-                    return
-                num_open += 1
-                _, connection = await asyncio.get_running_loop().create_connection(Connection, target.host, target.port)
+        def on_sent() -> None:
             sent[number] = time.perf_counter() - start
-            status[number] = await connection.ask(requests[number % len(requests)])
-        except OSError:
-            num_open -= 1
-            return
+
+        try:
+            status[number] = await sender.send(requests[number % len(requests)], on_sent)
         finally:
             done[number] = time.perf_counter() - start
-        if connection.is_usable:
-            free.append(connection)
-        else:
-            num_open -= 1
 
     tasks = []
     for number, due in enumerate(times.tolist()):
@@ -158,8 +204,7 @@ async def send_load(
         for task in unanswered:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    for connection in free:
-        connection.close()
+    await sender.close()
     gc.enable()
     gc.collect()
     return Samples(times, sent, done, status)

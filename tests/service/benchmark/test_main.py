@@ -12,6 +12,7 @@ from service.benchmark.http_load import Samples
 from service.benchmark.report import Run, run_of
 from service.bundle import Bundle
 from tests.service.live_server import live_server
+from tests.service.rpc.live import live_servers
 from tests.service.served_app import GOLDEN, settings
 
 
@@ -53,6 +54,21 @@ def test_a_real_server_is_measured_and_reported(
     page = report.read_text()
     assert page.count("<svg") == 2
     assert "http" not in page.replace(f"http://{address}", "")
+
+
+def test_a_server_of_grpc_is_measured(tiny_bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("grpc")
+    (tmp_path / "golden.png").write_bytes(GOLDEN)
+    report = tmp_path / "report.html"
+    with live_servers(create_app(settings(tiny_bundle.path, grpc_port=0))) as live:
+        load = ["--rate", "100", "--seconds", "0.3", "--warmup", "0", "--objective-ms", "30000"]
+        urls = [f"grpc://{live.address}", "--metrics", f"http://{live.http_address}/metrics"]
+        assert main([*urls, "--images", str(tmp_path), *load, "--out", str(report)]) == 0
+        assert main([f"grpc://{live.address}/other", "--images", str(tmp_path), *load]) == 0
+    (run,) = json.loads(report.with_suffix(".json").read_text())["runs"]
+    assert run["statuses"].keys() == {"200"}
+    assert run["cpu_ms_a_request"] > 0
+    assert "404" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
