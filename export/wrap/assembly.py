@@ -10,10 +10,10 @@ from onnx import TensorProto, helper, version_converter
 from export.errors import ExportError
 from export.to_onnx import traced
 from export.wrap.batch_axis import KINDS, free_batch_axis, in_a_loop
+from export.wrap.edges import rename, sort_nodes
 from export.wrap.examination import Examined
 from export.wrap.foreign_model import ForeignModel, Outputs, first_line
 from export.wrap.layout import Layout
-from export.wrap.names import rename
 from export.wrap.preparation import preparation
 from service.engines.tensor_contract import IMAGES, OUTPUTS
 
@@ -62,6 +62,7 @@ def assemble(examined: Examined, decoder: onnx.ModelProto | None, batching: Batc
     whole, opset = at_opset(model)
     decoder = converted(decoder, opset, model.path)
     graph = whole.graph
+    sort_nodes(graph)
     inputs = [model.images.name, *(further.name for further in model.further)]
     if batching == "freed":
         free_batch_axis(whole, inputs)

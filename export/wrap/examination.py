@@ -92,7 +92,7 @@ def examine(path: Path, wish: Wish) -> Examined:
         images=images,
         outputs=outputs[0],
         reference=joined(found),
-        tolerance=Tolerance.of(outputs[0].values(), spec),
+        tolerance=Tolerance.of(is_half=model.is_half, spec=spec),
         doubt=doubt,
     )
 

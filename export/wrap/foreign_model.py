@@ -50,7 +50,10 @@ class ForeignModel:
         self.path = path
         self.proto = load(path)
         self.metadata = {entry.key: entry.value for entry in self.proto.metadata_props}
-        self._session = open_session(path, self.proto)
+        try:
+            self._session = quiet_session(self.proto.SerializeToString())
+        except Exception as error:  # ONNX Runtime's own exceptions have no common base class
+            raise refusal(path, self.proto, error) from error
         inputs = self._session.get_inputs()
         self.further = tuple(FurtherInput(i.name, dtype_of(i)) for i in inputs if i.name in (SIZES, MASK))
         images = [i for i in inputs if i.name not in (SIZES, MASK)]
@@ -62,6 +65,11 @@ class ForeignModel:
             )
         self.images = image_input(path, images[0])
         self.output_names = tuple(output.name for output in self._session.get_outputs())
+
+    @property
+    def is_half(self) -> bool:
+        """Whether the model has weights in fp16."""
+        return any(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in self.proto.graph.initializer)
 
     def class_names(self) -> tuple[str, ...]:
         """The names of the classes in the metadata; raises ExportError if there are none."""
@@ -120,20 +128,22 @@ def load(path: Path) -> onnx.ModelProto:
     return model
 
 
-def open_session(path: Path, model: onnx.ModelProto) -> Any:
-    """The model in ONNX Runtime on the CPU; raises ExportError."""
+def quiet_session(model: bytes) -> Any:
+    """A session of ONNX Runtime on the CPU that raises its errors and does not print them, too."""
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's own exceptions have no common base class
-        opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
-        foreign = Counter(f"{node.domain}::{node.op_type}" for node in model.graph.node if node.domain)
-        own = f", operators of its own {', '.join(foreign)}" if foreign else ""
-        raise ExportError(
-            f"{path}: ONNX Runtime cannot load it (opset {opset}{own}): {first_line(error)}; export it again with "
-            "standard operators, in an opset from 14 to 20"
-        ) from error
+    options.log_severity_level = 4
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def refusal(path: Path, model: onnx.ModelProto, error: Exception) -> ExportError:
+    """The error for a model that ONNX Runtime cannot load."""
+    opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
+    foreign = Counter(f"{node.domain}::{node.op_type}" for node in model.graph.node if node.domain)
+    own = f", operators of its own {', '.join(foreign)}" if foreign else ""
+    return ExportError(
+        f"{path}: ONNX Runtime cannot load it (opset {opset}{own}): {first_line(error)}; export it again with "
+        "standard operators, in an opset from 14 to 20"
+    )
 
 
 def image_input(path: Path, tensor: Any) -> ImageInput:

@@ -12,7 +12,7 @@ from export.golden import png
 from export.half_model import write_with_half_model
 from export.parity import Difference
 from export.wrap.assembly import BATCHINGS, Batching, assemble, batchings_of, decoding
-from export.wrap.checks import check_agreement
+from export.wrap.checks import check_agreement, check_batch
 from export.wrap.examination import Examined, Wish, examine
 from service.bundle import GOLDEN, MODEL, Bundle, check_replaceable
 from service.engines.open import open_engine
@@ -70,8 +70,10 @@ def agreeing_graph(examined: Examined, decoder: onnx.ModelProto | None) -> Graph
             draft = Bundle(Path(folder), examined.manifest)
             draft.model_path.write_bytes(content)
             try:
+                check_batch(content, examined.images)
                 engine = open_engine(draft, "onnx")
-                parity = check_agreement(examined.reference, engine, examined.images, examined.tolerance)
+                tolerance = examined.tolerance.in_a_loop() if batching == "in a loop" else examined.tolerance
+                parity = check_agreement(examined.reference, engine, examined.images, tolerance)
             except (EngineError, ExportError) as error:
                 faults.append(f"{BATCHINGS[batching]}: {str(error).replace(str(draft.model_path), str(path))}")
                 continue

@@ -45,5 +45,5 @@ def test_an_engine_that_misses_candidates_is_refused() -> None:
 
 
 def test_a_model_in_fp16_may_differ_by_its_rounding() -> None:
-    assert Tolerance.of([np.zeros(1, np.float32)], SPEC) == Tolerance(1e-3, 1e-4)
-    assert Tolerance.of([np.zeros(1, np.float16)], SPEC) == Tolerance(96 / 1024, 2 / 1024)
+    assert Tolerance.of(is_half=False, spec=SPEC) == Tolerance(1e-3, 1e-4)
+    assert Tolerance.of(is_half=True, spec=SPEC) == Tolerance(96 / 1024, 2 / 1024)
