@@ -1,34 +1,23 @@
-"""One call: what its client has sent beside the message, its entry in metrics, log and trace, and its status."""
+"""One call: what its client has sent beside the message, and its message."""
 
 import asyncio
-import logging
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import unquote
 
 import grpc
 
 from service.api.deadline import MAX_TIMEOUT_MS
-from service.api.detect_routes import CLIENT_DISCONNECTED
-from service.api.patience import REFUSED
-from service.api.problems import ANSWERED_ERRORS, Problem, RequestError, problem_of, reason_of
+from service.api.problems import RequestError
 from service.api.request_context import id_of
 from service.api.request_journal import Arrival
 from service.api.request_record import RequestRecord
-from service.api.state import ServerState
 from service.rpc.messages import Message
-from service.rpc.patience import Patiences
-from service.rpc.statuses import STATUSES, details_of, trailing_metadata
-from service.telemetry.logs import request_id
 from service.telemetry.model_metrics import GRPC
 
-logger = logging.getLogger("singleshot")
 MIN_TIMEOUT_SECONDS = 0.001
 DEADLINE_SECONDS = 0.01  # the deadlines of the client and of the server differ by the time that a message takes
-FAILED = Problem(500, "the server failed; its log has the cause under the id of the request")
 Context = Any  # grpc.aio.ServicerContext, whose types are incomplete
-Work = Callable[["Call"], Awaitable[Message]]
 
 
 class Call:
@@ -75,99 +64,6 @@ class Call:
             start=self.start,
             headers=lambda: self.headers,
         )
-
-
-class Calls:
-    """Answers calls; `num_open` are in the server."""
-
-    def __init__(self, server: ServerState) -> None:
-        self._server = server
-        self._patiences = Patiences()
-        self.num_open = 0
-        self._are_cut = False
-
-    async def answer(self, call: Call, work: Work) -> bytes:
-        """Do the work of a call -> the answer in bytes. An error ends the call with its status instead."""
-        try:
-            answer = await self.observe(call, work)
-        except ANSWERED_ERRORS as error:
-            problem = problem_of(error)
-        except CallFailedError:
-            problem = FAILED
-        else:
-            self.accept(call)
-            call.context.set_trailing_metadata(trailing_metadata(call.request_id))
-            return bytes(answer.SerializeToString())
-        await self.hold_back(call, problem)
-        return await self.abort(call, problem)
-
-    async def abort(self, call: Call, problem: Problem) -> NoReturn:
-        """End the call with the status of a problem; raises the error by which gRPC knows."""
-        metadata = trailing_metadata(call.request_id, problem)
-        await call.context.abort(STATUSES[problem.status], details_of(problem), metadata)
-        raise AssertionError("`abort` has returned")
-
-    def accept(self, call: Call) -> None:
-        """A call is answered without a refusal."""
-        self._patiences.accept(call.peer)
-
-    async def hold_back(self, call: Call, problem: Problem) -> None:
-        """Wait before an answer that is a refusal, if the client of the connection has not waited."""
-        if problem.status not in REFUSED or self._server.is_draining:
-            return
-        hold_seconds = self._patiences.refuse(call.peer, float(problem.headers.get("Retry-After-Ms", "0")) / 1000)
-        if hold_seconds:
-            self._server.lag.num_held += 1
-            try:
-                await asyncio.sleep(hold_seconds)
-            finally:
-                self._server.lag.num_held -= 1
-
-    async def observe(self, call: Call, work: Work) -> Message:
-        """Do the work and enter the call in metrics, log and trace -> the answer.
-
-        Raises ANSWERED_ERRORS, and CallFailedError after any other error, which is logged.
-        """
-        token = request_id.set(call.request_id)
-        self.num_open += 1
-        code = 0
-        try:
-            answer = await work(call)
-            code = 200
-            return answer
-        except ANSWERED_ERRORS as error:
-            problem = problem_of(error)
-            code = problem.status
-            call.record.reason, call.record.detail = reason_of(error), problem.detail
-            raise
-        except asyncio.CancelledError:
-            code = self._code_of_end(call)
-            raise
-        except Exception as error:
-            code = FAILED.status
-            logger.exception("the request failed")
-            raise CallFailedError from error
-        finally:
-            self.num_open -= 1
-            self._server.journal.enter(call.arrival(), call.record, code)
-            request_id.reset(token)
-
-    def cut(self) -> None:
-        """The calls that are left will be cancelled, because the server ends."""
-        self._are_cut = True
-
-    def _code_of_end(self, call: Call) -> int:
-        """The status of a call that gRPC has cancelled."""
-        if call.is_late:
-            model = call.record.model
-            (self._server.metrics.no_model if model is None else model.metrics).rejected["expired"].inc()
-            call.record.reason = "expired"
-            return 504
-        return 0 if self._are_cut else CLIENT_DISCONNECTED
-
-
-class CallFailedError(Exception):
-    """The work of a call raised an error that no client should see; the log has it."""
 
 
 def address_of(peer: str) -> str:

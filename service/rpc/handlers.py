@@ -7,7 +7,8 @@ import grpc
 
 from service.api.problems import RequestError
 from service.api.state import ServerState
-from service.rpc.call import Call, Calls, Context
+from service.rpc.call import Call, Context
+from service.rpc.calls import Calls
 from service.rpc.inference import PATH as INFER_PATH
 from service.rpc.inference import Inference
 from service.rpc.messages import SERVICE, Message

@@ -8,7 +8,8 @@ from service.api.detect_routes import INFER
 from service.api.open_inference.inference import infer_tensors
 from service.api.open_inference.request import outputs_of, timeout_of
 from service.api.state import ServerState
-from service.rpc.call import Call, Calls, Context, parse_message, read_data
+from service.rpc.call import Call, Context, parse_message, read_data
+from service.rpc.calls import Calls
 from service.rpc.messages import SERVICE, Message, inference
 from service.rpc.tensors import format_response, parse_request
 

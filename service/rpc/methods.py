@@ -13,7 +13,8 @@ from service.api.open_inference.statistics import model_statistics
 from service.api.problems import RequestError
 from service.api.state import ServerState
 from service.repository.repository import ModelNotFoundError, ModelUnavailableError
-from service.rpc.call import Call, Calls, Context, parse_message, read_data
+from service.rpc.call import Call, Context, parse_message, read_data
+from service.rpc.calls import Calls
 from service.rpc.messages import HEALTH, SERVICE, Message, message_class
 
 

@@ -10,7 +10,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its log has another form, and
 import grpc
 
 from service.api.state import ServerState
-from service.rpc.call import Calls
+from service.rpc.calls import Calls
 from service.rpc.credentials import credentials_of
 from service.rpc.handlers import Handlers
 from service.rpc.inference import Inference

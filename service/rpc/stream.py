@@ -7,7 +7,8 @@ import grpc
 from service.api.detect_routes import INFER
 from service.api.problems import ANSWERED_ERRORS, Problem, problem_of, retry_after
 from service.api.state import ROOM_SECONDS, ServerState
-from service.rpc.call import FAILED, Call, CallFailedError, Calls, Context
+from service.rpc.call import Call, Context
+from service.rpc.calls import FAILED, CallFailedError, Calls
 from service.rpc.inference import Inference
 from service.rpc.messages import SERVICE, Message, inference
 
@@ -41,6 +42,7 @@ class Streams:
     async def handle(self, _: object, context: Context) -> None:
         """Answer the requests of a stream until the client ends it."""
         if not self._is_ended and len(self._readers) >= self._server.settings.max_requests:
+            self._server.metrics.no_model.rejected["requests"].inc()
             detail = f"the server is busy: {len(self._readers)} streams are open"
             await self._calls.abort(self._call(context), Problem(503, detail, retry_after(ROOM_SECONDS)))
         if self._is_ended or not await self._answer_all(context):
