@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+pytest.importorskip("grpc")  # without it, Triton's client has no messages
 rpc_messages = pytest.importorskip("service.rpc.messages")
 descriptor_pb2 = pytest.importorskip("google.protobuf.descriptor_pb2")
 

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from service.bundle import Bundle
-from service.rpc.stream import MAX_AHEAD
 from tests.service.faulty_engine import FaultyEngines
 from tests.service.rpc.served import Code, Served, pb, raw, refused, request, serve, tensor
 from tests.service.rpc.test_inference import SECONDS, outcome
 from tests.service.served_app import GOLDEN, settings
 from tests.service.wait import wait_until
+
+MAX_AHEAD: int = pytest.importorskip("service.rpc.stream").MAX_AHEAD
 
 
 def until_none(requests: "queue.Queue[Any]") -> Iterator[Any]:
