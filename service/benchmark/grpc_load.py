@@ -10,9 +10,17 @@ import grpc
 
 from service.benchmark.http_load import LOST
 from service.rpc.messages import SERVICE, inference
-from service.rpc.statuses import STATUSES
 
-STATUS_OF_CODE = {code: status for status, code in reversed(STATUSES.items())}
+STATUSES = {  # of HTTP
+    grpc.StatusCode.OK: 200,
+    grpc.StatusCode.INVALID_ARGUMENT: 400,
+    grpc.StatusCode.UNAUTHENTICATED: 401,
+    grpc.StatusCode.NOT_FOUND: 404,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
+    grpc.StatusCode.INTERNAL: 500,
+    grpc.StatusCode.UNAVAILABLE: 503,
+    grpc.StatusCode.DEADLINE_EXCEEDED: 504,
+}
 NUM_CHANNELS = 4  # each with a connection of its own, since one would be the limit of the client
 OWN_CONNECTION = [("grpc.use_local_subchannel_pool", 1)]
 SECONDS = 10.0
@@ -68,8 +76,7 @@ class GrpcSender:
         self._next = (self._next + 1) % NUM_CHANNELS
         call: Any = self._calls[self._next](request, timeout=self._target.timeout_seconds)
         on_sent()
-        code = await call.code()
-        return 200 if code is grpc.StatusCode.OK else STATUS_OF_CODE.get(code, LOST)
+        return STATUSES.get(await call.code(), LOST)
 
     async def close(self) -> None:
         """Close the connections."""

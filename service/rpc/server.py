@@ -1,11 +1,8 @@
 """The server of gRPC, on the event loop of the process."""
 
 import asyncio
-import os
+import logging
 from collections.abc import Callable, Sequence
-
-os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # a process that builds an engine starts another program
-os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its log has another form, and lines for what clients do wrong
 
 import grpc
 
@@ -26,6 +23,14 @@ KEEPALIVE_MS = 60_000  # after which a silent client is asked whether it is stil
 MIN_PING_MS = 10_000  # between such questions of a client
 CUT_SECONDS = 0.01
 IDENTITY = 1  # the set of the compressions that are taken: none
+
+
+def is_no_departure(record: logging.LogRecord) -> bool:
+    """Whether a record of gRPC's log says more than that a client has left while its answer was sent."""
+    return not record.getMessage().startswith("ExecuteBatchError")
+
+
+logging.getLogger("grpc._cython.cygrpc").addFilter(is_no_departure)
 
 
 class RpcError(Exception):
