@@ -28,8 +28,9 @@ EXAMPLES = """examples:
 
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
-    run, errors = command_of(options.verb)
+    errors: tuple[type[Exception], ...] = ()
     try:
+        run, errors = command_of(options.verb)  # this may import torch, which takes seconds
         run(options)
     except errors as error:
         print(f"export: {named(str(error))}", file=sys.stderr)

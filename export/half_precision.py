@@ -24,7 +24,7 @@ def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
     Raises ExportError if a weight is too large for fp16, or if the graph has inner graphs, which are not rewritten, or
     parts that are fp16 already.
     """
-    if any(attribute.HasField("g") for node in model.graph.node for attribute in node.attribute):
+    if has_inner_graphs(model):
         raise ExportError("the model has loops or branches; build with --precision fp32")
     rewritten = _Rewriting(model).run()
     try:
@@ -33,6 +33,11 @@ def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
         reason = str(error).strip().splitlines()[0]
         raise ExportError(f"the model cannot be rewritten in fp16 ({reason}); build with --precision fp32") from error
     return rewritten
+
+
+def has_inner_graphs(model: onnx.ModelProto) -> bool:
+    """Whether a model has loops or branches, whose nodes are in graphs of their own."""
+    return any(attribute.HasField("g") for node in model.graph.node for attribute in node.attribute)
 
 
 class _Rewriting:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, inliner, numpy_helper
 
 from export.errors import ExportError
-from export.half_precision import used
+from export.half_precision import has_inner_graphs, used
 from export.shared_constants import share_constants
 
 QUANTISED = "Conv"  # the only operator that is quantised; a convolution takes nearly all of the time
@@ -48,14 +48,18 @@ def quantise(model: bytes, images: Sequence[NDArray[np.uint8]]) -> QuantisedMode
     """Quantise all convolutions of a bundle's model for the activations that `images` give, uint8 (H, W, 3) each.
 
     Weights take all eight bits, so CPUs without VNNI instructions would clip sums of two products. With seven bits none
-    would, but half as many detections again would change. Shows progress bars. Raises ExportError if NNCF is missing.
+    would, but half as many detections again would change. Shows progress bars. Raises ExportError if NNCF is missing,
+    or if the model has loops or branches.
     """
+    read = onnx.load_from_string(model)
+    if has_inner_graphs(read):
+        raise ExportError("the model runs in a loop or has branches, and convolutions in these cannot be quantised")
     require_nncf()
     import nncf
     from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
 
     logging.getLogger("nncf").setLevel(logging.ERROR)
-    plain = in_standard_operators(onnx.load_from_string(model))
+    plain = in_standard_operators(read)
     layers = dict.fromkeys(layer_of(node) for node in plain.graph.node if node.op_type == QUANTISED)
     quantised = nncf.quantize(
         plain,

@@ -45,15 +45,18 @@ def free_batch_axis(model: onnx.ModelProto, inputs: Iterable[str]) -> None:
 def in_a_loop(model: onnx.ModelProto, num_candidates: int) -> onnx.ModelProto:
     """A graph that runs `model`, which maps images to boxes, scores and labels, on one image after another.
 
-    The constants stay outside the loop, so that they are stored once.
+    The constants stay outside the loop, so that they are stored once. So does the Cast of the images, with which most
+    models begin: TensorRT cannot take an image from a batch in uint8.
     """
     graph = model.graph
+    is_cast = all(node.op_type in ("Cast", "Shape") for node in graph.node if IMAGES in node.input)
+    images = "loop/floats" if is_cast else IMAGES
     shapes = [num_candidates, 4], [num_candidates], [num_candidates]
     names = [f"loop/{name}" for name in OUTPUTS]
     inner = [
         helper.make_node("Unsqueeze", ["loop/number", "loop/zero"], ["loop/place"], name="loop/place"),
-        helper.make_node("Gather", [IMAGES, "loop/place"], ["loop/image"], axis=0, name="loop/image"),
-        *(_reading(node, {IMAGES: "loop/image"}) for node in graph.node),
+        helper.make_node("Gather", [images, "loop/place"], ["loop/image"], axis=0, name="loop/image"),
+        *(_of_one_image(node) for node in graph.node),
         *(
             helper.make_node("Reshape", [name, f"loop/shape of {name}"], [f"loop/{name}"], name=f"loop/{name}")
             for name in OUTPUTS
@@ -77,6 +80,7 @@ def in_a_loop(model: onnx.ModelProto, num_candidates: int) -> onnx.ModelProto:
     looped.graph.ClearField("node")
     looped.graph.node.extend(
         [
+            *([helper.make_node("Cast", [IMAGES], [images], to=TensorProto.FLOAT, name=images)] if is_cast else []),
             helper.make_node("Shape", [IMAGES], ["loop/lengths"], name="loop/lengths"),
             helper.make_node("Gather", ["loop/lengths", "loop/first"], ["loop/count"], axis=0, name="loop/count"),
             helper.make_node("Loop", ["loop/count", "loop/true"], list(OUTPUTS), body=body, name="loop"),
@@ -96,10 +100,11 @@ def in_a_loop(model: onnx.ModelProto, num_candidates: int) -> onnx.ModelProto:
     return looped
 
 
-def _reading(node: NodeProto, renamed: dict[str, str]) -> NodeProto:
-    """The node with other inputs."""
+def _of_one_image(node: NodeProto) -> NodeProto:
+    """The node inside the loop, which reads one image instead of the images."""
     copy = NodeProto()
     copy.CopyFrom(node)
     for index, name in enumerate(node.input):
-        copy.input[index] = renamed.get(name, name)
+        if name == IMAGES:
+            copy.input[index] = "loop/image"
     return copy

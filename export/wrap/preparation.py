@@ -28,10 +28,10 @@ def preparation(
         )
     steps = _Steps()
     value = IMAGES
+    if target.dtype != "uint8":  # first of all, because TensorRT computes nothing else in uint8
+        value = steps.add("Cast", value, to=TensorProto.FLOAT)
     if normalisation.channels == "bgr":
         value = steps.add("Gather", value, steps.constant([2, 1, 0], np.int64), axis=3)
-    if target.dtype != "uint8":
-        value = steps.add("Cast", value, to=TensorProto.FLOAT)
     if target.axes != "NHWC":  # engines on a CPU are several times slower if the last axis has three elements
         value = steps.add("Transpose", value, perm=[0, 3, 1, 2])
     shape = (3,) if target.axes == "NHWC" else (3, 1, 1)

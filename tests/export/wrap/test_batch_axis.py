@@ -6,6 +6,9 @@ import onnxruntime
 import pytest
 from onnx import numpy_helper
 
+from export.errors import ExportError
+from export.half_precision import to_half
+from export.int8_model import quantise
 from export.wrap.batch_axis import free_batch_axis, in_a_loop
 from service.engines.tensor_contract import OUTPUTS
 from tests.export.wrap.networks import CLASSES, HEIGHT, NUM_CELLS, WIDTH, yolov8
@@ -53,3 +56,11 @@ def test_only_shapes_of_tensors_that_depend_on_the_image_are_freed() -> None:
     shapes = {tensor.name: numpy_helper.to_array(tensor).tolist() for tensor in model.graph.initializer}
     free_batch_axis(model, ["no such input"])
     assert {tensor.name: numpy_helper.to_array(tensor).tolist() for tensor in model.graph.initializer} == shapes
+
+
+def test_a_model_in_a_loop_is_neither_rewritten_in_fp16_nor_quantised() -> None:
+    looped = in_a_loop(tiny_model(), NUM_CANDIDATES)
+    with pytest.raises(ExportError, match="the model has loops or branches; build with --precision fp32"):
+        to_half(looped)
+    with pytest.raises(ExportError, match="the model runs in a loop or has branches"):
+        quantise(looped.SerializeToString(), [])
