@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import get_args
 
-from export.wrap.kinds import KIND_NAMES
+from export.wrap.kinds import KIND_NAMES, NmsMethod
 from service.bundle import Resize
 
 EXAMPLES = """examples:
@@ -56,7 +56,7 @@ def add_wrap(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument(
         "--nms",
-        choices=("gaussian", "linear", "hard", "none"),
+        choices=get_args(NmsMethod),
         help="the server's NMS (default: gaussian for a raw head; none for a model that chooses its boxes itself)",
     )
     verb.add_argument(

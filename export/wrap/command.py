@@ -4,10 +4,8 @@ import argparse
 from contextlib import closing
 from dataclasses import replace
 from importlib.util import find_spec
-from typing import Literal
 
 import numpy as np
-from pydantic import ValidationError
 
 from export.build import BOX_TOLERANCE, SCORE_TOLERANCE
 from export.errors import ExportError
@@ -19,7 +17,7 @@ from export.wrap.examination import Wish, noise
 from export.wrap.kinds import KINDS
 from export.wrap.normalisation import Normalisation, PerChannel
 from export.wrap.wrap import wrap
-from service.bundle import HALF_MODEL, Bundle, BundleError, NmsDefaults
+from service.bundle import HALF_MODEL, Bundle, BundleError
 from service.detection.golden import check_golden
 from service.detection.pipeline import Pipeline
 from service.engines.open import open_engine
@@ -62,29 +60,19 @@ def wish_of(options: argparse.Namespace) -> Wish:
     classes = read_class_names(options.classes) if options.classes is not None else None
     if options.kind in ("torchvision", "tensorflow") and classes and classes[0].lower() in BACKGROUND:
         classes = classes[1:]  # their label 0
-    try:
-        nms = nms_of(options.nms or ("none" if kind.has_nms else "gaussian"), options.score_threshold)
-    except ValidationError as error:
-        raise ExportError(f"--score-threshold {options.score_threshold}: {error.errors()[0]['msg']}") from error
     return Wish(
         kind=options.kind,
         classes=classes,
         golden=options.golden,
         name=options.name or options.out.resolve().name,
         version=options.version,
-        nms=nms,
+        nms=options.nms,
+        score_threshold=options.score_threshold,
         normalisation=normalisation_of(options),
         resize=options.resize or kind.resize,
         size=options.size,
         activation=options.activation,
     )
-
-
-def nms_of(method: Literal["gaussian", "linear", "hard", "none"], score_threshold: float) -> NmsDefaults:
-    """The server's NMS. None at all is hard NMS with an IoU threshold of 1, which no pair of boxes exceeds."""
-    if method == "none":
-        return NmsDefaults(method="hard", iou_threshold=1, score_threshold=score_threshold)
-    return NmsDefaults(method=method, score_threshold=score_threshold)
 
 
 def normalisation_of(options: argparse.Namespace) -> Normalisation:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from export.errors import ExportError
 from export.golden import golden_detections
@@ -13,7 +14,7 @@ from export.wrap import by_hand
 from export.wrap.checks import Tolerance, check_numbers, doubts, joined
 from export.wrap.decoders import Activation
 from export.wrap.foreign_model import ForeignModel, Outputs
-from export.wrap.kinds import KindName
+from export.wrap.kinds import KINDS, KindName, NmsMethod
 from export.wrap.layout import Layout, Task, layout_of
 from export.wrap.normalisation import Normalisation
 from service.bundle import Golden, InputSpec, Manifest, NmsDefaults, Resize, Source, sha256_of
@@ -27,14 +28,18 @@ MAX_PIXELS = 100_000_000
 
 @dataclass(frozen=True)
 class Wish:
-    """What the user says of a model. `classes` of None are in its metadata, and a `size` of None is its own."""
+    """What the user says of a model.
+
+    `classes` of None are in its metadata, a `size` of None is its own, and an `nms` of None depends on its kind.
+    """
 
     kind: KindName
     classes: tuple[str, ...] | None
     golden: Path
     name: str
     version: str
-    nms: NmsDefaults
+    nms: NmsMethod | None
+    score_threshold: float
     normalisation: Normalisation
     resize: Resize
     size: tuple[int, int] | None = None
@@ -73,16 +78,17 @@ def examine(path: Path, wish: Wish) -> Examined:
     found = [by_hand.candidates(layout.decoder, [output[name] for name in layout.outputs]) for output in outputs]
     for output, candidates in zip(outputs, found, strict=True):
         check_numbers([output[name] for name in layout.outputs], candidates, len(classes))
+    nms = nms_of(wish.nms or ("none" if KINDS[layout.kind].has_nms else "gaussian"), wish.score_threshold)
     manifest = draft_manifest(
         name=wish.name,
         version=wish.version,
         classes=classes,
         spec=spec,
         max_candidates=layout.decoder.max_candidates,
-        nms=wish.nms,
+        nms=nms,
         source=Source(preset=f"wrapped {layout.kind}", checkpoint_sha256=sha256_of(path), data_set="unknown"),
     )
-    is_likely = found[0].scores[0] >= wish.nms.score_threshold
+    is_likely = found[0].scores[0] >= nms.score_threshold
     doubt = doubts(found[0].boxes[0, is_likely], spec)
     return Examined(
         model=model,
@@ -95,6 +101,15 @@ def examine(path: Path, wish: Wish) -> Examined:
         tolerance=Tolerance.of(is_half=model.is_half, spec=spec),
         doubt=doubt,
     )
+
+
+def nms_of(method: NmsMethod, score_threshold: float) -> NmsDefaults:
+    """The server's NMS. None at all is hard NMS with an IoU threshold of 1, which no pair of boxes exceeds."""
+    defaults = NmsDefaults(method="hard", iou_threshold=1) if method == "none" else NmsDefaults(method=method)
+    try:
+        return NmsDefaults.model_validate(defaults.model_dump() | {"score_threshold": score_threshold})
+    except ValidationError as error:
+        raise ExportError(f"--score-threshold {score_threshold}: {error.errors()[0]['msg']}") from error
 
 
 def golden_of(manifest: Manifest, candidates: Candidates, doubt: str | None) -> Golden:

@@ -18,6 +18,7 @@ KindName = Literal[
     "tensorflow",
     "candidates",
 ]
+NmsMethod = Literal["gaussian", "linear", "hard", "none"]
 KIND_NAMES: tuple[KindName, ...] = get_args(KindName)
 
 

@@ -114,8 +114,22 @@ def test_an_image_without_detections_is_refused(tmp_path: Path) -> None:
     Image.new("RGB", (96, 64)).save(black)
     model = networks.yolov8()
     fault = r"the model detects nothing in the golden image: its best score is 0\.5, and --score-threshold is 0\.9"
-    nms = wish(tmp_path, "yolo").nms.model_copy(update={"score_threshold": 0.9})
-    refused(tmp_path, model, fault, golden=black, nms=nms)
+    refused(tmp_path, model, fault, golden=black, score_threshold=0.9)
+
+
+def test_a_score_threshold_above_1_is_refused(tmp_path: Path) -> None:
+    refused(tmp_path, networks.yolov8(), r"--score-threshold 1\.5: Input should be less than", score_threshold=1.5)
+
+
+def test_only_boxes_that_the_model_does_not_choose_itself_get_nms(tmp_path: Path) -> None:
+    for model, method, iou_threshold in (
+        (networks.yolov8(), "gaussian", 0.45),
+        (networks.end_to_end(), "hard", 1),  # no IoU is above 1
+    ):
+        found = examine(write_model(tmp_path / "model.onnx", model), wish(tmp_path, "yolo"))
+        assert (found.manifest.nms.method, found.manifest.nms.iou_threshold) == (method, iou_threshold)
+    linear = examine(tmp_path / "model.onnx", wish(tmp_path, "yolo", nms="linear"))
+    assert linear.manifest.nms.method == "linear"
 
 
 def test_a_golden_file_that_is_no_image_is_refused(tmp_path: Path) -> None:

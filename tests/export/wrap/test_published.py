@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 import pytest
 
-from export.wrap.command import nms_of
 from export.wrap.wrap import wrap
 from service.bundle import read_bundle
 from service.detection.golden import check_golden
@@ -26,8 +25,8 @@ def published(package: str, file: str) -> Path:
 
 def test_nudenet_s_yolov8_of_any_size_agrees_with_its_bundle(tmp_path: Path) -> None:
     model = published("nudenet", "320n.onnx")
-    nms = nms_of("hard", 0.001)  # the cells are none of its classes
-    made = wrap(model, tmp_path / "bundle", wish(tmp_path, "yolo", classes=None, golden=BLOOD_CELLS, nms=nms))
+    weak = wish(tmp_path, "yolo", classes=None, golden=BLOOD_CELLS, score_threshold=0.001)  # cells are no class of it
+    made = wrap(model, tmp_path / "bundle", weak)
     assert (made.examined.layout.kind, made.graph.batching) == ("yolov8", "as it is")
     assert (made.bundle.manifest.input.height, made.bundle.manifest.input.width) == (320, 320)
     assert made.bundle.manifest.classes[1] == "FACE_FEMALE"

@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from export.wrap.command import nms_of
 from export.wrap.examination import Wish
 from export.wrap.kinds import KINDS, KindName
 from tests.export.wrap.networks import CLASSES, write_picture
@@ -18,7 +17,8 @@ def wish(folder: Path, kind: KindName, **changes: Any) -> Wish:
         golden=write_picture(folder / "golden.png", 80, 100),
         name="wrapped",
         version="1",
-        nms=nms_of("none" if KINDS[kind].has_nms else "gaussian", 0.3),
+        nms=None,
+        score_threshold=0.3,
         normalisation=KINDS[kind].normalisation,
         resize=KINDS[kind].resize,
     )
