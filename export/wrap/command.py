@@ -18,6 +18,7 @@ from export.wrap.kinds import KINDS
 from export.wrap.normalisation import Normalisation, PerChannel
 from export.wrap.wrap import wrap
 from service.bundle import HALF_MODEL, Bundle, BundleError
+from service.command_names import named
 from service.detection.golden import check_golden
 from service.detection.pipeline import Pipeline
 from service.engines.open import open_engine
@@ -49,9 +50,8 @@ def run_wrap(options: argparse.Namespace) -> None:
         print(f"it has no {HALF_MODEL}, so GPUs compute in fp32 unless TensorRT does: {wrapped.half_problem}")
     if examined.doubt:
         print(f"WARNING: {examined.doubt}; check --kind, --scale, --channels, --mean, --std and --resize")
-    print(
-        f"serve it with: python -m service --bundle {options.out}{serving_options(wrapped.bundle, examined.tolerance)}"
-    )
+    serving = f"python -m service --bundle {options.out}{serving_options(wrapped.bundle, examined.tolerance)}"
+    print(f"serve it with: {named(serving)}")
 
 
 def wish_of(options: argparse.Namespace) -> Wish:
