@@ -8,7 +8,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from tritonclient.grpc import InferenceServerClient, InferInput
+
+try:
+    from tritonclient.grpc import InferenceServerClient, InferInput
+except ModuleNotFoundError:
+    sys.exit("Triton's client is not installed; run `pip install 'tritonclient[grpc]'`")
 
 address = sys.argv[2] if len(sys.argv) > 2 else "localhost:8001"
 picture = np.array([Path(sys.argv[1]).read_bytes()], dtype=object)  # image files, (B,)

@@ -17,6 +17,7 @@ DISTRIBUTIONS = {  # of the modules that have another name
     "cv2": "opencv-python-headless",
     "google": "protobuf",
     "grpc": "grpcio",
+    "grpc_tools": "grpcio-tools",
     "opentelemetry": "opentelemetry-sdk",
     "yaml": "pyyaml",
     # these come with another one

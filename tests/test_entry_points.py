@@ -14,6 +14,7 @@ MORE_THAN_SERVING = (  # the modules of the extras that `make serve` does not in
 BUNDLE = "service/bundles/bccd-passd-320"
 COMMANDS = {  # what to run to get to the imports, for each module with a command that needs more than serving
     "comparison": "--images service/page",
+    "comparison.client_cost": "",
     "comparison.goodput": "--images service/page",
     "comparison.gpu": "",
     "comparison.hostile": "stall",
@@ -24,6 +25,7 @@ COMMANDS = {  # what to run to get to the imports, for each module with a comman
     "export": f"evaluate {BUNDLE} --data D",
     "export.benchmark_engines": "",
     "models": "presets",
+    "service.rpc.messages": "",
     "singleshot": "train passd-320-mobilenet --data D --out O",
 }
 NEED_NO_MORE = {

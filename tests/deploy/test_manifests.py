@@ -69,6 +69,7 @@ def test_what_no_kubernetes_has_is_refused(tmp_path: Path) -> None:
 
 def test_without_helm_and_npm_the_check_fails_and_names_the_remedy(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "deploy", tmp_path / "deploy", symlinks=True)
+    (tmp_path / "service").symlink_to(ROOT / "service")
     done = subprocess.run(
         [PYTHON, "-m", "deploy.manifests"],
         cwd=tmp_path,

@@ -165,7 +165,8 @@ def test_a_client_that_does_not_wait_is_held_back_and_the_metrics_say_so(metrics
     assert holds == sorted(holds)
     assert (holds[NUM_FREE], holds[-1] > 0) == (0, True)
     seconds = metrics.registry.get_sample_value(
-        "singleshot_request_duration_seconds_sum", {"code": "503", "route": "/detect", "model": "", "version": ""}
+        "singleshot_request_duration_seconds_sum",
+        {"code": "503", "route": "/detect", "model": "", "version": "", "protocol": "http"},
     )
     assert seconds is not None
     assert seconds >= sum(holds)

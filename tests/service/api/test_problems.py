@@ -64,7 +64,10 @@ def test_head_is_get_without_the_body(client: AsgiClient, path: str) -> None:
 
 def test_a_head_request_is_counted_under_its_route(client: AsgiClient) -> None:
     client.request("HEAD", "/v2/models/tiny/ready")
-    assert 'code="200",le="+Inf",model="",route="/v2/models/{name}/ready",version=""' in client.get("/metrics").text
+    assert (
+        'code="200",le="+Inf",model="",protocol="http",route="/v2/models/{name}/ready",version=""'
+        in client.get("/metrics").text
+    )
 
 
 def test_text_of_the_client_in_a_problem_is_shortened(client: AsgiClient) -> None:

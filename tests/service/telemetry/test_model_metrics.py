@@ -17,7 +17,7 @@ def metrics(monkeypatch: pytest.MonkeyPatch) -> Metrics:
 
 def num_in_time(metrics: Metrics) -> float | None:
     """The requests in time that a scrape sees; None if there is no series."""
-    labels = {"model": "tiny", "version": "1", "outcome": "in_time"}
+    labels = {"model": "tiny", "version": "1", "outcome": "in_time", "protocol": "http"}
     return metrics.registry.get_sample_value("singleshot_detect_requests_total", labels)
 
 
