@@ -7,7 +7,7 @@ from typing import TypeVar
 from service.api.detect_routes import INFER
 from service.api.open_inference.inference import infer_tensors
 from service.api.open_inference.request import outputs_of, timeout_of
-from service.api.state import ServerState
+from service.api.state import ROOM_SECONDS, ServerState
 from service.rpc.call import Call, Context, parse_message, read_data
 from service.rpc.calls import Calls
 from service.rpc.messages import SERVICE, Message, inference
@@ -34,7 +34,9 @@ class Inference:
         """The answer to a ModelInferRequest in bytes, for a client that waits so long; raises ANSWERED_ERRORS."""
         server, record = self._server, call.record
         num_bytes = record.num_bytes = len(data)
-        message = await self._run(num_bytes, lambda: parse_message(data, Request))
+        with server.body_share(ROOM_SECONDS) as share:  # of a message whose model is not known yet
+            share.add(num_bytes)
+            message = await self._run(num_bytes, lambda: parse_message(data, Request))
         call.message_id = message.id
         model = server.repository.choose(message.model_name, message.model_version or None)
         record.begin(model, timeout_seconds)

@@ -5,6 +5,7 @@ import http.client
 import logging
 import queue
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,22 @@ def test_a_message_too_many_for_the_budget_is_refused(tiny_bundle: Bundle) -> No
         assert "bytes" in error.details()
         engine.may_run.set()
         assert running.result(SECONDS).outputs
+
+
+def test_a_large_message_counts_for_the_budget_before_its_model_is_known(tiny_bundle: Bundle) -> None:
+    limits = settings(tiny_bundle.path, decode_threads=1, max_body_bytes_in_flight=2**21, grpc_port=0)
+    with serve(limits) as served:
+        server, may_go_on = served.app.state.server, threading.Event()
+        busy = server.decoders.start(0, lambda: may_go_on.wait(SECONDS))
+        large = request(parameters=padding(3 * 2**19))
+        waiting = served.stub.ModelInfer.future(large)
+        wait_until(lambda: server.bodies.num_bytes > 3 * 2**19)
+        error = refused(Code.UNAVAILABLE, served.stub.ModelInfer, large)
+        assert "bytes, " in error.details()
+        may_go_on.set()
+        assert busy.result(SECONDS)
+        assert waiting.result(SECONDS).outputs
+        wait_until(lambda: server.bodies.num_bytes == 0)
 
 
 def padding(num_bytes: int) -> dict[str, Any]:
