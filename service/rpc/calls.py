@@ -2,20 +2,23 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 from service.api.detect_routes import CLIENT_DISCONNECTED
 from service.api.patience import REFUSED
 from service.api.problems import ANSWERED_ERRORS, Problem, problem_of, reason_of
-from service.api.state import ServerState
+from service.api.state import ROOM_SECONDS, ServerState
 from service.rpc.call import Call
 from service.rpc.messages import Message
 from service.rpc.patience import Patiences
 from service.rpc.statuses import STATUSES, details_of, trailing_metadata
+from service.scheduling.admission import RejectedError
 from service.telemetry.logs import request_id
 
 logger = logging.getLogger("singleshot")
+MAX_READING = 32  # small messages that are on their way at once; a client may make one as large as any other
 FAILED = Problem(500, "the server failed; its log has the cause under the id of the request")
 Work = Callable[[Call], Awaitable[Message]]
 
@@ -28,6 +31,22 @@ class Calls:
         self._patiences = Patiences()
         self.num_open = 0
         self._are_cut = False
+        self._num_reading = 0
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Count a small message that is on its way, which needs no key and no place among the requests.
+
+        Raises RejectedError if there are too many.
+        """
+        if self._num_reading >= MAX_READING:
+            self._server.metrics.no_model.rejected["requests"].inc()
+            raise RejectedError("requests", f"{self._num_reading} messages are on their way", ROOM_SECONDS)
+        self._num_reading += 1
+        try:
+            yield
+        finally:
+            self._num_reading -= 1
 
     async def answer(self, call: Call, work: Work) -> bytes:
         """Do the work of a call -> the answer in bytes. An error ends the call with its status instead."""

@@ -17,6 +17,9 @@ from service.rpc.call import Call, Context, parse_message, read_data
 from service.rpc.calls import Calls
 from service.rpc.messages import HEALTH, SERVICE, Message, message_class
 
+READ_SECONDS = 5.0  # that the message of such a method may take
+MAX_BYTES = 2**18  # of such a message; the event loop reads it
+
 
 @dataclass(frozen=True)
 class Method:
@@ -39,7 +42,10 @@ class Method:
         async def work(call: Call) -> Message:
             if self.needs_key:
                 server.access.admit(call.headers, call.address, call.record)
-            data = await read_data(call, request_class, server.settings.receive_seconds)
+            with calls.reading():
+                data = await read_data(call, request_class, min(READ_SECONDS, server.settings.receive_seconds))
+            if len(data) > MAX_BYTES:
+                raise RequestError(413, f"the message has {len(data)} bytes, the most for this method is {MAX_BYTES}")
             answer = await self.answer(server, parse_message(data, request_class))
             return json_format.ParseDict(answer, response_class())
 

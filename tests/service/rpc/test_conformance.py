@@ -1,5 +1,6 @@
 """Each method of the Open Inference Protocol over gRPC, beside inference, by hand."""
 
+import queue
 from typing import Any
 
 import pytest
@@ -8,6 +9,10 @@ from service import __version__
 from service.bundle import Bundle
 from tests.service.rpc.served import Code, Served, grpc, pb, refused, request, serve
 from tests.service.served_app import settings
+from tests.service.wait import wait_until
+
+MAX_READING: int = pytest.importorskip("service.rpc.calls").MAX_READING
+MAX_BYTES: int = pytest.importorskip("service.rpc.methods").MAX_BYTES
 
 UNKNOWN = [{"name": "other"}, {"name": "TINY"}, {"name": ""}, {"name": "tiny", "version": "2"}]
 
@@ -42,6 +47,38 @@ def test_an_unknown_model_or_version_is_not_found(served: Served, model: dict[st
         assert refused(Code.NOT_FOUND, stub.ModelStatistics, pb.ModelStatisticsRequest(**model))
     wanted = request(model_name=model["name"], model_version=model.get("version", ""))
     assert refused(Code.NOT_FOUND, stub.ModelInfer, wanted)
+
+
+def test_small_messages_that_do_not_arrive_are_limited_in_number(tiny_bundle: Bundle) -> None:
+    with serve(settings(tiny_bundle.path, grpc_port=0)) as served:
+        path = "/inference.GRPCInferenceService/ServerLive"
+        never: queue.Queue[bytes] = queue.Queue()
+        slow = [served.channel.stream_unary(path).future(iter(never.get, b"")) for _ in range(MAX_READING)]
+        wait_until(lambda: rejected(served) > 0)
+        assert served.stub.ModelInfer(request()).outputs
+        for call in slow:
+            call.cancel()
+            never.put(b"")
+        wait_until(lambda: is_live(served))
+
+
+def rejected(served: Served) -> float:
+    """How many calls were refused, after another one."""
+    is_live(served)
+    labels = {"model": "", "version": "", "reason": "requests"}
+    return served.app.state.server.metrics.registry.get_sample_value("singleshot_rejected_total", labels) or 0.0
+
+
+def is_live(served: Served) -> bool:
+    """Whether the server answers, and does not refuse."""
+    call = served.stub.ServerLive.future(pb.ServerLiveRequest())
+    return call.code() is Code.OK
+
+
+def test_the_messages_of_other_methods_than_inference_are_small(tiny_bundle: Bundle) -> None:
+    with serve(settings(tiny_bundle.path, grpc_port=0)) as served:
+        large = pb.ModelReadyRequest(name="x" * MAX_BYTES)
+        assert "the most for this method" in refused(Code.INVALID_ARGUMENT, served.stub.ModelReady, large).details()
 
 
 def test_loading_is_denied_unless_the_settings_allow_it(served: Served) -> None:
