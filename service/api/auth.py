@@ -81,24 +81,28 @@ class Access:
         Raises RequestError: 401 without a valid key, 429 if the client exceeds its rate. With keys, a client is the
         name that belongs to its key; without keys, it is an address.
         """
-        client = f"address {address}"
-        if self._names is not None:
-            client = self._names.get(_digest(_presented_key(headers)), "")
-            if not client:
-                self._metrics.no_model.rejected["key"].inc()
-                raise RequestError(
-                    401,
-                    "a valid API key is needed: send it as `Authorization: Bearer KEY`",
-                    {"WWW-Authenticate": "Bearer"},
-                    reason="key",
-                )
-            record.key = client
+        self.identify(headers, record)
+        client = record.key or f"address {address}"
         if self._rate is not None:
             wait_seconds = self._bucket(client, self._rate).take(self._clock())
             if wait_seconds:
                 self._metrics.no_model.rejected["rate"].inc()
                 detail = f"more than {self._rate:g} requests a second; send the next one in {wait_seconds:.3g} s"
                 raise RequestError(429, detail, retry_after(wait_seconds), reason="rate")
+
+    def identify(self, headers: Mapping[str, str], record: RequestRecord) -> None:
+        """Check the key alone; the record gets the name of its holder. Raises RequestError 401."""
+        if self._names is None:
+            return
+        record.key = self._names.get(_digest(_presented_key(headers)), "")
+        if not record.key:
+            self._metrics.no_model.rejected["key"].inc()
+            raise RequestError(
+                401,
+                "a valid API key is needed: send it as `Authorization: Bearer KEY`",
+                {"WWW-Authenticate": "Bearer"},
+                reason="key",
+            )
 
     def _bucket(self, client: str, rate: float) -> TokenBucket:
         bucket = self._buckets.setdefault(client, TokenBucket(rate, self._burst, self._clock()))

@@ -5,7 +5,8 @@ import asyncio
 import grpc
 
 from service.api.detect_routes import INFER
-from service.api.problems import ANSWERED_ERRORS, Problem, problem_of, retry_after
+from service.api.problems import ANSWERED_ERRORS, Problem, RequestError, problem_of, retry_after
+from service.api.request_record import RequestRecord
 from service.api.state import ROOM_SECONDS, ServerState
 from service.rpc.call import Call, Context
 from service.rpc.calls import FAILED, CallFailedError, Calls
@@ -40,13 +41,26 @@ class Streams:
             reader.cancel()
 
     async def handle(self, _: object, context: Context) -> None:
-        """Answer the requests of a stream until the client ends it."""
+        """Answer the requests of a stream until the client ends it. Without a valid key it does not begin."""
+        await self._check_key(context)
         if not self._is_ended and len(self._readers) >= self._server.settings.max_requests:
             self._server.metrics.no_model.rejected["requests"].inc()
             detail = f"the server is busy: {len(self._readers)} streams are open"
             await self._calls.abort(self._call(context), Problem(503, detail, retry_after(ROOM_SECONDS)))
         if self._is_ended or not await self._answer_all(context):
             await self._calls.abort(self._call(context), Problem(503, ENDED, retry_after(ROOM_SECONDS)))
+
+    async def _check_key(self, context: Context) -> None:
+        call = self._call(context)
+        try:
+            self._server.access.identify(call.headers, RequestRecord())
+        except RequestError as error:
+            refusal = error  # Python deletes `error` at the end of this block
+
+            async def refuse(_: Call) -> Message:
+                raise refusal
+
+            await self._calls.answer(call, refuse)
 
     async def _answer_all(self, context: Context) -> bool:
         """Answer the requests of a stream -> whether the client has ended it, and not the server."""

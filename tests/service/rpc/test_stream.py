@@ -2,6 +2,7 @@
 
 import queue
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -82,6 +83,22 @@ def test_a_server_with_too_many_streams_refuses_the_next_one(tiny_bundle: Bundle
         assert "1 streams are open" in error.details()
         requests.put(None)
         assert list(first) == []
+
+
+def test_a_stream_without_a_valid_key_takes_no_place(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text("alice a-secret\n")
+    with serve(settings(tiny_bundle.path, api_keys_file=keys, max_requests=1, grpc_port=0)) as served:
+        requests: queue.Queue[Any] = queue.Queue()
+        stream = served.stub.ModelStreamInfer
+        for metadata in ([], [("x-api-key", "wrong")]):
+            error = refused(Code.UNAUTHENTICATED, next, stream(until_none(requests), metadata=metadata))
+            assert error.details().startswith("a valid API key")
+        assert outcome(served, "client_error", model="", version="")() == 2
+        (answer,) = stream(iter([request()]), metadata=[("x-api-key", "a-secret")])
+        assert not answer.error_message
+        for _ in range(2):
+            requests.put(None)
 
 
 def test_the_images_of_a_departed_stream_are_not_run(tiny_bundle: Bundle) -> None:
