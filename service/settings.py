@@ -29,6 +29,7 @@ DEFAULT_BUNDLES = Path(__file__).parent / "bundles"
 MOUNTED_BUNDLES = Path("/mnt/models")  # KServe puts the content of a model's storageUri here
 SERVE_AS = re.compile(f"({NAME}=)?{NAME}")
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([1-9][0-9]{0,4}))?")  # in lower case
+MAX_PORT = 65_535
 USUAL_PORTS = {"http": "80", "https": "443"}  # which browsers leave out of an origin
 
 
@@ -55,7 +56,10 @@ def is_collector(url: str) -> bool:
 def is_origin(text: str) -> bool:
     """Whether a browser may send the text as an Origin; `null`, the origin of local files and sandboxes, is none."""
     found = ORIGIN.fullmatch(text)
-    return found is not None and (found[1] is None or found[1] != USUAL_PORTS.get(text.partition(":")[0]))
+    if found is None:
+        return False
+    port = found[1]
+    return port is None or (port != USUAL_PORTS.get(text.partition(":")[0]) and int(port) <= MAX_PORT)
 
 
 class Settings(BaseSettings):

@@ -229,6 +229,7 @@ def test_an_endpoint_that_is_no_url_of_a_collector_is_refused_without_its_secret
         "https://shop.example/cart",
         "HTTPS://shop.example",
         "http://a:80",
+        "http://a:65536",
         "null",
         "shop.example",
     ],
