@@ -32,6 +32,7 @@ class Certificate:
         self._authorities = settings.ssl_ca_certs
         secret = settings.ssl_keyfile_password
         self._password = None if secret is None else secret.get_secret_value()
+        self._has_grpc = settings.grpc_port is not None
         self._changes = self._changes_of_files()
         self.context = self._read()
 
@@ -58,6 +59,8 @@ class Certificate:
         is_encrypted = b"ENCRYPTED" in key
         if is_encrypted and self._password is None:
             raise CertificateError(f"{self._key}: the key is encrypted; set SINGLESHOT_SSL_KEYFILE_PASSWORD")
+        if is_encrypted and self._has_grpc:
+            raise CertificateError(f"{self._key}: gRPC takes no encrypted key; set an --ssl-keyfile without a password")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.options |= ssl.OP_NO_RENEGOTIATION
@@ -83,7 +86,6 @@ class Certificate:
                 raise CertificateError(f"{self._authorities}: no certificates of authorities: {error}") from error
             context.verify_mode = ssl.CERT_REQUIRED
         self.pem = Pem(key, chain, authorities)
-        self.is_encrypted = is_encrypted
         return context
 
 

@@ -23,8 +23,6 @@ class GrpcPort:
     def __init__(self, settings: Settings, certificate: Certificate | None) -> None:
         if find_spec("grpc") is None or find_spec("google.protobuf") is None:
             raise ListenError("gRPC is not installed; run `pip install '.[cpu,grpc]'`, or leave out --grpc-port")
-        if certificate is not None and certificate.is_encrypted:
-            raise ListenError("gRPC takes no encrypted key; set an --ssl-keyfile without a password")
         self._certificate = certificate
         try:
             self._socket = listening_socket(settings.host, settings.grpc_port or 0)

@@ -1,11 +1,12 @@
 """The port of gRPC is checked before the models load."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from service.transport import grpc_port
-from service.transport.certificate import Certificate
+from service.transport.certificate import Certificate, CertificateError
 from service.transport.grpc_port import GrpcPort
 from service.transport.listening_socket import ListenError
 from tests.service.certificates import write_pair
@@ -45,6 +46,20 @@ def test_an_encrypted_key_is_refused_because_grpc_takes_none(tmp_path: Path) -> 
     encrypted = settings(
         grpc_port=0, ssl_certfile=pair.certificate, ssl_keyfile=pair.key, ssl_keyfile_password="secret"
     )
-    with pytest.raises(ListenError) as caught:
-        GrpcPort(encrypted, Certificate(encrypted))
-    assert str(caught.value) == "gRPC takes no encrypted key; set an --ssl-keyfile without a password"
+    with pytest.raises(CertificateError) as caught:
+        Certificate(encrypted)
+    assert str(caught.value) == f"{pair.key}: gRPC takes no encrypted key; set an --ssl-keyfile without a password"
+
+
+def test_a_renewal_with_an_encrypted_key_is_refused_for_both_ports(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pair = write_pair(tmp_path)
+    certificate = Certificate(
+        settings(grpc_port=0, ssl_certfile=pair.certificate, ssl_keyfile=pair.key, ssl_keyfile_password="secret")
+    )
+    before = certificate.context, certificate.pem
+    write_pair(tmp_path, password="secret")
+    asyncio.run(certificate.poll())
+    assert (certificate.context, certificate.pem) == before
+    assert "gRPC takes no encrypted key" in caplog.text
