@@ -174,7 +174,8 @@ class Settings(BaseSettings):
     max_connections: int = Field(
         4096,
         gt=0,
-        description="connections of clients that may be open at once; fewer if the process may open fewer files",
+        description="connections of clients that may be open at once, of each protocol; fewer if the process may open "
+        "fewer files",
     )
     max_body_bytes: int = Field(32 * 2**20, gt=0, description="size of a request's body at most")
     max_body_bytes_in_flight: int = Field(256 * 2**20, gt=0, description="size of the bodies of all requests, together")

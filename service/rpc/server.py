@@ -38,10 +38,14 @@ class RpcError(Exception):
 
 
 class RpcServer:
-    """Serves the Open Inference Protocol over gRPC. It shares everything behind the messages with HTTP."""
+    """Serves the Open Inference Protocol over gRPC. It shares everything behind the messages with HTTP.
 
-    def __init__(self, server: ServerState) -> None:
+    `max_connections` may be open at once; others are closed.
+    """
+
+    def __init__(self, server: ServerState, max_connections: int) -> None:
         self._server = server
+        self._max_connections = max_connections
         self._calls = Calls(server)
         inferences = Inference(server, self._calls)
         self._streams = Streams(server, self._calls, inferences)
@@ -81,6 +85,7 @@ class RpcServer:
             ("grpc.max_concurrent_streams", MAX_CALLS),
             ("grpc.server.max_pending_requests", MAX_PENDING),
             ("grpc.server.max_pending_requests_hard_limit", 2 * MAX_PENDING),
+            ("grpc.max_allowed_incoming_connections", self._max_connections),
             ("grpc.max_connection_idle_ms", IDLE_MS),
             ("grpc.keepalive_time_ms", KEEPALIVE_MS),
             ("grpc.keepalive_permit_without_calls", 1),

@@ -7,6 +7,7 @@ from service.api.state import ServerState
 from service.settings import Settings
 from service.transport.certificate import Certificate
 from service.transport.listening_socket import ListenError, listening_socket
+from service.transport.open_files import max_connections
 
 if TYPE_CHECKING:
     from service.rpc.server import RpcServer
@@ -24,6 +25,7 @@ class GrpcPort:
         if find_spec("grpc") is None or find_spec("google.protobuf") is None:
             raise ListenError("gRPC is not installed; run `pip install '.[cpu,grpc]'`, or leave out --grpc-port")
         self._certificate = certificate
+        self._max_connections = max_connections(settings)
         try:
             self._socket = listening_socket(settings.host, settings.grpc_port or 0)
         except OSError as error:
@@ -42,7 +44,7 @@ class GrpcPort:
         """Serve gRPC; raises ListenError if another program has just taken the port."""
         from service.rpc.server import RpcError, RpcServer  # it needs the package grpcio
 
-        rpc, certificate = RpcServer(server), self._certificate
+        rpc, certificate = RpcServer(server, self._max_connections), self._certificate
         self._socket.close()
         try:
             await rpc.start(self.address, None if certificate is None else lambda: certificate.pem)

@@ -1,9 +1,7 @@
 """The process: it listens, serves, drains on SIGTERM and ends."""
 
-import contextlib
 import logging
 import os
-import resource
 import socket
 import sys
 
@@ -21,11 +19,10 @@ from service.transport.connection import ConnectionLimit, connections_of
 from service.transport.draining import DrainingServer
 from service.transport.grpc_port import GrpcPort
 from service.transport.listening_socket import ListenError, listening_socket
+from service.transport.open_files import max_connections
 from service.transport.unix_socket import UnixListener
 
 logger = logging.getLogger("singleshot")
-MAX_FILES = 65_536  # that the process opens at most
-NUM_OTHER_FILES = 128  # bundles, engines, libraries, NUM_ACCEPTS sockets and MAX_LINGERING connections
 NUM_ACCEPTS = 16  # connections that are accepted in one turn of the event loop
 SWITCH_SECONDS = 1e-3  # how long a Python thread keeps the interpreter while another waits; Python's default is 5 ms
 
@@ -38,14 +35,8 @@ def set_up_threads() -> None:
 
 
 def limit_connections(settings: Settings, metrics: Metrics) -> ConnectionLimit:
-    """The limit of the connections, for which the process may open as many files as the system allows it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    num_files = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
-    if soft < num_files:
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (num_files, hard))
-            soft = num_files
-    limit = max(1, min(settings.max_connections, soft - NUM_OTHER_FILES))
+    """The limit of the connections of HTTP."""
+    limit = max_connections(settings)
     metrics.connections_limit.set(limit)
     return ConnectionLimit(limit, metrics.connections_refused.inc)
 

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from tests.service.live_server import live_server
 
 LIMIT_SECONDS = 60.0
+MAX_CONNECTIONS = 100
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ def live_servers(app: FastAPI) -> Iterator[Live]:
     pytest.importorskip("grpc")
     from service.rpc.server import RpcServer
 
-    rpc, running, ports = RpcServer(app.state.server), list[uvicorn.Server](), list[int]()
+    rpc, running, ports = RpcServer(app.state.server, MAX_CONNECTIONS), list[uvicorn.Server](), list[int]()
 
     async def begin(server: uvicorn.Server) -> None:
         running.append(server)

@@ -2,9 +2,10 @@
 
 import queue
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,15 @@ from service.bundle import Bundle
 from tests.service.certificates import write_pair
 from tests.service.rpc.served import Code, grpc, refused, request, stubs
 from tests.service.rpc.test_stream import until_none
-from tests.service.server_process import SECONDS, read_log, starting, wait_for_event, warnings_of
+from tests.service.server_process import (
+    SECONDS,
+    get_status,
+    port_of,
+    read_log,
+    starting,
+    wait_for_event,
+    warnings_of,
+)
 
 GRPC = {"SINGLESHOT_GRPC_PORT": "0"}
 
@@ -43,6 +52,27 @@ def test_a_terminated_process_answers_the_accepted_requests_and_ends_its_streams
         requests.put(None)
         assert process.wait(SECONDS) == 0
         assert warnings_of(process) == []
+
+
+def test_connections_that_are_too_many_are_closed_and_http_has_its_own(tiny_bundle: Bundle) -> None:
+    with starting(tiny_bundle, SINGLESHOT_MAX_CONNECTIONS="2", **GRPC) as process:
+        ready = wait_for_event(process, "ready")
+        host, _, port = ready["grpc_address"].rpartition(":")
+        with ExitStack() as stack:
+            clients = [
+                stack.enter_context(socket.create_connection((host, int(port)), timeout=SECONDS)) for _ in range(3)
+            ]
+            assert clients[0].recv(1) + clients[1].recv(1) == b"\0\0"  # their settings begin with it
+            assert is_closed(clients[2])
+            assert get_status(port_of(ready), "/readyz") == 200
+
+
+def is_closed(client: socket.socket) -> bool:
+    """Whether the server has closed a connection without a byte; else there is one."""
+    try:
+        return client.recv(1) == b""
+    except ConnectionResetError:
+        return True
 
 
 def test_clients_connect_with_tls_and_get_a_renewed_certificate(tiny_bundle: Bundle, tmp_path: Path) -> None:
