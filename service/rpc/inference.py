@@ -11,7 +11,7 @@ from service.api.state import ROOM_SECONDS, ServerState
 from service.rpc.call import Call, Context, parse_message, read_data
 from service.rpc.calls import Calls
 from service.rpc.messages import SERVICE, Message, inference
-from service.rpc.tensors import format_response, parse_request
+from service.rpc.tensors import check_counts, format_response, parse_request
 
 PATH = f"/{SERVICE}/ModelInfer"
 LARGE_BYTES = 2**18  # a message of more bytes is read by the pool: it would take the event loop more than 0.1 ms
@@ -36,8 +36,7 @@ class Inference:
         num_bytes = record.num_bytes = len(data)
         with server.body_share(ROOM_SECONDS) as share:  # of a message whose model is not known yet
             share.add(num_bytes)
-            message = await self._run(num_bytes, lambda: parse_message(data, Request))
-        call.message_id = message.id
+            message = await self._run(num_bytes, lambda: parse_counted(call, data))
         model = server.repository.choose(message.model_name, message.model_version or None)
         record.begin(model, timeout_seconds)
         server.check_early(model, timeout_seconds, call.start)
@@ -64,3 +63,13 @@ class Inference:
     async def _run(self, num_bytes: int, work: Callable[[], T]) -> T:
         """Do work that takes as long as a message of so many bytes is large."""
         return await self._server.decoders.run(0, work) if num_bytes > LARGE_BYTES else work()
+
+
+def parse_counted(call: Call, data: bytes) -> Message:
+    """The ModelInferRequest in bytes, without more parts than it may have; the call gets its id. Raises RequestError
+    400.
+    """
+    message = parse_message(data, Request)
+    call.message_id = message.id
+    check_counts(message)  # here, because the message should not wait for anything if it takes so much memory
+    return message

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from service.api.open_inference.json_numbers import MAX_NUMBERS
 from service.api.open_inference.response import Tensors
 from service.api.open_inference.tensors import (
+    MAX_BYTES_ELEMENTS,
     InferRequest,
     InputTensor,
     bytes_of,
@@ -27,10 +28,20 @@ MAX_PARAMETERS = 1000
 Response = inference("ModelInferResponse")
 
 
+def check_counts(message: Message) -> None:
+    """Raise RequestError 400 if a message has so many parts that they take far more memory than its bytes."""
+    raw = message.raw_input_contents
+    if max(len(message.inputs), len(message.outputs), len(message.parameters), len(raw)) > MAX_PARAMETERS:
+        raise RequestError(400, f"the message has more than {MAX_PARAMETERS} inputs, outputs or parameters")
+    for tensor in message.inputs:
+        if len(tensor.shape) > MAX_PARAMETERS:
+            raise RequestError(400, f"{tensor.name}: its shape has more than {MAX_PARAMETERS} sides")
+        if len(tensor.contents.bytes_contents) > MAX_BYTES_ELEMENTS:
+            raise RequestError(400, f"{tensor.name}: a BYTES tensor has {MAX_BYTES_ELEMENTS} elements at most")
+
+
 def parse_request(message: Message) -> tuple[InferRequest, list[Any]]:
     """The request and the value of each input: a uint8 array, or a list of bytes. Raises RequestError 400 and 413."""
-    if max(len(message.inputs), len(message.outputs), len(message.parameters)) > MAX_PARAMETERS:
-        raise RequestError(400, f"the message has more than {MAX_PARAMETERS} inputs, outputs or parameters")
     try:
         wanted = InferRequest.model_validate(
             {

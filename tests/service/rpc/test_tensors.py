@@ -92,6 +92,25 @@ def test_what_does_not_fit_is_an_invalid_argument(served: Served, sent: Any, wor
     assert trailing(error)["x-request-id"]
 
 
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"inputs": [tensor()] * 1001}, "more than 1000 inputs"),
+        ({"raw_input_contents": [b""] * 1001}, "more than 1000 inputs"),
+        ({"inputs": [tensor(shape=(0,) * 1001)]}, "more than 1000 sides"),
+        ({"inputs": [tensor(bytes_contents=[b""] * 10_001)]}, "10000 elements at most"),
+    ],
+)
+def test_too_many_parts_are_refused_before_the_model_is_chosen(
+    served: Served, fields: dict[str, Any], words: str
+) -> None:
+    sent = pb.ModelInferRequest(id="a", model_name="other", **fields)
+    assert words in refused(Code.INVALID_ARGUMENT, served.stub.ModelInfer, sent).details()
+    (answer,) = served.stub.ModelStreamInfer(iter([sent]))
+    assert words in answer.error_message
+    assert answer.infer_response.id == "a"
+
+
 @pytest.mark.parametrize("region", ["shared_memory_region", "classification"])
 def test_shared_memory_and_classification_are_refused(served: Served, region: str) -> None:
     value = pb.InferParameter(int64_param=1)
