@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from singleshot.client.picture import Picture
 
 Box = tuple[float, float, float, float]
+# of a table: without any object too, else joining tables would turn the numbers of all of them into objects
+COLUMNS = {"label": "str", "class_id": "int64"} | dict.fromkeys(("score", "x1", "y1", "x2", "y2"), "float64")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ class Detections:
         with needing("pandas", "to_pandas"):
             import pandas
         rows = [(one.label, one.class_id, one.score, *one.box) for one in self.objects]
-        return pandas.DataFrame(rows, columns=["label", "class_id", "score", "x1", "y1", "x2", "y2"])
+        return pandas.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
 
     def to_supervision(self) -> "supervision.Detections":
         """The same for supervision's annotators and trackers; `data["class_name"]` has the labels."""

@@ -87,6 +87,14 @@ def test_pandas_gets_a_row_for_each_object() -> None:
     assert len(EMPTY.to_pandas()) == 0
 
 
+def test_tables_keep_their_types_when_one_without_objects_joins_them() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = FOUND.to_pandas()
+    joined = pandas.concat([EMPTY.to_pandas(), frame])
+    assert list(joined.dtypes) == list(frame.dtypes)
+    assert [kind.kind for kind in frame.dtypes[1:]] == ["i", "f", "f", "f", "f", "f"]
+
+
 def test_supervision_gets_the_same() -> None:
     supervision = pytest.importorskip("supervision", reason="it needs opencv-python, which replaces the headless one")
     found = FOUND.to_supervision()
