@@ -29,6 +29,7 @@ PACKAGE_DATA = (
     "service/engines/tensorrt/offset_conv.cu",
     "service/rpc/*.binpb",
     "service/rpc/*.proto",
+    "singleshot/py.typed",  # type checkers of the client's users read its types
 )
 SECONDS = 60
 
