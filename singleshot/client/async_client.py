@@ -1,6 +1,7 @@
 """The client for asyncio."""
 
 import asyncio
+import os
 import ssl
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
@@ -38,7 +39,7 @@ class AsyncClient:
         api_key: str | None = None,
         timeout: float | None = None,
         headers: Mapping[str, str] | None = None,
-        verify: bool | str | ssl.SSLContext = True,
+        verify: "bool | str | os.PathLike[str] | ssl.SSLContext" = True,
     ) -> None:
         self._session = Session(url, api_key, timeout, headers)
         context = self._session.context(verify)

@@ -31,7 +31,10 @@ NAMES = DetectOptions.__optional_keys__
 
 
 def query_of(options: DetectOptions) -> str:
-    """The query, which begins with `?` if it is not empty; raises TypeError if there is no such option."""
+    """The query, which begins with `?` if it is not empty.
+
+    Raises TypeError if there is no such option, and ValueError for classes that are none: the server would take all.
+    """
     unknown = options.keys() - NAMES
     if unknown:
         raise TypeError(f"there is no option {min(unknown)!r}; there are {', '.join(sorted(NAMES))}")
@@ -46,6 +49,8 @@ def _pairs(options: DetectOptions) -> Iterator[tuple[str, object]]:
         if isinstance(value, Mapping):
             yield from ((name, f"{label}:{threshold}") for label, threshold in value.items())
         elif isinstance(value, Sequence) and not isinstance(value, str):
+            if not value:
+                raise ValueError(f"{name} is empty; give at least one name, or None for all")
             yield from ((name, one) for one in value)
         else:
             yield name, value

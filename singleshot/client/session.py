@@ -1,6 +1,7 @@
 """What both clients do alike: the address, the headers, and the steps of each call, without any input or output."""
 
 import os
+import re
 import ssl
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +16,10 @@ from singleshot.client.served_model import ServedModel, models_of
 
 DEFAULT_SECONDS = 60.0
 READY_SECONDS = 5.0
+MAX_SECONDS = 1e9  # thirty years; sockets do not take much more
+MAX_PORT = 65535
 PIECE_BYTES = 2**18
+PRINTABLE = "printable ASCII characters, with no space or end of line around them"
 ADDRESS = "an address looks like http://localhost:8000, https://host/path or unix:///run/singleshot.sock"
 # as many connections as calls at once; each is closed before a server closes it, uvicorn's and this one after 5 s
 LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=4.0)
@@ -25,29 +29,35 @@ class Session:
     """The steps of each call for a server at `url`. Raises ValueError for an address, key or timeout that is none."""
 
     def __init__(self, url: str, api_key: str | None, timeout: float | None, headers: Mapping[str, str] | None) -> None:
-        self.url = url.rstrip("/")
-        scheme, _, rest = self.url.partition("://")
+        address = str(url).rstrip("/")  # None, as of a variable that is not set, is no address either
+        self.url = re.sub("//[^/]*@", "//", address)  # errors show it, but no password
+        scheme, _, rest = address.partition("://")
         if scheme not in ("http", "https", "unix") or not rest.strip("/"):
-            raise ValueError(f"{url}: {ADDRESS}")
+            raise ValueError(f"{self.url}: {ADDRESS}")
         self.socket = rest if scheme == "unix" else None
-        try:
-            self._base = str(httpx.URL("http://localhost" if scheme == "unix" else self.url)).rstrip("/")
-        except httpx.InvalidURL as error:
-            raise ValueError(f"{url}: {error}; {ADDRESS}") from error
+        self._base = "http://localhost" if scheme == "unix" else _base_of(address, self.url)
         self.is_encrypted = scheme == "https"
         self._timeout = timeout
         self._headers = {"Accept": "application/json", "User-Agent": "singleshot", **(headers or {})}
         if api_key is not None:
-            if not (api_key.isascii() and api_key.isprintable() and api_key.strip()):
-                raise ValueError("the API key should consist of printable ASCII characters")
+            if not (api_key and _is_printable(api_key)):
+                raise ValueError(f"the API key should consist of {PRINTABLE}")
             self._headers["Authorization"] = f"Bearer {api_key}"
+        for name, value in self._headers.items():
+            if isinstance(value, str) and not _is_printable(value):
+                raise ValueError(f"the header {name} should consist of {PRINTABLE}")
         _seconds_of(timeout)
 
-    def context(self, verify: bool | str | ssl.SSLContext) -> bool | ssl.SSLContext:
+    def context(self, verify: "bool | str | os.PathLike[str] | ssl.SSLContext") -> bool | ssl.SSLContext:
         """How httpx checks certificates; reading those of the authorities takes time that plain HTTP can save."""
         if not self.is_encrypted:
             return False
-        return ssl.create_default_context(cafile=verify) if isinstance(verify, str) else verify
+        if not isinstance(verify, str | os.PathLike):
+            return verify
+        try:
+            return ssl.create_default_context(cafile=verify)
+        except OSError as error:  # it names no file
+            raise type(error)(error.errno, f"{error.strerror}: {os.fspath(verify)}") from error
 
     def detect(self, content: bytes, options: DetectOptions) -> Steps[Detections]:
         """The steps that send an image file to /detect."""
@@ -102,6 +112,23 @@ def timely(pieces: Iterable[bytes], deadline: float) -> Iterator[bytes]:
 def _seconds_of(timeout: float | None) -> float:
     if timeout is None:
         return DEFAULT_SECONDS
-    if not 0 < timeout < float("inf"):
-        raise ValueError(f"the timeout is {timeout}; give seconds above 0, or None for {DEFAULT_SECONDS:g}")
+    if not 0 < timeout <= MAX_SECONDS:
+        limits = f"above 0 and at most {MAX_SECONDS:g}"
+        raise ValueError(f"the timeout is {timeout}; give seconds {limits}, or None for {DEFAULT_SECONDS:g}")
     return timeout
+
+
+def _base_of(address: str, shown: str) -> str:
+    """What comes before the path of a call; raises ValueError, which names the address as it is `shown`."""
+    try:
+        url = httpx.URL(address)
+    except httpx.InvalidURL as error:
+        raise ValueError(f"{shown}: {error}; {ADDRESS}") from error
+    if {"?", "#"} & set(address) or not 0 <= (url.port or 0) <= MAX_PORT:
+        raise ValueError(f"{shown}: {ADDRESS}")
+    return str(url).rstrip("/")
+
+
+def _is_printable(text: str) -> bool:
+    """Whether it can be the value of a header; the error of httpx would come later, and show a key."""
+    return text.isascii() and text.isprintable() and text == text.strip()

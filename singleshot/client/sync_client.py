@@ -1,5 +1,6 @@
 """The client for ordinary code and threads."""
 
+import os
 import ssl
 import threading
 import time
@@ -41,7 +42,7 @@ class Client:
         api_key: str | None = None,
         timeout: float | None = None,
         headers: Mapping[str, str] | None = None,
-        verify: bool | str | ssl.SSLContext = True,
+        verify: "bool | str | os.PathLike[str] | ssl.SSLContext" = True,
     ) -> None:
         self._session = Session(url, api_key, timeout, headers)
         context = self._session.context(verify)

@@ -2,7 +2,7 @@
 
 import io
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -206,18 +206,70 @@ def test_an_address_without_a_server_is_named(kind: AnyClient, monkeypatch: pyte
         client.detect(GOLDEN)
 
 
-@pytest.mark.parametrize("url", ["localhost:8000", "ftp://host", "http://", "http://host:port", "unix://", ""])
-def test_an_address_that_is_none_is_refused_with_examples(kind: AnyClient, url: str) -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        "localhost:8000",
+        "ftp://host",
+        "http://",
+        "http://host:port",
+        "http://host:80000",
+        "http://host/?model=cells",
+        "http://host/#page",
+        "unix://",
+        "",
+        None,
+    ],
+)
+def test_an_address_that_is_none_is_refused_with_examples(kind: AnyClient, url: Any) -> None:
     with pytest.raises(ValueError, match="an address looks like http://localhost:8000"):
         kind(url)
 
 
+def test_no_error_shows_a_password_or_a_key(kind: AnyClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("singleshot.client.exchange.UNREACHABLE_SECONDS", 0.1)
+    with (
+        kind("http://ann:secret@127.0.0.1:9") as client,
+        pytest.raises(UnreachableError, match=r"^http://127\.0\.0\.1:9 cannot be reached"),
+    ):
+        client.detect(GOLDEN)
+    with pytest.raises(ValueError, match=r"^http://host:port: Invalid port"):
+        kind("http://ann:secret@host:port")
+    with pytest.raises(ValueError, match=r"^the API key should consist of printable ASCII characters, with no space"):
+        kind("http://localhost:8000", api_key="secret\n")
+    with pytest.raises(ValueError, match=r"^the header Authorization should consist of printable ASCII characters"):
+        kind("http://localhost:8000", headers={"Authorization": "Bearer secret\n"})
+
+
 @pytest.mark.parametrize(
-    "options", [{"timeout": 0}, {"timeout": -1.5}, {"timeout": float("nan")}, {"api_key": "schlüssel"}, {"api_key": ""}]
+    "options",
+    [
+        {"timeout": 0},
+        {"timeout": -1.5},
+        {"timeout": float("nan")},
+        {"timeout": 1e10},
+        {"api_key": "schlüssel"},
+        {"api_key": ""},
+    ],
 )
 def test_a_timeout_or_a_key_that_is_none_is_refused(kind: AnyClient, options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"the timeout is|the API key should"):
         kind("http://localhost:8000", **options)
+
+
+@pytest.mark.parametrize("form", [str, Path])
+def test_a_certificate_that_cannot_be_read_is_named(
+    kind: AnyClient, form: Callable[[str], str | Path], tmp_path: Path
+) -> None:
+    (tmp_path / "text.pem").write_text("no certificate")
+    for name in ("missing.pem", "text.pem"):
+        with pytest.raises(OSError, match=name):
+            kind("https://localhost:8443", verify=form(str(tmp_path / name)))
+
+
+def test_no_classes_are_not_all_classes(kind: AnyClient, address: str) -> None:
+    with kind(address) as client, pytest.raises(ValueError, match="classes is empty; give at least one name, or None"):
+        client.detect(GOLDEN, classes=[])
 
 
 def test_threads_share_a_client(address: str) -> None:
