@@ -47,6 +47,7 @@ class Session:
             if isinstance(value, str) and not _is_printable(value):
                 raise ValueError(f"the header {name} should consist of {PRINTABLE}")
         _seconds_of(timeout)
+        self._process: int | None = None
 
     def context(self, verify: "bool | str | os.PathLike[str] | ssl.SSLContext") -> bool | ssl.SSLContext:
         """How httpx checks certificates; reading those of the authorities takes time that plain HTTP can save."""
@@ -86,7 +87,14 @@ class Session:
         return isinstance(outcome, Answer) and outcome.status == 200
 
     def request(self, send: Send, content: bytes | Iterable[bytes]) -> httpx.Request:
-        """The request of one try; `content` is the call's, perhaps in pieces."""
+        """The request of one try; `content` is the call's, perhaps in pieces.
+
+        Raises RuntimeError in another process than before: on the same connection, two would take each other's answers.
+        """
+        process = os.getpid()
+        self._process = self._process or process
+        if process != self._process:
+            raise RuntimeError("the client is in use by the process that forked this one; make one in each process")
         headers = {**self._headers, **send.headers}
         if send.call.method == "POST":
             headers |= {"Content-Type": "application/octet-stream", "Content-Length": str(len(send.call.content))}

@@ -2,6 +2,9 @@
 
 import io
 import itertools
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,22 @@ from tests.singleshot.client.awaited import AnyClient
 from tests.tiny_bundle import CLASSES, golden_image, png
 
 GOLDEN = png(golden_image())
+FORKING = """
+import os, sys
+from singleshot import Client
+
+address, picture, num_before = sys.argv[1:]
+client = Client(address)
+for _ in range(int(num_before)):
+    client.detect(picture)
+if child := os.fork():
+    os.waitpid(child, 0)
+else:
+    try:
+        print(len(client.detect(picture)), flush=True)
+    except RuntimeError as error:
+        print(error, flush=True)
+"""
 
 
 def found_in(detections: Detections | Exception) -> list[tuple[str, tuple[float, ...]]]:
@@ -270,6 +289,17 @@ def test_a_certificate_that_cannot_be_read_is_named(
 def test_no_classes_are_not_all_classes(kind: AnyClient, address: str) -> None:
     with kind(address) as client, pytest.raises(ValueError, match="classes is empty; give at least one name, or None"):
         client.detect(GOLDEN, classes=[])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
+@pytest.mark.parametrize(("num_before", "printed"), [(0, "2"), (1, "the client is in use by the process that forked")])
+def test_a_forked_process_takes_no_answers_of_another(
+    address: str, num_before: int, printed: str, tmp_path: Path
+) -> None:
+    (tmp_path / "golden.png").write_bytes(GOLDEN)
+    command = [sys.executable, "-c", FORKING, address, str(tmp_path / "golden.png"), str(num_before)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.stdout.startswith(printed), done.stdout + done.stderr
 
 
 def test_threads_share_a_client(address: str) -> None:
