@@ -30,15 +30,15 @@ def answer(arguments: list[str]) -> int:
     """Run a verb, or print what the command itself knows -> exit status, 2 for a wrong word."""
     match arguments:
         case ["-h" | "--help", *_]:
-            print(overview(), end="")
+            return say(overview().rstrip("\n"))
         case ["--version", *_]:
             from service.version import versions
 
-            print(versions())
+            return say(versions())
         case ["completion", shell] if shell in SHELLS:
             from argcomplete import shellcode
 
-            print(shellcode(["singleshot"], shell=shell))
+            return say(shellcode(["singleshot"], shell=shell))
         case ["completion", *_]:
             return refuse(f"completion is followed by the name of a shell: {', '.join(SHELLS)}")
         case [name, *given] if name in VERBS:
@@ -59,6 +59,16 @@ def run(verb: Verb, given: list[str]) -> None:
     import_module(verb.module.partition(".")[0])  # run_module's own error would not name the package
     sys.argv[1:] = verb.arguments(given)
     run_module(verb.module, run_name="__main__", alter_sys=True)
+
+
+def say(text: str) -> int:
+    """Print the text -> exit status, 1 if whoever read the output has ended, such as `head`."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else its end writes again
+        return 1
+    return 0
 
 
 def refuse(message: str) -> int:

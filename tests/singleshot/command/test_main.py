@@ -64,6 +64,18 @@ def test_what_the_command_says_itself_imports_nothing_heavy(arguments: list[str]
     assert done.stderr.splitlines()[-1] == ""
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["completion", "bash"]])
+def test_a_reader_of_the_output_that_has_ended_is_no_traceback(arguments: list[str], unbuffered: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    command = [sys.executable, "-m", "singleshot", *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
 def test_version_names_the_libraries_that_run_models() -> None:
     done = singleshot("--version")
     assert done.returncode == 0
