@@ -3,7 +3,7 @@
 #
 #   examples/curl.sh service/page/blood-cells-2.jpg [http://localhost:8000]
 set -eu
-picture=$1
+picture=${1:?give a picture, and the address of the server if it is elsewhere}
 url=${2:-http://localhost:8000}
 
 # --retry: a busy server (503, 429) says in Retry-After when to ask again; --retry-connrefused: it may be starting.

@@ -33,6 +33,10 @@ async function reasonOf(response) {
 if (globalThis.process?.argv[1]?.endsWith("detect.mjs")) {
   const { readFile } = await import("node:fs/promises");
   const [path, url = "http://localhost:8000"] = process.argv.slice(2);
+  if (!path) {
+    console.error("node examples/detect.mjs PICTURE [http://localhost:8000]");
+    process.exit(1);
+  }
   try {
     for (const { label, score, box } of await detect(url, await readFile(path), { score_threshold: 0.5 })) {
       console.log(label.padEnd(10), score.toFixed(2), box);

@@ -10,6 +10,8 @@ try:
 except ModuleNotFoundError as error:
     sys.exit(str(error))
 
+if len(sys.argv) < 2:
+    sys.exit(__doc__)
 picture = sys.argv[1]
 url = sys.argv[2] if len(sys.argv) > 2 else "http://localhost:8000"
 

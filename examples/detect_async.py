@@ -29,5 +29,9 @@ async def main(paths: list[Path], url: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
     pictures = sorted(path for path in Path(sys.argv[1]).rglob("*") if path.suffix.lower() in SUFFIXES)
+    if not pictures:
+        sys.exit(f"{sys.argv[1]}: it is no folder with pictures")
     asyncio.run(main(pictures, sys.argv[2] if len(sys.argv) > 2 else "http://localhost:8000"))

@@ -43,6 +43,8 @@ class Detect:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
     pictures = ray.data.read_binary_files(sys.argv[1], include_paths=True)
     machines = ray.data.ActorPoolStrategy(size=sum(node["Alive"] for node in ray.nodes()))
     # each claims so few of a machine's CPUs that another machine can take its work if it is lost

@@ -14,6 +14,8 @@ try:
 except ModuleNotFoundError:
     sys.exit("Triton's client is not installed; run `pip install 'tritonclient[http]'`")
 
+if len(sys.argv) < 2:
+    sys.exit(__doc__)
 address = sys.argv[2] if len(sys.argv) > 2 else "localhost:8000"
 picture = np.array([Path(sys.argv[1]).read_bytes()], dtype=object)  # image files, (B,)
 

@@ -23,6 +23,7 @@ PICTURE = ROOT / "service/page/blood-cells-2.jpg"
 NEEDS_A_CLUSTER = "ray_detect.py"
 SECONDS = 60
 NODE = shutil.which("node")
+STARTERS = {".py": sys.executable, ".mjs": NODE, ".sh": "sh"}
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +124,24 @@ def test_triton_s_client_detects(url: str, tmp_path: Path) -> None:
     address = url.removeprefix("http://")
     printed = output_of(sys.executable, EXAMPLES / "tritonclient_http.py", PICTURE, address, cwd=tmp_path)
     assert re.search(r"^WBC +1\.00 +\[147\.", printed, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "example", [path for path in sorted(EXAMPLES.iterdir()) if path.suffix in STARTERS], ids=lambda path: path.name
+)
+def test_an_example_without_arguments_says_what_it_takes(example: Path, tmp_path: Path) -> None:
+    if (starter := STARTERS[example.suffix]) is None:
+        pytest.skip("it needs Node.js")
+    done = run(starter, example, cwd=tmp_path)
+    assert done.returncode != 0
+    assert example.name in done.stderr or "is not installed; run" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_without_pictures_is_named(tmp_path: Path) -> None:
+    done = run(sys.executable, EXAMPLES / "detect_async.py", "none", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "none: it is no folder with pictures" in done.stderr
 
 
 def test_the_index_names_each_example_and_a_test_runs_it() -> None:
