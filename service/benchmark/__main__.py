@@ -74,6 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         runs.sort(key=lambda run: run.rate)
         options.out.write_text(to_html(options.url, plan.objective_seconds, runs, knee))
         options.out.with_suffix(".json").write_text(to_json(options.url, plan.objective_seconds, runs, knee))
+    if all(run.statuses.keys() == {"lost"} for run in runs):
+        print(f"benchmark: {options.url}: not one request was answered; is the server running there?", file=sys.stderr)
+        return 1
     return 0
 
 

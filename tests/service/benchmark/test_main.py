@@ -56,6 +56,16 @@ def test_a_real_server_is_measured_and_reported(
     assert "http" not in page.replace(f"http://{address}", "")
 
 
+def test_an_address_without_a_server_is_status_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "golden.png").write_bytes(GOLDEN)
+    address = "http://127.0.0.1:9"
+    load = ["--rate", "100", "--seconds", "0.1", "--warmup", "0", "--arrivals", "bursts"]
+    assert main([address, "--images", str(tmp_path), *load]) == 1
+    printed = capsys.readouterr()
+    assert "p50     nan" in printed.out
+    assert f"{address}: not one request was answered; is the server running there?" in printed.err
+
+
 def test_a_server_of_grpc_is_measured(tiny_bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("grpc")
     (tmp_path / "golden.png").write_bytes(GOLDEN)
