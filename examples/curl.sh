@@ -12,16 +12,20 @@ detect() { curl --silent --show-error --fail-with-body --retry 5 --retry-connref
 # with a key: detect() { curl … --header "Authorization: Bearer $KEY" "$@"; }
 
 echo "what the server serves:"
-detect "$url/models" && echo
+detect "$url/models"
+echo
 
 echo "one picture:"
-detect --data-binary "@$picture" "$url/detect" && echo
+detect --data-binary "@$picture" "$url/detect"
+echo
 
 echo "the three best detections above 0.8:"
-detect --data-binary "@$picture" "$url/detect?score_threshold=0.8&max_detections=3" && echo
+detect --data-binary "@$picture" "$url/detect?score_threshold=0.8&max_detections=3"
+echo
 
 echo "two pictures in one request:"
-detect --form "image=@$picture" --form "image=@$picture" "$url/detect" && echo
+detect --form "image=@$picture" --form "image=@$picture" "$url/detect"
+echo
 
 echo "the picture with the boxes on it: detections.jpg"
 detect --data-binary "@$picture" --output detections.jpg "$url/detect?format=image"

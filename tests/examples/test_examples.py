@@ -60,6 +60,7 @@ def test_curl_ends_with_the_server_s_reason_at_an_error(url: str, tmp_path: Path
     done = run(EXAMPLES / "curl.sh", "text.txt", url, cwd=tmp_path)
     assert done.returncode != 0
     assert "not an image that this server reads" in done.stdout
+    assert done.stdout.count("not an image") == 1, "the requests after it are not sent"
 
 
 def test_one_picture_is_detected_and_drawn(url: str, tmp_path: Path) -> None:
