@@ -1,5 +1,6 @@
 """Another project's ONNX model: its inputs, and how ONNX Runtime runs it."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -99,9 +100,8 @@ class ForeignModel:
             return given
         if fixed[0] is not None and fixed[1] is not None:
             return fixed[0], fixed[1]
-        numbers = [int(number) for number in self.metadata.get("imgsz", "").strip("[]").split(",") if number.strip()]
-        if len(numbers) == 2:
-            return numbers[0], numbers[1]
+        if match := re.fullmatch(r"\[([1-9]\d*), ?([1-9]\d*)\]", self.metadata.get("imgsz", "")):
+            return int(match[1]), int(match[2])
         raise ExportError(f"{self.path}: it takes images of any size; choose one with --size HEIGHTxWIDTH")
 
 

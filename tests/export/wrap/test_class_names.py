@@ -30,6 +30,11 @@ def test_names_may_be_given_themselves() -> None:
     assert read_class_names("text") == ("text",)
 
 
+def test_given_names_may_be_longer_than_a_path() -> None:
+    names = tuple(f"class number {number}" for number in range(400))
+    assert read_class_names(",".join(names)) == names
+
+
 def test_names_that_are_not_a_class_get_their_number() -> None:
     assert read_class_names("N/A,cat,N/A") == ("N/A 0", "cat", "N/A 2")
 
@@ -40,9 +45,13 @@ def test_names_that_are_not_a_class_get_their_number() -> None:
         ("names.txt", "", "a name is empty"),
         ("data.yaml", "names: {0: cat, 2: dog}", "number 1 has no name; give each number from 0 to 2 one"),
         ("data.yaml", "names: {cat: 0}", "the names have no numbers"),
+        ("data.yaml", "names: {null: cat}", "the names have no numbers"),
         ("data.yaml", "nc: 3", "the names have no numbers"),
         ("data.yaml", "names: 3", "there is no list of names"),
         ("data.yaml", "{", "not YAML or JSON"),
+        ("data.yaml", "[" * 1000, "not YAML or JSON"),
+        ("names.txt", "cat\ndog\ncat\n", "'cat' stands there twice; give each class a name of its own"),
+        ("data.yaml", "names: [cat, ' ']", "a name is empty"),
     ],
 )
 def test_files_without_names_are_refused(tmp_path: Path, file: str, content: str, fault: str) -> None:
@@ -59,4 +68,5 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 def test_ultralytics_metadata_has_the_names() -> None:
     assert names_in_metadata({"names": "{0: 'cat', 1: 'dog'}"}) == ("cat", "dog")
     assert names_in_metadata({"names": "import os"}) is None
+    assert names_in_metadata({"names": "{[]: 'cat'}"}) is None
     assert names_in_metadata({}) is None

@@ -96,6 +96,9 @@ def test_an_input_that_takes_no_images_is_refused(tmp_path: Path, shape: list[in
 def test_the_size_must_be_known(tmp_path: Path) -> None:
     model = networks.yolov8(height="height", width="width")
     refused(tmp_path, model, "it takes images of any size; choose one with --size HEIGHTxWIDTH")
+    sizes = model.metadata_props.add(key="imgsz")
+    for sizes.value in ("(64, 96)", "[64.0, 96.0]", "[0, 96]", "[-64, 96]", "[64]", "any"):
+        refused(tmp_path, model, "it takes images of any size; choose one with --size HEIGHTxWIDTH")
     fixed = networks.yolov8()
     refused(tmp_path, fixed, r"it takes images of 64×96 \(height×width\) and --size is 96×64", size=(96, 64))
 
