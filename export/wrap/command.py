@@ -57,6 +57,8 @@ def run_wrap(options: argparse.Namespace) -> None:
 def wish_of(options: argparse.Namespace) -> Wish:
     """The user's options, completed by the kind's defaults; raises ExportError."""
     kind = KINDS[options.kind]
+    if options.activation and options.kind != "detr":
+        raise ExportError(f"--activation is for --kind detr, and --kind is {options.kind}; leave it out")
     classes = read_class_names(options.classes) if options.classes is not None else None
     if options.kind in ("torchvision", "tensorflow") and classes and classes[0].lower() in BACKGROUND:
         classes = classes[1:]  # their label 0

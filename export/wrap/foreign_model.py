@@ -172,6 +172,6 @@ def dtype_of(tensor: Any) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of a library's message, shortened."""
+    """The first line of a library's message, shortened in its middle: ONNX Runtime puts the reason last."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0] if len(lines[0]) <= 300 else f"{lines[0][:300]}…"
+    return lines[0] if len(lines[0]) <= 300 else f"{lines[0][:100]}…{lines[0][-200:]}"

@@ -105,7 +105,8 @@ def test_the_size_must_be_known(tmp_path: Path) -> None:
 
 def test_a_size_that_the_model_cannot_compute_is_refused(tmp_path: Path) -> None:
     model = networks.yolov8(height="height", width="width")
-    refused(tmp_path, model, r"it cannot run with images \[1, 3, 65, 120\]: .*; see --size", size=(65, 120))
+    fault = r"it cannot run with images \[1, 3, 65, 120\]: .*Attempting to broadcast .*; see --size"
+    refused(tmp_path, model, fault, size=(65, 120))
 
 
 def test_a_model_that_does_not_name_its_classes_needs_classes(tmp_path: Path) -> None:

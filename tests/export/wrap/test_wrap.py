@@ -5,6 +5,7 @@ from pathlib import Path
 import onnx
 import pytest
 
+from export.__main__ import main
 from export.wrap.assembly import Batching
 from export.wrap.kinds import KindName
 from export.wrap.wrap import wrap
@@ -78,3 +79,11 @@ def test_a_directory_that_is_no_bundle_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="it exists and is no bundle, so it is not replaced"):
         wrap(model, tmp_path / "mine", wish(tmp_path, "yolo"))
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
+
+
+def test_an_activation_for_another_kind_than_detr_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = ["model.onnx", "--golden", "golden.png", "--out", str(tmp_path / "bundle")]
+    assert main(["wrap", *paths, "--activation", "softmax"]) == 1
+    assert "--activation is for --kind detr, and --kind is yolo; leave it out" in capsys.readouterr().err
