@@ -1,6 +1,7 @@
 """What the verb wrap of `python -m export` does."""
 
 import argparse
+import shlex
 from contextlib import closing
 from dataclasses import replace
 from importlib.util import find_spec
@@ -50,8 +51,8 @@ def run_wrap(options: argparse.Namespace) -> None:
         print(f"it has no {HALF_MODEL}, so GPUs compute in fp32 unless TensorRT does: {wrapped.half_problem}")
     if examined.doubt:
         print(f"WARNING: {examined.doubt}; check --kind, --scale, --channels, --mean, --std and --resize")
-    serving = f"python -m service --bundle {options.out}{serving_options(wrapped.bundle, examined.tolerance)}"
-    print(f"serve it with: {named(serving)}")
+    serving = serving_options(wrapped.bundle, examined.tolerance)
+    print(f"serve it with: {named('python -m service')} --bundle {shlex.quote(str(options.out))}{serving}")
 
 
 def wish_of(options: argparse.Namespace) -> Wish:
@@ -62,6 +63,12 @@ def wish_of(options: argparse.Namespace) -> Wish:
     classes = read_class_names(options.classes) if options.classes is not None else None
     if options.kind in ("torchvision", "tensorflow") and classes and classes[0].lower() in BACKGROUND:
         classes = classes[1:]  # their label 0
+    normalisation = normalisation_of(options)
+    if options.kind == "candidates" and normalisation != kind.normalisation:
+        raise ExportError(
+            "--kind candidates takes a graph that prepares its pixels itself; leave --scale, --mean, --std and "
+            "--channels out"
+        )
     return Wish(
         kind=options.kind,
         classes=classes,
@@ -70,7 +77,7 @@ def wish_of(options: argparse.Namespace) -> Wish:
         version=options.version,
         nms=options.nms,
         score_threshold=options.score_threshold,
-        normalisation=normalisation_of(options),
+        normalisation=normalisation,
         resize=options.resize or kind.resize,
         size=options.size,
         activation=options.activation,

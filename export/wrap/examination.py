@@ -68,6 +68,9 @@ class Examined:
 def examine(path: Path, wish: Wish) -> Examined:
     """Run the ONNX model in the file `path` on the golden image, its mirror image and noise; raises ExportError."""
     model = ForeignModel(path)
+    task = model.metadata.get("task", "detect")  # of Ultralytics' models
+    if task != "detect":
+        raise ExportError(f"{path}: its metadata say that its task is {task}; take a model of the task detect")
     classes = wish.classes or model.class_names()
     height, width = model.size(wish.size)
     spec = InputSpec(height=height, width=width, resize=wish.resize)

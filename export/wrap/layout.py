@@ -47,7 +47,7 @@ def layout_of(kind: KindName, outputs: Outputs, task: Task) -> Layout:
 def yolo(kind: KindName, outputs: Outputs, task: Task) -> Layout:
     """The layout of a YOLO, whose only output has three axes."""
     if len(outputs) != 1:
-        raise refusal(kind, outputs, "export it for detection alone, with one output")
+        raise refusal(kind, outputs, "name another --kind, or export a YOLO for detection alone, with one output")
     ((name, output),) = outputs.items()
     shape = output.shape
     if len(shape) != 3:
@@ -95,6 +95,8 @@ def detr(outputs: Outputs, task: Task) -> Layout:
     """The layout of a DETR: the output with four columns has the boxes, and the other one the logits."""
     three = {name: output.shape for name, output in outputs.items() if output.ndim == 3}
     boxes = [name for name, shape in three.items() if shape[2] == 4 and "logit" not in name and name != "labels"]
+    if len(boxes) > 1:  # of three or four classes, whose logits have four columns, too
+        boxes = [name for name in boxes if "box" in name]
     if len(boxes) != 1:
         raise refusal("detr", outputs)
     num_queries = three[boxes[0]][1]

@@ -1,6 +1,7 @@
 """Makes a bundle of another project's ONNX detector."""
 
 import tempfile
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from export.wrap.assembly import BATCHINGS, Batching, assemble, batchings_of, de
 from export.wrap.checks import check_agreement, check_batch
 from export.wrap.examination import Examined, Wish, examine
 from service.bundle import GOLDEN, MODEL, Bundle, check_replaceable
+from service.detection.golden import GoldenError, check_golden
 from service.engines.open import open_engine
 from service.engines.protocol import EngineError
 
@@ -69,6 +71,7 @@ def agreeing_graph(examined: Examined, decoder: onnx.ModelProto | None) -> Graph
         with tempfile.TemporaryDirectory() as folder:
             draft = Bundle(Path(folder), examined.manifest)
             draft.model_path.write_bytes(content)
+            draft.golden_path.write_bytes(png(examined.images[0]))
             try:
                 check_batch(content, examined.images)
                 engine = open_engine(draft, "onnx")
@@ -77,5 +80,19 @@ def agreeing_graph(examined: Examined, decoder: onnx.ModelProto | None) -> Graph
             except (EngineError, ExportError) as error:
                 faults.append(f"{BATCHINGS[batching]}: {str(error).replace(str(draft.model_path), str(path))}")
                 continue
+            check_golden_again(draft, examined)
         return Graph(content, batching, parity)
     raise ExportError(f"{path}: no graph around it gives its own answers; {'; '.join(faults)}")
+
+
+def check_golden_again(draft: Bundle, examined: Examined) -> None:
+    """Raise ExportError unless a server would find the golden detections; it may miss those that are tiny."""
+    with closing(open_engine(draft, "onnx")) as engine:
+        try:
+            check_golden(draft, engine)
+        except GoldenError as error:
+            doubt = f": {examined.doubt}" if examined.doubt else ""
+            raise ExportError(
+                f"{examined.model.path}: a server would not find all its detections in the golden image again{doubt}; "
+                "give an image with larger objects, or check --kind, --scale, --channels, --mean and --std"
+            ) from error

@@ -109,6 +109,12 @@ def test_a_size_that_the_model_cannot_compute_is_refused(tmp_path: Path) -> None
     refused(tmp_path, model, fault, size=(65, 120))
 
 
+def test_a_model_of_another_task_is_refused(tmp_path: Path) -> None:
+    model = networks.yolov8()
+    model.metadata_props.add(key="task", value="pose")
+    refused(tmp_path, model, "its metadata say that its task is pose; take a model of the task detect")
+
+
 def test_a_model_that_does_not_name_its_classes_needs_classes(tmp_path: Path) -> None:
     refused(tmp_path, networks.yolov8(), "it does not name its classes; give them with --classes", classes=None)
 

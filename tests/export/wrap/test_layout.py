@@ -61,7 +61,7 @@ def test_another_number_of_classes_is_refused(kind: KindName) -> None:
 
 
 def test_a_yolo_with_masks_is_refused() -> None:
-    with pytest.raises(ExportError, match="export it for detection alone, with one output"):
+    with pytest.raises(ExportError, match="name another --kind, or export a YOLO for detection alone, with one output"):
         found("yolo", {"output0": (1, 116, 8400), "output1": (1, 32, 160, 160)})
 
 
@@ -81,7 +81,7 @@ def test_the_number_of_logits_decides_on_the_activation(shapes: dict[str, tuple[
     assert layout.decoder.num_classes == 80
 
 
-@pytest.mark.parametrize("names", [("labels", "dets"), ("logits", "pred_boxes")])
+@pytest.mark.parametrize("names", [("labels", "dets"), ("logits", "pred_boxes"), ("scores", "boxes")])
 def test_a_detr_of_three_or_four_classes_is_not_confused_by_its_four_logits(names: tuple[str, str]) -> None:
     for num_classes in (3, 4):
         layout = found("detr", {names[0]: (1, 300, 4), names[1]: (1, 300, 4)}, num_classes)

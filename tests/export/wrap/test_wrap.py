@@ -6,6 +6,7 @@ import onnx
 import pytest
 
 from export.__main__ import main
+from export.errors import ExportError
 from export.wrap.assembly import Batching
 from export.wrap.kinds import KindName
 from export.wrap.wrap import wrap
@@ -81,9 +82,23 @@ def test_a_directory_that_is_no_bundle_is_not_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
 
 
-def test_an_activation_for_another_kind_than_detr_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        (["--activation", "softmax"], "--activation is for --kind detr, and --kind is yolo; leave it out"),
+        (["--kind", "candidates", "--channels", "bgr"], "--kind candidates takes a graph that prepares its pixels"),
+    ],
+)
+def test_options_that_do_not_fit_the_kind_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], fault: str
 ) -> None:
     paths = ["model.onnx", "--golden", "golden.png", "--out", str(tmp_path / "bundle")]
-    assert main(["wrap", *paths, "--activation", "softmax"]) == 1
-    assert "--activation is for --kind detr, and --kind is yolo; leave it out" in capsys.readouterr().err
+    assert main(["wrap", *paths, *options]) == 1
+    assert fault in capsys.readouterr().err
+
+
+def test_a_model_whose_golden_detections_would_be_missed_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "model.onnx", networks.yolox())  # boxes of a few pixels in other units
+    with pytest.raises(ExportError, match="a server would not find all its detections in the golden image again"):
+        wrap(model, tmp_path / "bundle", wish(tmp_path, "yolov5"))
+    assert not (tmp_path / "bundle").exists()
