@@ -1,5 +1,6 @@
 """What wrap learns about a detector by running it: its layout, its answers, and whether they make sense."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,6 +79,7 @@ def examine(path: Path, wish: Wish) -> Examined:
     images = np.stack([golden, golden[:, ::-1], noise(spec)])
     outputs = [model.run(by_hand.feeds(model, wish.normalisation, image)) for image in images]
     layout = layout_of(wish.kind, outputs[0], Task(len(classes), height, width, wish.activation))
+    check_count(path, layout, outputs)
     found = [by_hand.candidates(layout.decoder, [output[name] for name in layout.outputs]) for output in outputs]
     for output, candidates in zip(outputs, found, strict=True):
         check_numbers([output[name] for name in layout.outputs], candidates, len(classes))
@@ -104,6 +106,17 @@ def examine(path: Path, wish: Wish) -> Examined:
         tolerance=Tolerance.of(is_half=model.is_half, spec=spec),
         doubt=doubt,
     )
+
+
+def check_count(path: Path, layout: Layout, outputs: Sequence[Outputs]) -> None:
+    """Raise ExportError if a model with a batch axis gives another number of boxes for each image."""
+    for name in layout.outputs:
+        shapes = [list(output[name].shape) for output in outputs]
+        if layout.kind != "torchvision" and any(shape != shapes[0] for shape in shapes):
+            raise ExportError(
+                f"{path}: its output {name} is {' or '.join(map(str, shapes))}, by the image; export it with a fixed "
+                "number of boxes, such as those before NMS"
+            )
 
 
 def nms_of(method: NmsMethod, score_threshold: float) -> NmsDefaults:

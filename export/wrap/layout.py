@@ -170,7 +170,8 @@ def by_form(kind: KindName, outputs: Outputs) -> tuple[str, str, str]:
     labels = [name for name, output in outputs.items() if output.dtype.kind in "iu" and name not in boxes]
     scores = [name for name, output in outputs.items() if output.dtype.kind == "f" and name not in boxes]
     if [len(names) for names in (boxes, scores, labels)] != [1, 1, 1]:
-        raise refusal(kind, outputs)
+        names = ", ".join(NAMES[kind])
+        raise refusal(kind, outputs, f"call them {names}, or give of these only the labels an integer type")
     return boxes[0], scores[0], labels[0]
 
 

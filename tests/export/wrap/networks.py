@@ -220,6 +220,18 @@ def torchvision(*, with_batch_axis: bool = False, **options: Any) -> onnx.ModelP
     return net.model(outputs, [net.kind, TensorProto.INT64, net.kind])
 
 
+def strong(score: float, **options: Any) -> onnx.ModelProto:
+    """labels, boxes and scores [1, D] of those of 60 boxes with a higher score: D is another number for each image."""
+    net = Network(batch=1, **options)
+    boxes, scores, labels = chosen(net, 60)
+    first = net.constant([0], np.int64)
+    is_strong = net.add("Greater", net.add("Squeeze", scores, first), net.constant(score))
+    places = net.add("Squeeze", net.add("NonZero", is_strong), first)
+    boxes, scores, labels = (net.add("Gather", value, places, axis=1) for value in (boxes, scores, labels))
+    outputs: Outputs = [(labels, "labels", [1, "D"]), (boxes, "boxes", [1, "D", 4]), (scores, "scores", [1, "D"])]
+    return net.model(outputs, [TensorProto.INT64, net.kind, net.kind])
+
+
 def tensorflow(count: int = 30, **options: Any) -> onnx.ModelProto:
     """The outputs of TensorFlow's Object Detection API, from uint8 [B, H, W, 3]."""
     net = Network(**options)

@@ -169,6 +169,11 @@ def test_scores_that_are_logits_are_refused(tmp_path: Path) -> None:
     refused(tmp_path, model, r"the model gives a score of [\d.e+]+, and a score is at most 1")
 
 
+def test_another_number_of_boxes_for_each_image_is_refused(tmp_path: Path) -> None:
+    fault = r"its output boxes is \[1, \d+, 4\] or .*, by the image; export it with a fixed number of boxes"
+    refused(tmp_path, networks.strong(0.8), fault, kind="rtdetr")
+
+
 def test_more_labels_than_classes_are_refused(tmp_path: Path) -> None:
     refused(
         tmp_path,
