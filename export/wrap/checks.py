@@ -86,10 +86,9 @@ def doubts(boxes: NDArray[np.float32], spec: InputSpec) -> str | None:
 
 def check_batch(model: bytes, images: NDArray[np.uint8]) -> None:
     """Raise ExportError unless ONNX Runtime runs all images at once, which most graphs for one image cannot, or one."""
-    session = quiet_session(model)
     for batch in (images, images[:1]):
         try:
-            session.run(None, {IMAGES: batch})
+            quiet_session(model).run(None, {IMAGES: batch})
         except Exception as error:  # ONNX Runtime's own exceptions have no common base class
             raise ExportError(f"it cannot run a batch of {len(batch)} ({first_line(error)})") from error
 

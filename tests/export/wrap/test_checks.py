@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from export.errors import ExportError
-from export.wrap.checks import Tolerance, check_agreement, doubts
+from export.wrap.checks import Tolerance, check_agreement, check_batch, doubts
 from service.bundle import InputSpec
 from service.engines.protocol import Candidates
 from tests.fake_engine import FakeEngine
@@ -47,3 +47,8 @@ def test_an_engine_that_misses_candidates_is_refused() -> None:
 def test_a_model_in_fp16_may_differ_by_its_rounding() -> None:
     assert Tolerance.of(is_half=False, spec=SPEC) == Tolerance(1e-3, 1e-4)
     assert Tolerance.of(is_half=True, spec=SPEC) == Tolerance(96 / 1024, 2 / 1024)
+
+
+def test_a_graph_that_does_not_load_is_refused() -> None:
+    with pytest.raises(ExportError, match="it cannot run a batch of 3"):
+        check_batch(b"no model", np.zeros((3, 64, 96, 3), np.uint8))
