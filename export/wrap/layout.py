@@ -73,8 +73,8 @@ def yolo_layouts(kind: KindName, name: str, shape: tuple[int, ...], task: Task) 
 
     boxes, classes = "boxes as centre and size", f"{task.num_classes} scores"
     levels = levels_of(rows, task.height, task.width)
-    is_grid = levels is not None or levels_of(rows, task.height, task.width, ANCHORS_A_CELL) is not None
-    if columns == 6 and (kind == "yolo-end2end" or not is_grid):
+    has_anchors = levels_of(rows, task.height, task.width, ANCHORS_A_CELL) is not None
+    if columns == 6 and (kind == "yolo-end2end" or not (levels or has_anchors)):
         add("yolo-end2end", EndToEndRows(rows), f"{rows} boxes that the model chooses itself, score, label")
     if columns == 5 + task.num_classes:
         decoder = YoloRows(has_objectness=True, channels_first=False, max_candidates=count(rows))
@@ -83,7 +83,8 @@ def yolo_layouts(kind: KindName, name: str, shape: tuple[int, ...], task: Task) 
             strides = ", ".join(str(level.stride) for level in levels)
             words = f"{rows} boxes in cells of the strides {strides}, objectness, {classes}"
             add("yolox", YoloxRows(levels, count(rows)), words)
-    if 4 + task.num_classes in (rows, columns):
+    # a head with several boxes a cell has objectness, which a name too many would make a class
+    if 4 + task.num_classes in (rows, columns) and (kind == "yolov8" or not has_anchors):
         is_first = rows == 4 + task.num_classes
         num_boxes = columns if is_first else rows
         decoder = YoloRows(has_objectness=False, channels_first=is_first, max_candidates=count(num_boxes))

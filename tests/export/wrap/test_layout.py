@@ -26,7 +26,6 @@ def found(kind: KindName, shapes: dict[str, tuple[int, ...]], num_classes: int =
         ((1, 300, 6), 80, "yolo-end2end"),
         ((1, 5, 8400), 1, "yolov8"),
         ((1, 25200, 6), 1, "yolov5"),
-        ((1, 25200, 6), 2, "yolov8"),
     ],
 )
 def test_the_shape_of_a_yolo_s_output_decides(shape: tuple[int, ...], num_classes: int, kind: KindName) -> None:
@@ -58,6 +57,12 @@ def test_a_kind_that_is_named_is_taken() -> None:
 def test_another_number_of_classes_is_refused(kind: KindName) -> None:
     with pytest.raises(ExportError, match="--classes has 79 names; is one missing or too many"):
         found(kind, {"output0": (1, 84, 8400)}, num_classes=79)
+
+
+def test_the_objectness_of_a_yolov5_is_no_class() -> None:
+    with pytest.raises(ExportError, match="--classes has 81 names; is one missing or too many"):
+        found("yolo", {"output0": (1, 25200, 85)}, num_classes=81)
+    assert found("yolov8", {"output0": (1, 25200, 85)}, num_classes=81).kind == "yolov8"
 
 
 def test_a_yolo_with_masks_is_refused() -> None:
