@@ -49,17 +49,20 @@ def quantise(model: bytes, images: Sequence[NDArray[np.uint8]]) -> QuantisedMode
 
     Weights take all eight bits, so CPUs without VNNI instructions would clip sums of two products. With seven bits none
     would, but half as many detections again would change. Shows progress bars. Raises ExportError if NNCF is missing,
-    or if the model has loops or branches.
+    or if the model has loops, branches, or convolutions in fp16.
     """
     read = onnx.load_from_string(model)
     if has_inner_graphs(read):
         raise ExportError("the model runs in a loop or has branches, and convolutions in these cannot be quantised")
+    plain = in_standard_operators(read)
+    halves = {tensor.name for tensor in plain.graph.initializer if tensor.data_type == TensorProto.FLOAT16}
+    if any(node.op_type == QUANTISED and halves.intersection(node.input) for node in plain.graph.node):
+        raise ExportError("the model computes in fp16, and only fp32 can be quantised; export the detector in fp32")
     require_nncf()
     import nncf
     from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
 
     logging.getLogger("nncf").setLevel(logging.ERROR)
-    plain = in_standard_operators(read)
     layers = dict.fromkeys(layer_of(node) for node in plain.graph.node if node.op_type == QUANTISED)
     quantised = nncf.quantize(
         plain,
@@ -103,11 +106,14 @@ def in_standard_operators(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def splice(model: onnx.ModelProto, quantised: onnx.ModelProto, float_layers: Collection[str] = ()) -> None:
-    """Put the convolutions of `quantised`, which has the same names, into `model`, except those of `float_layers`."""
+    """Put the convolutions of `quantised`, whose tensors have the same names, into `model`, except `float_layers`.
+
+    Its nodes may have other names: NNCF names those that have none.
+    """
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     known = {*constants, *(name for node in model.graph.node for name in node.output), model.graph.input[0].name}
     producers = {name: node for node in quantised.graph.node for name in node.output}
-    convolutions = {node.name: node for node in quantised.graph.node if node.op_type == QUANTISED}
+    convolutions = {node.output[0]: node for node in quantised.graph.node if node.op_type == QUANTISED}
     new_constants = {tensor.name: tensor for tensor in quantised.graph.initializer}
     nodes: list[NodeProto] = []
 
@@ -128,7 +134,7 @@ def splice(model: onnx.ModelProto, quantised: onnx.ModelProto, float_layers: Col
             nodes.append(node)
             continue
         convolution = NodeProto()
-        convolution.CopyFrom(convolutions[node.name])
+        convolution.CopyFrom(convolutions[node.output[0]])
         for name in convolution.input[: FILTERS + 1]:
             add(name)
         for index, name in enumerate(convolution.input[FILTERS + 1 :], FILTERS + 1):  # NNCF corrects the bias

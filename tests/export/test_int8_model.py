@@ -104,6 +104,14 @@ def test_convolutions_that_share_filters_are_given_back_together(quantised: Quan
     assert num_int8(quantised.form(["model.proposals"])) == len(convolutions) - len(shared)
 
 
+def test_nodes_without_names_are_quantised(quantised: QuantisedModel) -> None:
+    model = onnx.load_from_string(quantised.model)
+    for node in model.graph.node:
+        node.ClearField("name")
+    nameless = QuantisedModel(model.SerializeToString(), quantised.quantised, quantised.layers)
+    assert num_int8(nameless.form()) == num_int8(quantised.form())
+
+
 def test_the_filters_are_stored_once(built: Built, quantised: QuantisedModel) -> None:
     form = quantised.form()
     assert len(form) < built.bundle.model_path.stat().st_size / 20

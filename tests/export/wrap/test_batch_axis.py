@@ -64,3 +64,8 @@ def test_a_model_in_a_loop_is_neither_rewritten_in_fp16_nor_quantised() -> None:
         to_half(looped)
     with pytest.raises(ExportError, match="the model runs in a loop or has branches"):
         quantise(looped.SerializeToString(), [])
+
+
+def test_a_model_in_fp16_is_not_quantised() -> None:
+    with pytest.raises(ExportError, match="the model computes in fp16, and only fp32 can be quantised"):
+        quantise(yolov8(half=True).SerializeToString(), [])
