@@ -34,7 +34,7 @@ class Certificate:
         self._password = None if secret is None else secret.get_secret_value()
         self._has_grpc = settings.grpc_port is not None
         self._changes = self._changes_of_files()
-        self.context = self._read()
+        self.context, self.pem = self._read()
 
     async def poll(self) -> None:
         """Read the files again if they have changed. If they are invalid, clients still get the old certificate."""
@@ -43,17 +43,20 @@ class Certificate:
             return
         self._changes = changes
         try:
-            self.context = await asyncio.to_thread(self._read)
+            context, pem = await asyncio.to_thread(self._read)
         except CertificateError as error:
             logger.error("%s; clients get the old certificate", error, extra={"event": "certificate_refused"})
         else:
+            if await asyncio.to_thread(self._changes_of_files) != changes:
+                return  # they change right now: these may be of two pairs, and the next look reads them again
+            self.context, self.pem = context, pem
             logger.info("%s: the certificate was read again", self._certificate, extra={"event": "certificate_read"})
 
     def _changes_of_files(self) -> list[object]:
         files = self._certificate, self._key, self._authorities
         return [path and change_of(path) for path in files]
 
-    def _read(self) -> ssl.SSLContext:
+    def _read(self) -> tuple[ssl.SSLContext, Pem]:
         chain, key = check_holds(self._certificate, "CERTIFICATE"), check_holds(self._key, "PRIVATE KEY")
         authorities = None
         is_encrypted = b"ENCRYPTED" in key
@@ -85,8 +88,7 @@ class Certificate:
             except OSError as error:
                 raise CertificateError(f"{self._authorities}: no certificates of authorities: {error}") from error
             context.verify_mode = ssl.CERT_REQUIRED
-        self.pem = Pem(key, chain, authorities)
-        return context
+        return context, Pem(key, chain, authorities)
 
 
 def check_holds(path: Path, kind: str) -> bytes:

@@ -3,13 +3,14 @@
 import asyncio
 import logging
 import ssl
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from service.transport.certificate import Certificate, CertificateError
-from tests.service.certificates import write_pair
+from tests.service.certificates import replace, write_pair
 from tests.service.served_app import settings
 
 
@@ -85,3 +86,31 @@ def test_a_renewed_certificate_is_read_and_a_bad_one_is_refused(
     assert certificate.context is second
     assert len(caplog.records) == 1  # not at each look
     assert "clients get the old certificate" in caplog.text
+
+
+def test_a_renewal_that_is_seen_halfway_gives_no_mixed_pair(tmp_path: Path) -> None:
+    pairs = set()
+    for name in ("first", "second"):
+        pair = write_pair(tmp_path, name)
+        pairs.add((pair.certificate.read_bytes(), pair.key.read_bytes()))
+    certificate = certificate_with(certfile=pair.certificate, keyfile=pair.key)
+    is_over = threading.Event()
+
+    def renew() -> None:
+        while not is_over.is_set():
+            for chain, key in pairs:
+                replace(pair.certificate, chain)
+                replace(pair.key, key)
+
+    async def look() -> None:
+        for _ in range(100):
+            await certificate.poll()
+            assert (certificate.pem.chain, certificate.pem.key) in pairs
+
+    renewing = threading.Thread(target=renew)
+    renewing.start()
+    try:
+        asyncio.run(look())
+    finally:
+        is_over.set()
+        renewing.join()
