@@ -57,6 +57,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     }.items()
 }
 PROBLEM_JSON = "application/problem+json"
+SERVER_FAILED = "the server failed; its log has the cause under the id of the request"
 MAX_DETAIL = 2000  # characters; a client's own text in it can be as long as a body
 RETRY_SECONDS = 1.0  # when other requests have freed their memory
 UNAVAILABLE_SECONDS = 30.0  # when an operator may have repaired a bundle

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.patience import REFUSED, Patience
-from service.api.problems import RequestError, problem_response
+from service.api.problems import SERVER_FAILED, RequestError, problem_response
 from service.api.request_journal import Arrival, RequestJournal
 from service.api.request_record import RequestRecord
 from service.scheduling.loop_lag import LoopLag
@@ -80,7 +80,7 @@ class RequestContext:
             logger.exception("the request failed")
             if code:
                 raise
-            problem = RequestError(500, "the server failed; its log has the cause under the id of the request")
+            problem = RequestError(500, SERVER_FAILED)
             await problem_response(problem, scope)(scope, receive, send_with_id)
         finally:
             self._enter(scope, record, code, start)

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from service.api.detect_routes import CLIENT_DISCONNECTED
 from service.api.patience import REFUSED
-from service.api.problems import ANSWERED_ERRORS, Problem, problem_of, reason_of
+from service.api.problems import ANSWERED_ERRORS, SERVER_FAILED, Problem, problem_of, reason_of
 from service.api.state import ROOM_SECONDS, ServerState
 from service.rpc.call import Call
 from service.rpc.messages import Message
@@ -19,7 +19,7 @@ from service.telemetry.logs import request_id
 
 logger = logging.getLogger("singleshot")
 MAX_READING = 32  # small messages that are on their way at once; a client may make one as large as any other
-FAILED = Problem(500, "the server failed; its log has the cause under the id of the request")
+FAILED = Problem(500, SERVER_FAILED)
 Work = Callable[[Call], Awaitable[Message]]
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self
 from service.api.state import ServerState
 from service.settings import Settings
 from service.transport.certificate import Certificate
-from service.transport.listening_socket import ListenError, listening_socket
+from service.transport.listening_socket import ListenError, in_url, listening_socket
 from service.transport.open_files import max_connections
 
 if TYPE_CHECKING:
@@ -31,8 +31,7 @@ class GrpcPort:
         except OSError as error:
             place = f"{settings.host}:{settings.grpc_port}"
             raise ListenError(f"cannot listen on {place} for gRPC: {error.strerror}; {REMEDY}") from error
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        self.address = f"{host}:{self._socket.getsockname()[1]}"
+        self.address = in_url(settings.host, self._socket.getsockname()[1])
 
     def __enter__(self) -> Self:
         return self

@@ -7,6 +7,11 @@ class ListenError(Exception):
     """The server cannot listen; the message names the address and the remedy."""
 
 
+def in_url(host: str, port: int) -> str:
+    """A host, which may be an IPv6 address, and a port as in a URL."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def listening_socket(host: str, port: int) -> socket.socket:
     """A socket that listens on the host and port; raises OSError."""
     family, kind, protocol, _, address = socket.getaddrinfo(

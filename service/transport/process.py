@@ -18,7 +18,7 @@ from service.transport.certificate import Certificate
 from service.transport.connection import ConnectionLimit, connections_of
 from service.transport.draining import DrainingServer
 from service.transport.grpc_port import GrpcPort
-from service.transport.listening_socket import ListenError, listening_socket
+from service.transport.listening_socket import ListenError, in_url, listening_socket
 from service.transport.open_files import max_connections
 from service.transport.unix_socket import UnixListener
 
@@ -69,8 +69,8 @@ def address_of(settings: Settings, listener: socket.socket) -> str:
     """The address that the log shows."""
     if settings.uds is not None:
         return f"unix:{settings.uds}"
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"{'https' if settings.ssl_certfile else 'http'}://{host}:{listener.getsockname()[1]}/"
+    scheme = "https" if settings.ssl_certfile else "http"
+    return f"{scheme}://{in_url(settings.host, listener.getsockname()[1])}/"
 
 
 def run(
