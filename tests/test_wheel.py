@@ -24,6 +24,7 @@ PROJECT_FILES = ("pyproject.toml", "README.md", "LICENSE")
 PACKAGE_DATA = (
     "service/bundles/*/*",
     "service/page/*",
+    "service/page/*/*",
     "service/reference/*",
     "service/reference/swagger-ui/*",
     "service/engines/tensorrt/offset_conv.cu",

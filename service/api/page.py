@@ -33,7 +33,7 @@ def add_page(app: FastAPI, server: ServerState) -> None:
     async def page(request: Request) -> Response:
         return await answer("index.html", request)
 
-    @app.get("/page/{name}", include_in_schema=False)
+    @app.get("/page/{name:path}", include_in_schema=False)
     async def page_file(name: str, request: Request) -> Response:
         return await answer(name, request)
 

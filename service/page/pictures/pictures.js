@@ -1,6 +1,6 @@
 // The visitor's pictures: which one is selected, and when each is sent.
 
-import { Problem } from "./client.js";
+import { Problem } from "../server/client.js";
 
 const AT_ONCE = 3; // pictures that are sent at the same time
 const MAX_TRIES = 5; // requests for one picture before a busy server counts as a failure

@@ -1,39 +1,17 @@
-"""The page, driven in headless Chromium as a visitor does it; its soft-NMS gives the same results as the server's.
-
-The module is long because all its tests share one browser and one server.
-"""
+"""The page, driven in headless Chromium as a visitor does it: pictures in, detections out."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
 
-import httpx
-import numpy as np
 import pytest
+from playwright.sync_api import Browser, Page, Route, expect
 
 from service.api.app import create_app
-from service.detection.soft_nms import Method, soft_nms
-from tests.service.browser import BROWSER, FLAGS
 from tests.service.live_server import live_server
+from tests.service.page.visitor import GOLDEN, SHADES, answered, choose, payload, put, shown
 from tests.service.served_app import settings
-from tests.tiny_bundle import golden_image, png, write_tiny_bundle
+from tests.tiny_bundle import png, write_tiny_bundle
 
-if BROWSER is None:
-    pytest.skip("this machine has no Chromium or Chrome to open the page with", allow_module_level=True)
-
-from playwright.sync_api import (
-    Browser,
-    FilePayload,
-    Page,
-    Route,
-    expect,
-    sync_playwright,
-)
-
-GOLDEN = png(golden_image())
-SHADES = np.zeros((64, 64, 3), np.uint8)  # a ramp of red: overlapping candidates of many scores
-SHADES[..., 0] = np.linspace(60, 255, 64)
 KEY = "a-secret"
 DROP = """([name, bytes]) => {
     const transfer = new DataTransfer();
@@ -45,68 +23,6 @@ PASTE = """([name, bytes]) => {
     transfer.items.add(new File([new Uint8Array(bytes)], name, {type: "image/png"}));
     document.dispatchEvent(new ClipboardEvent("paste", {clipboardData: transfer}));
 }"""
-RANK = """async (cases) => {
-    const { softNms } = await import(new URL("page/soft_nms.js", document.baseURI));
-    return cases.map(([candidates, settings]) => softNms(candidates, settings));
-}"""
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """host:port of a server with two models."""
-    folder = tmp_path_factory.mktemp("bundles")
-    bundles = [write_tiny_bundle(folder / name, name=name).path for name in ("tiny", "other")]
-    with live_server(create_app(settings(*bundles))) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS)
-        yield running
-        running.close()
-
-
-@pytest.fixture
-def page(browser: Browser, server: str) -> Iterator[Page]:
-    """The page, open; at the end its console must hold no error and no warning, except refused requests."""
-    errors: list[str] = []
-    opened = browser.new_page()
-    opened.set_default_timeout(20_000)
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    opened.on("console", lambda message: errors.append(message.text) if message.type in ("error", "warning") else None)
-    opened.goto(f"http://{server}/")
-    expect(opened.locator("#model option")).to_have_count(2)
-    yield opened
-    opened.close()
-    # the browser itself logs each refused request
-    assert [text for text in errors if "Failed to load resource" not in text] == []
-
-
-def choose(page: Page, name: str, content: bytes) -> None:
-    page.set_input_files("#file", payload(name, content))
-
-
-def payload(name: str, content: bytes) -> FilePayload:
-    return {"name": name, "mimeType": "image/png", "buffer": content}
-
-
-def put(page: Page, slider: str, value: float) -> None:
-    page.locator(f"#{slider}").fill(str(value))
-
-
-def shown(page: Page) -> list[tuple[str, float]]:
-    """The label and score of each detection in the table, after it is drawn."""
-    page.evaluate("() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))")
-    rows = page.locator("#rows tr").all_inner_texts()
-    return [(row.split("\t")[0].strip(), float(row.split("\t")[1])) for row in rows]
-
-
-def answered(server: str, query: str, content: bytes) -> list[tuple[str, float]]:
-    """The label and score of each detection in the server's own answer."""
-    (result,) = httpx.post(f"http://{server}/detect?{query}", content=content).json()["results"]
-    return [(found["label"], round(found["score"], 3)) for found in result["detections"]]
 
 
 @pytest.mark.parametrize("way", [DROP, PASTE])
@@ -162,43 +78,6 @@ def test_the_page_shows_what_the_server_would_answer(
     curl = page.locator("#curl").inner_text()
     assert "score_threshold=0.1" in curl
     assert answered(server, curl.partition("?")[2].rstrip("'"), png(SHADES)) == theirs
-
-
-def test_soft_nms_in_the_browser_equals_the_servers(page: Page) -> None:
-    random = np.random.default_rng(0)
-    cases: list[Any] = []
-    expected = []
-    for method in get_args(Method) * 20:
-        size = int(random.integers(0, 60))
-        corners = random.integers(0, 40, (size, 2))
-        boxes = np.concatenate([corners, corners + random.integers(0, 30, (size, 2))], axis=1).astype(np.float32)
-        scores = np.sort(random.random(size, np.float32))[::-1]
-        labels = random.integers(0, 3, size).astype(np.int32)
-        sigma, overlap, threshold = (random.uniform(low, high) for low, high in ((0.05, 2.0), (0.0, 1.0), (0.0, 0.5)))
-        candidates = {"boxes": boxes.tolist(), "scores": scores.tolist(), "labels": labels.tolist()}
-        ranking = {
-            "method": method,
-            "sigma": sigma,
-            "iouThreshold": overlap,
-            "scoreThreshold": threshold,
-            "maxDetections": 40,
-        }
-        cases.append([candidates, ranking])
-        kept_and_scores = soft_nms(
-            boxes,
-            scores,
-            labels,
-            method=method,
-            sigma=sigma,
-            iou_threshold=overlap,
-            score_threshold=threshold,
-            max_detections=40,
-        )
-        expected.append(kept_and_scores)
-    assert sum(len(kept) for kept, _ in expected) > 500
-    for got, (kept, scores) in zip(page.evaluate(RANK, cases), expected, strict=True):
-        assert [found["index"] for found in got] == kept.tolist()
-        assert [found["score"] for found in got] == pytest.approx(scores.tolist(), abs=1e-6)
 
 
 def test_several_pictures_are_answered_and_a_file_that_is_no_picture_is_refused(page: Page) -> None:

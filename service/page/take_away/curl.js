@@ -1,11 +1,16 @@
 // The command line that asks the server for the same detections as the page.
 
-import { hasKey } from "./client.js";
-import { detectQuery } from "./settings.js";
-import { $, setText } from "./view.js";
+import { detectQuery } from "../detections/settings.js";
+import { $, on, setText } from "../elements.js";
+import { hasKey } from "../server/client.js";
+
+export function mountCurl(page) {
+  on("copy", "click", copyCurl);
+  page.addPart(({ models, pictures }) => showCurl(models, pictures.selected));
+}
 
 /** The command for `picture`; for a picture of any name if it is null. */
-export function showCurl(models, picture) {
+function showCurl(models, picture) {
   const parameters = detectQuery(models.chosen, models.list.length > 1 ? models.named() : {});
   const address = new URL(`detect${parameters ? `?${parameters}` : ""}`, document.baseURI).href;
   const key = hasKey() ? ' -H "X-API-Key: $API_KEY"' : "";
@@ -17,7 +22,7 @@ function quoted(text) {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-export async function copyCurl() {
+async function copyCurl() {
   const selection = getSelection();
   selection.selectAllChildren($("curl"));
   try {

@@ -1,7 +1,7 @@
 // The example pictures of a model, each of them a button.
 
-import { examplesOf } from "./client.js";
-import { $, element } from "./view.js";
+import { $, element } from "../elements.js";
+import { examplesOf } from "../server/client.js";
 
 /** Show the examples of `model`; give each one that is chosen, as a File, to `onPicture`. */
 export function showExamples(model, onPicture) {

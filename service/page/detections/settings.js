@@ -1,7 +1,7 @@
-// The settings form: its values, a model's own values, and the difference as a query of /detect.
+// The values of the settings form, and their difference from the model's own as a query of /detect.
 
-import { query } from "./client.js";
-import { $ } from "./view.js";
+import { $ } from "../elements.js";
+import { query } from "../server/client.js";
 
 const LOWEST_THRESHOLD = 0.05; // candidates below it are not requested, because no setting shows them
 
@@ -21,29 +21,6 @@ export function wantedLabels() {
 
 export function lowestThreshold({ nms }) {
   return Math.min(LOWEST_THRESHOLD, nms.score_threshold);
-}
-
-export function resetSettings(model) {
-  const { nms } = model;
-  $("settings").elements.method.value = nms.method;
-  $("threshold").min = lowestThreshold(model);
-  $("limit").max = Math.max(300, nms.max_detections);
-  $("threshold").value = nms.score_threshold;
-  $("sigma").value = nms.sigma;
-  $("iou").value = nms.iou_threshold;
-  $("limit").value = nms.max_detections;
-}
-
-/** Show the numbers beside the sliders, and disable the sliders that the method does not use. */
-export function showSettings() {
-  const { method, sigma, iouThreshold, scoreThreshold, maxDetections } = settings();
-  const [threshold, decay, iou] = [scoreThreshold, sigma, iouThreshold].map((value) => value.toFixed(2));
-  const texts = { threshold, sigma: decay, iou, limit: maxDetections };
-  for (const [id, text] of Object.entries(texts)) document.querySelector(`output[for="${id}"]`).textContent = text;
-  $("sigma").disabled = method !== "gaussian";
-  $("iou").disabled = method === "gaussian" || method === "none";
-  $("sigma-field").classList.toggle("off", $("sigma").disabled);
-  $("iou-field").classList.toggle("off", $("iou").disabled);
 }
 
 /** The settings as a query of /detect; a setting that equals the model's own is left out. */

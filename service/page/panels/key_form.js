@@ -1,7 +1,7 @@
 // The form that asks for the API key after the server has refused a request without one.
 
-import { hasKey, keepKey } from "./client.js";
-import { $, setText } from "./view.js";
+import { $, setText } from "../elements.js";
+import { hasKey, keepKey } from "../server/client.js";
 
 /** Keep each key that the form is given, and call `onKey()` after it. */
 export function offerKeyForm(onKey) {

@@ -1,15 +1,16 @@
-// The detections in a picture: its candidates after NMS with the page's settings, as the server itself would answer.
+// The detections in a picture: its candidates after NMS, as the server itself would answer.
 
-import { settings, wantedLabels } from "./settings.js";
 import { softNms } from "./soft_nms.js";
 
-/** An answer of detect() -> [{label, score, box xyxy in the picture's pixels, clipped to it}, ...], best first. */
-export function detectionsOf({ boxes, scores, labels, width, height }) {
-  const wanted = wantedLabels();
+/**
+ * An answer of detect(), settings as settings() gives them and a Set of the wanted labels ->
+ * [{label, score, box xyxy in the picture's pixels, clipped to it}, ...], best first.
+ */
+export function detectionsOf({ boxes, scores, labels, width, height }, settings, wanted) {
   const chosen = [...labels.keys()].filter((index) => wanted.has(labels[index]));
   const pick = (values) => chosen.map((index) => values[index]);
   const candidates = { boxes: pick(boxes), scores: pick(scores), labels: pick(labels) };
-  return softNms(candidates, settings()).map(({ index, score }) => {
+  return softNms(candidates, settings).map(({ index, score }) => {
     const [x1, y1, x2, y2] = candidates.boxes[index];
     const across = (x) => Math.min(Math.max(x, 0), width);
     const down = (y) => Math.min(Math.max(y, 0), height);

@@ -6,13 +6,10 @@ import { Problem, listModels } from "./client.js";
 export class Models {
   list = [];
   chosen = null;
+  onList = () => {};
+  onProblem = () => {};
   #announceChoice;
   #isChosen = new Promise((resolve) => (this.#announceChoice = resolve));
-
-  constructor(onList, onProblem) {
-    this.onList = onList;
-    this.onProblem = onProblem;
-  }
 
   /** Request the list, and repeat this until it comes or the server refuses the key. */
   async load() {

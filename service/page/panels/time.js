@@ -1,0 +1,34 @@
+// The panel of time: how long each stage of the selected picture's answer took.
+
+import { $, element, setText } from "../elements.js";
+
+const STAGES = {
+  decode: ["Decode", "#56b4e9"],
+  queue: ["Queue", "#f0e442"],
+  infer: ["Infer", "#e69f00"],
+  postprocess: ["Postprocess", "#cc79a7"],
+  network: ["Network & rest", "#8b949e"],
+};
+
+export function mountTime(page) {
+  page.addPart(({ pictures: { selected } }) => {
+    $("time").hidden = !selected?.answer;
+    if (selected?.answer) draw(selected.answer);
+  });
+}
+
+function draw({ stages, scores, rankMilliseconds }) {
+  const total = stages.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
+  setText("time-total", `${total.toFixed(0)} ms`);
+  const parts = stages.map(({ name, milliseconds }) => [...(STAGES[name] ?? [name, "#8b949e"]), milliseconds]);
+  const segments = parts.map(([, colour, milliseconds]) =>
+    element("i", { style: { "--stage": colour, "flex-grow": milliseconds } }),
+  );
+  const lines = parts.map(([name, colour, milliseconds]) => {
+    const texts = [element("dt", {}, name), element("dd", {}, `${milliseconds.toFixed(1)} ms`)];
+    return element("div", {}, element("i", { className: "swatch", style: { "--stage": colour } }), ...texts);
+  });
+  $("time-bar").replaceChildren(...segments);
+  $("time-stages").replaceChildren(...lines);
+  setText("rank-note", `NMS of ${scores.length} candidates in this browser: ${rankMilliseconds.toFixed(1)} ms`);
+}
