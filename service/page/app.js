@@ -1,5 +1,7 @@
 // The page: its parts, in the order in which they are drawn.
 
+import { mountMenus } from "./controls/menus.js";
+import { mountTabs } from "./controls/tabs.js";
 import { Page } from "./page.js";
 import { mountClasses } from "./panels/classes.js";
 import { mountFound } from "./panels/found.js";
@@ -14,7 +16,7 @@ import { mountViewer } from "./viewer/viewer.js";
 
 const PARTS = [
   ...[mountSettings, mountClasses, mountIntake, mountStrip, mountViewer, mountProblem],
-  ...[mountFound, mountTime, mountCurl],
+  ...[mountFound, mountTime, mountCurl, mountMenus, mountTabs],
   mountModel, // the last, because it loads the models, and the choice of one starts all others
 ];
 

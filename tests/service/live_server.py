@@ -13,12 +13,15 @@ from service.transport.connection import connections_of
 
 @contextmanager
 def live_server(
-    app: ASGIApp, head_seconds: float = 30, begin: Callable[[uvicorn.Server], Awaitable[None]] | None = None
+    app: ASGIApp,
+    head_seconds: float = 30,
+    begin: Callable[[uvicorn.Server], Awaitable[None]] | None = None,
+    port: int = 0,
 ) -> Iterator[str]:
-    """Serve on a free port -> host:port; `begin` runs on the event loop of the started server."""
+    """Serve on `port`, 0 for a free one -> host:port; `begin` runs on the event loop of the started server."""
     connections = connections_of(head_seconds)
     server = uvicorn.Server(
-        uvicorn.Config(app, port=0, log_level="warning", access_log=False, http=connections, ws="none")
+        uvicorn.Config(app, port=port, log_level="warning", access_log=False, http=connections, ws="none")
     )
     has_started = threading.Event()
 

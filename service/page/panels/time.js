@@ -25,8 +25,8 @@ function draw({ stages, scores, rankMilliseconds }) {
     element("i", { style: { "--stage": colour, "flex-grow": milliseconds } }),
   );
   const lines = parts.map(([name, colour, milliseconds]) => {
-    const texts = [element("dt", {}, name), element("dd", {}, `${milliseconds.toFixed(1)} ms`)];
-    return element("div", {}, element("i", { className: "swatch", style: { "--stage": colour } }), ...texts);
+    const mark = element("i", { className: "swatch", style: { "--stage": colour } });
+    return element("div", {}, element("dt", {}, mark, name), element("dd", {}, `${milliseconds.toFixed(1)} ms`));
   });
   $("time-bar").replaceChildren(...segments);
   $("time-stages").replaceChildren(...lines);
