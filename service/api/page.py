@@ -1,16 +1,27 @@
-"""The web page at `/`: the static files of `service/page`, and an example image for each model."""
+"""The web page at `/`: the files of `service/page`, and an example image for each model."""
 
+from functools import lru_cache
 from pathlib import Path
 
 from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.staticfiles import StaticFiles
 
+from service.api.packed_file import PackedFile, pack
+from service.api.page_modules import modules_of
 from service.api.state import ServerState
 
 PAGE = Path(__file__).parents[1] / "page"
+START = "app.js"
+MEDIA_TYPES = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".jpg": "image/jpeg",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+}
 HEADERS = {
-    "Accept-Ranges": "none",  # the files are small, and Starlette's errors of ranges are no problems
+    "Accept-Ranges": "none",  # the files are small
     "Cache-Control": "no-cache",  # a browser asks again each time, and gets a 304 unless the file has changed
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' blob: data:; media-src 'self' blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'self'",
@@ -18,24 +29,19 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
 }
 
+packed = lru_cache(maxsize=512)(pack)  # a file is read each time, so that a change is seen, and compressed once
+
 
 def add_page(app: FastAPI, server: ServerState) -> None:
     """Add GET /, GET /page/{name} for the files that the page loads, and GET /models/{name}/golden."""
-    files = StaticFiles(directory=PAGE)
 
-    async def answer(name: str, request: Request) -> Response:
-        request.scope["headers"] = [header for header in request.scope["headers"] if header[0] != b"range"]
-        response = await files.get_response(name, request.scope)
-        response.headers.update(HEADERS)
-        return response
+    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
+    def page(request: Request) -> Response:
+        return index().answer(request, HEADERS)
 
-    @app.get("/", include_in_schema=False)
-    async def page(request: Request) -> Response:
-        return await answer("index.html", request)
-
-    @app.get("/page/{name:path}", include_in_schema=False)
-    async def page_file(name: str, request: Request) -> Response:
-        return await answer(name, request)
+    @app.api_route("/page/{name:path}", methods=["GET", "HEAD"], include_in_schema=False)
+    def page_file(name: str, request: Request) -> Response:
+        return file_of(name).answer(request, HEADERS)
 
     @app.get("/models/{name}/golden", include_in_schema=False)
     async def golden(name: str, request: Request) -> Response:
@@ -43,3 +49,23 @@ def add_page(app: FastAPI, server: ServerState) -> None:
         server.access.check(request)
         image = server.repository.find(name).golden
         return Response(image, media_type="image/png", headers={"Cache-Control": "no-cache"})
+
+
+def file_of(name: str) -> PackedFile:
+    """A file of the page; raises HTTPException 404 if there is none of this name, or none that a page loads."""
+    if "\0" in name:  # no file system takes it
+        raise HTTPException(404)
+    path = (PAGE / name).resolve()
+    if path.suffix not in MEDIA_TYPES or not path.is_relative_to(PAGE.resolve()) or not path.is_file():
+        raise HTTPException(404)
+    return packed(path.read_bytes(), MEDIA_TYPES[path.suffix])
+
+
+def index() -> PackedFile:
+    """The page itself, with links to all modules that it needs at once.
+
+    Without these links, a browser would find a module only after it has loaded the one that imports it.
+    """
+    links = "".join(f'<link rel="modulepreload" href="page/{name}">\n' for name in modules_of(PAGE, START))
+    html = (PAGE / "index.html").read_text(encoding="utf-8").replace("</head>", f"{links}</head>", 1)
+    return packed(html.encode(), MEDIA_TYPES[".html"])

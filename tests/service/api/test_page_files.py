@@ -1,9 +1,14 @@
 """The files of the web page, and the example image of each model."""
 
 import re
+from pathlib import Path
 
+import httpx
 import pytest
 
+from service.api.packed_file import takes_gzip
+from service.api.page import PAGE
+from service.api.page_modules import modules_of
 from tests.asgi_client import AsgiClient
 from tests.service.served_app import problem
 
@@ -25,10 +30,93 @@ def test_every_file_of_the_page_is_served_and_allowed_by_its_policy(client: Asgi
         assert client.get(f"/{name}").status_code == 200, name
 
 
-def test_an_unchanged_page_is_not_sent_again(client: AsgiClient) -> None:
-    etag = client.get("/").headers["etag"]
-    again = client.get("/", headers={"If-None-Match": etag})
-    assert (again.status_code, again.content) == (304, b"")
+@pytest.mark.parametrize("path", ["/", "/page/app.js", "/docs"])
+def test_an_unchanged_file_is_not_sent_again(client: AsgiClient, path: str) -> None:
+    for coding in ("gzip", "identity"):
+        first = client.get(path, headers={"Accept-Encoding": coding})
+        for named in (first.headers["etag"], f'"other", W/{first.headers["etag"]}', "*"):
+            again = client.get(path, headers={"Accept-Encoding": coding, "If-None-Match": named})
+            assert (again.status_code, again.content) == (304, b"")
+            assert [again.headers[name] for name in ("etag", "vary", "cache-control")] == [
+                first.headers[name] for name in ("etag", "vary", "cache-control")
+            ]
+        assert client.get(path, headers={"Accept-Encoding": coding, "If-None-Match": '"other"'}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/page/app.js", "/page/style/base.css", "/page/icon.svg"])
+def test_a_file_is_compressed_for_those_who_can_read_it(client: AsgiClient, path: str) -> None:
+    plain = client.get(path, headers={"Accept-Encoding": "identity"})
+    packed = client.get(path, headers={"Accept-Encoding": "br, gzip"})
+    assert "content-encoding" not in plain.headers
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.content == plain.content  # httpx decompresses it
+    assert int(packed.headers["content-length"]) < int(plain.headers["content-length"]) == len(plain.content)
+    assert plain.headers["vary"] == packed.headers["vary"] == "Accept-Encoding"
+    assert plain.headers["etag"] != packed.headers["etag"]
+
+
+def test_a_picture_is_sent_as_it_is(client: AsgiClient) -> None:
+    picture = client.get("/page/blood-cells-1.jpg", headers={"Accept-Encoding": "gzip"})
+    assert picture.content == (PAGE / "blood-cells-1.jpg").read_bytes()
+    assert not {"content-encoding", "vary"} & set(picture.headers)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "identity"])
+@pytest.mark.parametrize("path", ["/", "/page/app.js", "/page/blood-cells-1.jpg", "/docs", "/docs/start.js"])
+def test_head_has_the_headers_of_get_and_no_body(client: AsgiClient, path: str, coding: str) -> None:
+    get = client.get(path, headers={"Accept-Encoding": coding})
+    head = client.request("HEAD", path, headers={"Accept-Encoding": coding})
+    assert (head.status_code, head.content) == (200, b"")
+    assert without_request_id(head.headers) == without_request_id(get.headers)
+
+
+def without_request_id(headers: httpx.Headers) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name not in ("x-request-id", "server-timing")}
+
+
+@pytest.mark.parametrize(
+    ("accepted", "is_taken"),
+    [
+        ("", False),
+        ("identity", False),
+        ("gzip", True),
+        ("GZIP", True),
+        ("deflate, gzip;q=1.0, *;q=0.5", True),
+        ("gzip;q=0", False),
+        ("gzip; q=0.000", False),
+        ("*", True),
+        ("*;q=0", False),
+        ("gzip;q=0, *", False),
+        ("br, x-gzip", True),
+        ("gzip;q=1.2.3", False),
+        ("notgzip, gzipped", False),
+        ("gzip;q=" * 10_000, False),
+    ],
+)
+def test_gzip_is_sent_only_to_clients_that_say_so(accepted: str, is_taken: bool) -> None:
+    assert takes_gzip(accepted) is is_taken
+
+
+def test_all_modules_of_the_first_drawing_are_linked_and_no_other(client: AsgiClient) -> None:
+    linked = re.findall(r'<link rel="modulepreload" href="page/([^"]+)">', client.get("/").text)
+    assert "page.js" in linked
+    assert "detections/soft_nms.js" in linked  # imported by a module that another one imports
+    assert len(linked) == len(set(linked))
+    assert "app.js" not in linked  # the page's script itself
+
+
+def test_a_module_that_is_loaded_later_is_not_linked(tmp_path: Path) -> None:
+    (tmp_path / "room").mkdir()
+    (tmp_path / "app.js").write_text('import {\n  one,\n} from "./one.js";\nimport "./room/two.js";\n')
+    (tmp_path / "one.js").write_text(
+        'export { two } from "./room/two.js";\nconst later = () => import("./later.js");\n'
+    )
+    (tmp_path / "room" / "two.js").write_text(
+        '// import { a } from "./a.js"\nimport "../one.js";\nimport "./gone.js";\n'
+    )
+    for name in ("later.js", "room/a.js"):
+        (tmp_path / name).touch()
+    assert modules_of(tmp_path, "app.js") == ["one.js", "room/two.js"]
 
 
 @pytest.mark.parametrize("value", ["bytes=5-1", "bytes=0-" + "9" * 5000, "bytes=0-1," * 1000 + "2-3", "lines=1-2"])
@@ -38,7 +126,7 @@ def test_a_range_is_ignored(client: AsgiClient, value: str) -> None:
     assert response.content == client.get("/").content
 
 
-@pytest.mark.parametrize("name", ["nothing.js", "..%2fsettings.py", "%2e%2e"])
+@pytest.mark.parametrize("name", ["nothing.js", "..%2fsettings.py", "%2e%2e", "style", "%00", "app.js%00", ""])
 def test_a_file_outside_the_page_is_a_404(client: AsgiClient, name: str) -> None:
     problem(client.get(f"/page/{name}"), 404)
 
