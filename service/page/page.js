@@ -17,6 +17,7 @@ export class Page {
   #choices = [];
   #isRequested = false;
   #ranked = new Map();
+  decorate = () => ""; // a detection -> more classes of style/viewer.css for its box
 
   constructor() {
     this.models = new Models();

@@ -1,48 +1,52 @@
-// The selected picture with its boxes, and its zoom.
+// The selected picture with its boxes, and what moves them.
 
 import { $, on, setText } from "../elements.js";
-import { showBoxes } from "./boxes.js";
-import { markOnHover } from "./mark.js";
-
-const ZOOMS = [1, 1.5, 2, 3, 4];
+import { markOnHover, onMark, mark } from "./mark.js";
+import { PictureView } from "./picture_view.js";
+import { listenToSteps } from "./steps.js";
 
 export function mountViewer(page) {
-  let zoom = 0;
-  const zoomBy = (steps) => {
-    zoom += steps;
-    page.request();
-  };
-  on("zoom-in", "click", () => zoomBy(1));
-  on("zoom-out", "click", () => zoomBy(-1));
-  for (const kind of ["load", "error"]) on("picture", kind, () => page.request());
+  const view = new PictureView($("figure"));
+  listenToSteps(view, () => page.models.chosen.classes);
+  connectButtons(view);
   on("show-labels", "change", () => page.request());
-  addEventListener("resize", () => page.request());
-  markOnHover("boxes");
+  linkToTable(view);
   page.addPart(({ pictures: { selected }, models: { chosen } }) => {
     $("work").hidden = !selected;
     if (!selected) return;
-    showImage(selected, ZOOMS[zoom]);
-    $("zoom-out").disabled = zoom === 0;
-    $("zoom-in").disabled = zoom === ZOOMS.length - 1;
+    $("figure").hidden = selected.state === "failed" && !view.image.naturalWidth && view.picture === selected;
     const detections = page.detectionsOf(selected) ?? [];
-    showBoxes(detections, chosen.classes, selected.answer);
+    view.withLabels = $("show-labels").checked;
+    view.decorate = (found) => page.decorate(found);
+    view.show(selected, detections, chosen.classes);
+    $("figure").classList.toggle("busy", !selected.answer && selected.state !== "failed");
     setText("status", statusOf(selected, detections.length));
   });
 }
 
-/** The picture itself, without its boxes. */
-function showImage({ url, file, answer, state }, zoom) {
-  const image = $("picture");
-  if (image.dataset.url !== url) {
-    image.dataset.url = image.src = url;
-    image.alt = file.name;
-  }
-  $("figure").hidden = state === "failed" && !image.naturalWidth;
-  const ratio = answer ? answer.width / answer.height : image.naturalWidth / image.naturalHeight || 4 / 3;
-  $("shot").style.setProperty("--ratio", ratio);
-  $("shot").style.setProperty("--zoom", zoom);
-  $("shot").classList.toggle("busy", !answer && state !== "failed");
-  setText("zoom-shown", zoom === 1 ? "fit" : `${zoom}×`);
+function connectButtons(view) {
+  on("zoom-in", "click", () => view.zoomBy(1));
+  on("zoom-out", "click", () => view.zoomBy(-1));
+  on("zoom-fit", "click", () => view.zoomToFit());
+  on("zoom-real", "click", () => view.zoomTo(1));
+  view.onDraw = ({ scale }, { isFit }) => setText("zoom-shown", isFit ? "fit" : `${Math.round(100 * scale)} %`);
+  let timer;
+  view.onScroll = () => {
+    $("wheel-hint").hidden = false;
+    clearTimeout(timer);
+    timer = setTimeout(() => ($("wheel-hint").hidden = true), 1500);
+  };
+}
+
+/** A detection is marked in the picture and in the table at once, and a row of the table leads to its box. */
+function linkToTable(view) {
+  markOnHover("rows");
+  onMark((index) => (view.hot = index));
+  view.onHot = mark;
+  on("rows", "click", ({ target }) => {
+    const index = target.closest("[data-index]")?.dataset.index;
+    if (index !== undefined) view.goTo(Number(index));
+  });
 }
 
 function statusOf({ file, answer, problem }, count) {

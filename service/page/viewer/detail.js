@@ -1,0 +1,13 @@
+// The sharp pixels of a large picture that is zoomed.
+
+export class Detail {
+  constructor(canvas) {
+    this.canvas = canvas;
+  }
+
+  open() {}
+
+  draw() {}
+
+  close() {}
+}

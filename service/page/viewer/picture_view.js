@@ -1,0 +1,219 @@
+// A picture with its boxes in a frame that the visitor zooms and moves.
+
+import { element } from "../elements.js";
+import { Boxes } from "./boxes.js";
+import { Detail } from "./detail.js";
+import { listen } from "./gestures.js";
+import { Minimap } from "./minimap.js";
+import { bounded, fitScale, fitted, mixed, toFrame, towards, zoomed } from "./view.js";
+
+const STEP = 1.5; // of the scale, for each press of a button or key
+const ZOOM_MILLISECONDS = 160;
+
+/**
+ * `new PictureView(frame)` fills an empty element that has a size.
+ *
+ * `show(picture, detections, classes)` shows a picture {url, file, answer}, and over it detections
+ * [{label, score, box xyxy in the picture's pixels}, ...], best first; a detection without a score (an annotation) is
+ * named without one. `decorate(found)` may give a box more classes of style/viewer.css, for example "miss".
+ *
+ * `view` is {scale, x, y}: CSS pixels for each pixel of the picture, and the picture's point in the middle of the frame.
+ * `onView(view)` is called after the visitor has changed it, and not after it was set: `a.onView = (view) => (b.view =
+ * view)` links b to a. `hot` is the index of the marked detection, or null; `onHot(index)` is called when the visitor
+ * marks one.
+ */
+export class PictureView {
+  decorate = () => "";
+  withLabels = true;
+  onView = () => {};
+  onHot = () => {};
+  onDraw = () => {}; // (view, fit) after each drawing
+  onScroll = () => {}; // the visitor turns the wheel over the picture, and the page scrolls
+  #view = { scale: 1, x: 0, y: 0 };
+  #hot = null;
+  #isFit = true;
+  #isRequested = false;
+  #way = null; // {from, to, start} of a zoom that is not at its end
+  #size = { width: 4, height: 3 };
+  #frame = { width: 0, height: 0 };
+  #resizes = new ResizeObserver(() => this.#resize());
+
+  constructor(frame) {
+    this.element = frame;
+    this.image = element("img", { alt: "", draggable: false, decoding: "async" });
+    const [detail, lines] = [0, 1].map(() => element("canvas", { ariaHidden: "true" }));
+    this.note = element("p", { className: "view-note", hidden: true });
+    frame.classList.add("view");
+    frame.append(this.image, detail, lines, this.note);
+    this.detail = new Detail(detail);
+    this.boxes = new Boxes(lines, frame);
+    this.minimap = new Minimap(frame, (x, y) => this.#change({ ...this.#view, x, y }));
+    for (const kind of ["load", "error"]) this.image.addEventListener(kind, () => this.#measure());
+    this.#resizes.observe(frame);
+    this.stopListening = listen(this);
+  }
+
+  show(picture, detections, classes) {
+    if (this.picture !== picture) {
+      [this.picture, this.#hot, this.#isFit, this.#way] = [picture, null, true, null];
+      this.image.src = picture.url;
+      this.image.alt = picture.file.name;
+      this.detail.open(picture.file);
+      this.minimap.open(picture.url);
+    }
+    this.detections = detections;
+    if (this.#hot >= detections.length) this.#hot = null;
+    this.boxes.set(detections, classes, this.decorate);
+    this.#measure();
+  }
+
+  /** Free the memory of the picture, and end all reactions. */
+  close() {
+    this.#resizes.disconnect();
+    this.stopListening();
+    this.detail.close();
+    this.element.replaceChildren();
+  }
+
+  get view() {
+    return this.#view;
+  }
+
+  set view(view) {
+    this.#way = null;
+    this.#set(view);
+  }
+
+  get hot() {
+    return this.#hot;
+  }
+
+  set hot(index) {
+    if (this.#hot === index) return;
+    this.#hot = index;
+    this.request();
+  }
+
+  /** The scale at which the whole picture just fits, and whether it is shown like that. */
+  get fit() {
+    return { scale: fitScale(this.#size, this.#frame), isFit: this.#isFit };
+  }
+
+  get size() {
+    return this.#size;
+  }
+
+  get frame() {
+    return this.#frame;
+  }
+
+  /** Mark the detection under a point {left, top} of the frame; null marks none. */
+  mark(point) {
+    const index = point && this.boxes.at(point, this.#view, this.#frame);
+    if (index === this.#hot) return;
+    this.hot = index;
+    this.onHot(index);
+  }
+
+  /** Move to the detection with this index, and mark it. */
+  goTo(index) {
+    this.hot = index;
+    this.#glide(towards(this.#view, this.detections[index].box, this.#size, this.#frame));
+  }
+
+  zoomToFit() {
+    this.#glide(fitted(this.#size, this.#frame));
+  }
+
+  /** Change the scale slowly, but keep what is under a point (by default the middle) of the frame there. */
+  zoomTo(scale, point = this.middle) {
+    this.#glide(zoomed(this.#view, scale, point, this.#size, this.#frame));
+  }
+
+  /** Zoom by a number of steps of the buttons. */
+  zoomBy(steps) {
+    this.zoomTo((this.#way?.to ?? this.#view).scale * STEP ** steps);
+  }
+
+  /** Change the scale at once, and move by so many CSS pixels. */
+  pinch(factor, point, [right, down] = [0, 0]) {
+    const { scale, x, y } = zoomed(this.#view, this.#view.scale * factor, point, this.#size, this.#frame);
+    this.#change({ scale, x: x - right / scale, y: y - down / scale });
+  }
+
+  get middle() {
+    return { left: this.#frame.width / 2, top: this.#frame.height / 2 };
+  }
+
+  request() {
+    if (this.#isRequested) return;
+    this.#isRequested = true;
+    requestAnimationFrame((now) => {
+      this.#isRequested = false;
+      this.#draw(now);
+    });
+  }
+
+  #change(view) {
+    this.view = view;
+    this.onView(this.#view);
+  }
+
+  #set(view) {
+    this.#view = bounded(view, this.#size, this.#frame);
+    this.#isFit = Math.abs(this.#view.scale / this.fit.scale - 1) < 1e-3;
+    this.request();
+  }
+
+  #glide(to) {
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return this.#change(to);
+    this.#way = { from: this.#view, to, start: performance.now() };
+    this.request();
+  }
+
+  /** The size is the answer's, so that boxes are right even if the browser cannot show the picture. */
+  #measure() {
+    const { answer } = this.picture ?? {};
+    const { naturalWidth: width, naturalHeight: height, complete } = this.image;
+    const size = answer ?? (width ? { width, height } : this.#size);
+    this.note.hidden = !(answer && complete && !width);
+    this.note.textContent = "This browser cannot show the picture. The server can read it, and its boxes are here.";
+    if (size.width !== this.#size.width || size.height !== this.#size.height) {
+      this.#size = { width: size.width, height: size.height };
+      this.element.style.setProperty("--ratio", size.width / size.height);
+    }
+    this.#resize();
+  }
+
+  #resize() {
+    this.#frame = { width: this.element.clientWidth, height: this.element.clientHeight };
+    if (!this.#frame.width || !this.#frame.height) return;
+    this.#set(this.#isFit ? fitted(this.#size, this.#frame) : this.#view);
+  }
+
+  #draw(now) {
+    if (!this.#frame.width) return;
+    if (this.#way) this.#goOn(now);
+    const [view, size, frame] = [this.#view, this.#size, this.#frame];
+    const { scale } = this.fit;
+    const [left, top] = toFrame(view, frame, [0, 0]);
+    const style = { width: `${size.width * scale}px`, height: `${size.height * scale}px` };
+    style.transform = `translate(${left}px, ${top}px) scale(${view.scale / scale})`;
+    for (const [property, value] of Object.entries(style)) this.image.style.setProperty(property, value);
+    this.element.classList.toggle("zoomed", view.scale > scale * 1.001);
+    this.element.classList.toggle("magnified", view.scale >= 3);
+    this.detail.draw(view, size, frame, () => this.request());
+    this.boxes.draw(view, frame, this);
+    this.minimap.draw(view, size, frame);
+    this.onDraw(view, this.fit);
+  }
+
+  #goOn(now) {
+    const { from, to, start } = this.#way;
+    const time = Math.min(Math.max((now - start) / ZOOM_MILLISECONDS, 0), 1);
+    this.#view = mixed(from, to, 1 - (1 - time) ** 3);
+    if (time < 1) this.request();
+    else this.view = to;
+    this.onView(this.#view);
+  }
+}
