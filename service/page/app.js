@@ -9,13 +9,14 @@ import { mountModel } from "./panels/model.js";
 import { mountProblem } from "./panels/problem.js";
 import { mountSettings } from "./panels/settings.js";
 import { mountTime } from "./panels/time.js";
+import { mountTiles } from "./panels/tiles.js";
 import { mountIntake } from "./pictures/intake.js";
 import { mountStrip } from "./pictures/strip.js";
 import { mountCurl } from "./take_away/curl.js";
 import { mountViewer } from "./viewer/viewer.js";
 
 const PARTS = [
-  ...[mountSettings, mountClasses, mountIntake, mountStrip, mountViewer, mountProblem],
+  ...[mountSettings, mountTiles, mountClasses, mountIntake, mountStrip, mountViewer, mountProblem],
   ...[mountFound, mountTime, mountCurl, mountMenus, mountTabs],
   mountModel, // the last, because it loads the models, and the choice of one starts all others
 ];

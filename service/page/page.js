@@ -1,7 +1,7 @@
 // What the parts of the page share: the models, the pictures, and when all parts are drawn again.
 
 import { detectionsOf } from "./detections/detections.js";
-import { lowestThreshold, settings, wantedLabels } from "./detections/settings.js";
+import { lowestThreshold, settings, wantedLabels, wantedTile } from "./detections/settings.js";
 import { askForKey } from "./panels/key_form.js";
 import { Pictures } from "./pictures/pictures.js";
 import { detect } from "./server/client.js";
@@ -24,7 +24,8 @@ export class Page {
     this.pictures = new Pictures(
       async (file, signal) => {
         const model = await this.models.whenChosen(); // pictures may come before the list of models or its key
-        return detect(file, { ...this.models.named(), score_threshold: lowestThreshold(model) }, signal);
+        const parameters = { score_threshold: lowestThreshold(model), tile: wantedTile() };
+        return detect(file, { ...this.models.named(), ...parameters }, signal);
       },
       (picture) => {
         if (picture.problem?.status === 401) askForKey();

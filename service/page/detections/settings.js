@@ -12,7 +12,13 @@ export function settings() {
     iouThreshold: Number($("iou").value),
     scoreThreshold: Number($("threshold").value),
     maxDetections: Number($("limit").value),
+    isLimitPerView: $("limit").value === $("limit").defaultValue, // the model's own limit, as the server takes it
   };
+}
+
+/** The wanted tiles as /detect takes them: null, "auto" or a number of pixels. */
+export function wantedTile() {
+  return $("tile").value || null;
 }
 
 export function wantedLabels() {
@@ -35,6 +41,7 @@ export function detectQuery({ nms, classes }, named) {
     sigma: method === "gaussian" ? differing(sigma, nms.sigma) : null,
     iou_threshold: method === "linear" || method === "hard" ? differing(iouThreshold, nms.iou_threshold) : null,
     max_detections: differing(maxDetections, nms.max_detections),
+    tile: wantedTile(),
     classes: wanted.size < classes.length ? classes.filter((_, label) => wanted.has(label)) : null,
   });
 }

@@ -23,7 +23,7 @@ function reset(model) {
   $("threshold").value = nms.score_threshold;
   $("sigma").value = nms.sigma;
   $("iou").value = nms.iou_threshold;
-  $("limit").value = nms.max_detections;
+  $("limit").value = $("limit").defaultValue = nms.max_detections;
 }
 
 function draw() {

@@ -17,7 +17,7 @@ export function mountTime(page) {
   });
 }
 
-function draw({ stages, scores, rankMilliseconds }) {
+function draw({ stages, scores, views, rankMilliseconds }) {
   const total = stages.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
   setText("time-total", `${total.toFixed(0)} ms`);
   const parts = stages.map(({ name, milliseconds }) => [...(STAGES[name] ?? [name, "#8b949e"]), milliseconds]);
@@ -30,5 +30,14 @@ function draw({ stages, scores, rankMilliseconds }) {
   });
   $("time-bar").replaceChildren(...segments);
   $("time-stages").replaceChildren(...lines);
+  setText("run-note", runOf(stages, views));
   setText("rank-note", `NMS of ${scores.length} candidates in this browser: ${rankMilliseconds.toFixed(1)} ms`);
+}
+
+/** For example “57 views of the picture, up to 8 in a batch”. */
+function runOf(stages, views) {
+  const { description = "" } = stages.find(({ name }) => name === "infer") ?? {};
+  const batch = description.match(/^batch of (\d+)$/)?.[1];
+  if (views > 1) return `${views} views of the picture${batch ? `, up to ${batch} in a batch` : ""}`;
+  return batch ? `In a batch of ${batch}` : "";
 }

@@ -85,7 +85,8 @@ export function query(parameters) {
 
 /**
  * A picture's candidates, to which the page applies each later choice without another request:
- * {width, height, boxes, scores, labels, stages: [{name, milliseconds}, ...]}.
+ * {width, height, views, boxes, scores, labels, stages: [{name, milliseconds, description}, ...]}.
+ * Without tiles, views is undefined.
  * The last stage, network, is the part of the measured time that the server's stages do not explain.
  */
 export async function detect(file, parameters, signal) {
@@ -94,14 +95,15 @@ export async function detect(file, parameters, signal) {
   const response = await ask(`detect?${query(candidates)}`, { method: "POST", body: file, signal });
   const [result] = (await response.json()).results;
   const total = performance.now() - start;
-  const stages = [...(response.headers.get("Server-Timing") ?? "").matchAll(/(\w+);dur=([\d.]+)/g)].map(
-    ([, name, milliseconds]) => ({ name, milliseconds: Number(milliseconds) }),
+  const stages = [...(response.headers.get("Server-Timing") ?? "").matchAll(/(\w+);dur=([\d.]+)(?:;desc="([^"]*)")?/g)].map(
+    ([, name, milliseconds, description = ""]) => ({ name, milliseconds: Number(milliseconds), description }),
   );
   const known = stages.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
   stages.push({ name: "network", milliseconds: Math.max(0, total - known) });
   return {
     width: result.width,
     height: result.height,
+    views: result.views ?? undefined,
     boxes: result.detections.map(({ box }) => [box.x1, box.y1, box.x2, box.y2]),
     scores: result.detections.map(({ score }) => score),
     labels: result.detections.map(({ class_id }) => class_id),

@@ -1,13 +1,71 @@
-// The sharp pixels of a large picture that is zoomed.
+// The pixels of a large picture that is zoomed. The browser's own image stops for up to a quarter of a second when a
+// picture of 50 megapixels is zoomed, a canvas does not.
+
+import { fitCanvas } from "./labels.js";
+import { fitScale, toFrame } from "./view.js";
+
+const LARGE = 4e6; // pixels; the browser zooms smaller pictures smoothly itself
 
 export class Detail {
+  #context;
+  #file = null;
+  #worker = null;
+  #levels = null;
+
   constructor(canvas) {
-    this.canvas = canvas;
+    this.#context = canvas.getContext("2d", { alpha: false });
+    canvas.hidden = true;
   }
 
-  open() {}
+  /** Forget the picture before, and be ready for this one. */
+  open(file) {
+    this.close();
+    this.#file = file;
+  }
 
-  draw() {}
+  close() {
+    this.#worker?.terminate();
+    for (const { tiles } of this.#levels ?? []) for (const { bitmap } of tiles) bitmap.close();
+    [this.#worker, this.#levels, this.#file] = [null, null, null];
+  }
 
-  close() {}
+  /** Decode the picture if it is large, because the visitor may zoom soon; then call `onReady()`. */
+  prepare({ width, height }, onReady) {
+    if (!this.#file || this.#worker || width * height < LARGE) return;
+    this.#worker = new Worker(new URL("pyramid.js", import.meta.url), { type: "module" });
+    this.#worker.onmessage = ({ data: levels }) => {
+      this.#worker.terminate();
+      const isUpright = levels?.[0].width === width && levels[0].height === height;
+      if (isUpright) this.#levels = levels;
+      onReady();
+    };
+    this.#worker.postMessage(this.#file);
+  }
+
+  /** Draw what the frame shows of a zoomed picture -> whether it is drawn; otherwise the browser's image is seen. */
+  draw(view, size, frame, onReady) {
+    const isZoomed = view.scale > fitScale(size, frame) * 1.001;
+    if (isZoomed) this.prepare(size, onReady);
+    const isDrawn = isZoomed && this.#levels !== null;
+    this.#context.canvas.hidden = !isDrawn;
+    if (isDrawn) drawTiles(this.#context, this.#levels, view, size, frame);
+    return isDrawn;
+  }
+}
+
+function drawTiles(context, levels, view, size, frame) {
+  const sharpness = fitCanvas(context, frame);
+  const enough = levels.filter(({ width }) => width >= size.width * view.scale * sharpness);
+  const { width, tiles } = enough.at(-1) ?? levels[0];
+  const step = size.width / width; // pixels of the picture for each pixel of the level
+  context.fillStyle = getComputedStyle(context.canvas).backgroundColor;
+  context.fillRect(0, 0, frame.width, frame.height);
+  context.imageSmoothingEnabled = view.scale < 3;
+  const whole = (value) => Math.round(value * sharpness) / sharpness; // neighbours meet without a gap
+  for (const { left, top, bitmap } of tiles) {
+    const corner = [Math.min((left + bitmap.width) * step, size.width), Math.min((top + bitmap.height) * step, size.height)];
+    const [x1, y1] = toFrame(view, frame, [left * step, top * step]).map(whole);
+    const [x2, y2] = toFrame(view, frame, corner).map(whole);
+    if (x2 > 0 && y2 > 0 && x1 < frame.width && y1 < frame.height) context.drawImage(bitmap, x1, y1, x2 - x1, y2 - y1);
+  }
 }

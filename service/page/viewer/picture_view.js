@@ -3,12 +3,12 @@
 import { element } from "../elements.js";
 import { Boxes } from "./boxes.js";
 import { Detail } from "./detail.js";
+import { Glide } from "./glide.js";
 import { listen } from "./gestures.js";
 import { Minimap } from "./minimap.js";
-import { bounded, fitScale, fitted, mixed, toFrame, towards, zoomed } from "./view.js";
+import { bounded, fitScale, fitted, toFrame, towards, zoomed } from "./view.js";
 
 const STEP = 1.5; // of the scale, for each press of a button or key
-const ZOOM_MILLISECONDS = 160;
 
 /**
  * `new PictureView(frame)` fills an empty element that has a size.
@@ -33,7 +33,7 @@ export class PictureView {
   #hot = null;
   #isFit = true;
   #isRequested = false;
-  #way = null; // {from, to, start} of a zoom that is not at its end
+  #glide = null; // a slow change that is not at its end
   #size = { width: 4, height: 3 };
   #frame = { width: 0, height: 0 };
   #resizes = new ResizeObserver(() => this.#resize());
@@ -49,20 +49,24 @@ export class PictureView {
     this.boxes = new Boxes(lines, frame);
     this.minimap = new Minimap(frame, (x, y) => this.#change({ ...this.#view, x, y }));
     for (const kind of ["load", "error"]) this.image.addEventListener(kind, () => this.#measure());
+    for (const kind of ["pointerenter", "focus"]) {
+      frame.addEventListener(kind, () => this.detail.prepare(this.#size, () => this.request()));
+    }
     this.#resizes.observe(frame);
     this.stopListening = listen(this);
   }
 
   show(picture, detections, classes) {
     if (this.picture !== picture) {
-      [this.picture, this.#hot, this.#isFit, this.#way] = [picture, null, true, null];
+      [this.picture, this.#hot, this.#isFit, this.#glide] = [picture, null, true, null];
       this.image.src = picture.url;
       this.image.alt = picture.file.name;
       this.detail.open(picture.file);
       this.minimap.open(picture.url);
     }
+    const hot = this.detections?.[this.#hot];
+    this.#hot = hot ? indexOf(hot, detections) : null;
     this.detections = detections;
-    if (this.#hot >= detections.length) this.#hot = null;
     this.boxes.set(detections, classes, this.decorate);
     this.#measure();
   }
@@ -80,7 +84,7 @@ export class PictureView {
   }
 
   set view(view) {
-    this.#way = null;
+    this.#glide = null;
     this.#set(view);
   }
 
@@ -118,21 +122,21 @@ export class PictureView {
   /** Move to the detection with this index, and mark it. */
   goTo(index) {
     this.hot = index;
-    this.#glide(towards(this.#view, this.detections[index].box, this.#size, this.#frame));
+    this.#glideTo(towards(this.#view, this.detections[index].box, this.#size, this.#frame));
   }
 
   zoomToFit() {
-    this.#glide(fitted(this.#size, this.#frame));
+    this.#glideTo(fitted(this.#size, this.#frame));
   }
 
   /** Change the scale slowly, but keep what is under a point (by default the middle) of the frame there. */
   zoomTo(scale, point = this.middle) {
-    this.#glide(zoomed(this.#view, scale, point, this.#size, this.#frame));
+    this.#glideTo(zoomed(this.#view, scale, point, this.#size, this.#frame));
   }
 
   /** Zoom by a number of steps of the buttons. */
   zoomBy(steps) {
-    this.zoomTo((this.#way?.to ?? this.#view).scale * STEP ** steps);
+    this.zoomTo((this.#glide?.to ?? this.#view).scale * STEP ** steps);
   }
 
   /** Change the scale at once, and move by so many CSS pixels. */
@@ -165,9 +169,8 @@ export class PictureView {
     this.request();
   }
 
-  #glide(to) {
-    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return this.#change(to);
-    this.#way = { from: this.#view, to, start: performance.now() };
+  #glideTo(to) {
+    this.#glide = new Glide(this.#view, to);
     this.request();
   }
 
@@ -193,7 +196,7 @@ export class PictureView {
 
   #draw(now) {
     if (!this.#frame.width) return;
-    if (this.#way) this.#goOn(now);
+    if (this.#glide) this.#goOn(now);
     const [view, size, frame] = [this.#view, this.#size, this.#frame];
     const { scale } = this.fit;
     const [left, top] = toFrame(view, frame, [0, 0]);
@@ -202,18 +205,24 @@ export class PictureView {
     for (const [property, value] of Object.entries(style)) this.image.style.setProperty(property, value);
     this.element.classList.toggle("zoomed", view.scale > scale * 1.001);
     this.element.classList.toggle("magnified", view.scale >= 3);
-    this.detail.draw(view, size, frame, () => this.request());
+    const isDetailed = this.detail.draw(view, size, frame, () => this.request());
+    this.image.style.setProperty("visibility", isDetailed ? "hidden" : "visible");
     this.boxes.draw(view, frame, this);
     this.minimap.draw(view, size, frame);
     this.onDraw(view, this.fit);
   }
 
   #goOn(now) {
-    const { from, to, start } = this.#way;
-    const time = Math.min(Math.max((now - start) / ZOOM_MILLISECONDS, 0), 1);
-    this.#view = mixed(from, to, 1 - (1 - time) ** 3);
-    if (time < 1) this.request();
-    else this.view = to;
+    const { view, isOver } = this.#glide.at(now);
+    if (isOver) this.view = view;
+    else this.#view = view;
+    this.request();
     this.onView(this.#view);
   }
+}
+
+/** The index of the detection with the same box; null if there is none. */
+function indexOf({ label, box }, detections) {
+  const index = detections.findIndex((other) => other.label === label && other.box.every((edge, i) => edge === box[i]));
+  return index < 0 ? null : index;
 }

@@ -6,7 +6,7 @@ const STEPS = { n: 1, p: -1 };
 
 /** While the view has the focus, N and P go to the next and the previous detection, and Escape to none. */
 export function listenToSteps(view, classesOf) {
-  const voice = element("p", { className: "unseen", role: "status" });
+  const voice = element("p", { className: "visually-hidden", role: "status" });
   view.element.after(voice);
   view.element.addEventListener("keydown", (event) => {
     if (event.altKey || event.ctrlKey || event.metaKey) return;
