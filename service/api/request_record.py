@@ -38,14 +38,14 @@ class RequestRecord:
 
     def fields(self) -> dict[str, object]:
         """The fields of the log's line; those without a value are left out."""
-        model, found = self.model, [outcome for outcome in self.outcomes if isinstance(outcome, Outcome)]
+        model = self.model
         fields = {
             "key": self.key,
             "model": model.name if model is not None else "",
             "version": model.version if model is not None else "",
             "images": self.num_images,
             "bytes": self.num_bytes,
-            "batch_size": max((outcome.batch_size for outcome in found), default=0),
+            "batch_size": largest_batch(self.outcomes),
             "stages": {name: round(1000 * seconds, 2) for name, seconds in slowest_stages(self.outcomes).items()},
             "reason": self.reason,
             "detail": self.detail,
@@ -58,6 +58,11 @@ def slowest_stages(outcomes: Sequence[Outcome | ImageError]) -> dict[str, float]
     timings = [outcome.seconds for outcome in outcomes if isinstance(outcome, Outcome)]
     stages = timings[0] if timings else ()
     return {stage: max([seconds[stage] for seconds in timings]) for stage in stages}
+
+
+def largest_batch(outcomes: Sequence[Outcome | ImageError]) -> int:
+    """The size of the largest batch that an image ran in; 0 if none ran."""
+    return max([outcome.batch_size for outcome in outcomes if isinstance(outcome, Outcome)], default=0)
 
 
 def record_of(scope: Mapping[str, Any]) -> RequestRecord:

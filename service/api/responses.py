@@ -5,7 +5,7 @@ from typing import Any
 
 from service.api.form import Upload
 from service.api.problems import problem_of
-from service.api.request_record import slowest_stages
+from service.api.request_record import largest_batch, slowest_stages
 from service.detection.rows import rows_of
 from service.errors import ImageError
 from service.repository.image_job import Outcome
@@ -46,8 +46,12 @@ def result_of(model: ServedModel, upload: Upload, outcome: Outcome | ImageError)
 
 
 def server_timing(outcomes: Sequence[Outcome | ImageError]) -> str:
-    """The Server-Timing header: for each stage the time of the slowest image, in ms."""
-    return ", ".join([f"{stage};dur={1000 * seconds:.2f}" for stage, seconds in slowest_stages(outcomes).items()])
+    """The Server-Timing header: for each stage the time of the slowest image, in ms, and the size of the largest batch
+    that an image ran in, as the description of `infer`.
+    """
+    batch = f';desc="batch of {largest_batch(outcomes)}"'
+    stages = slowest_stages(outcomes).items()
+    return ", ".join([f"{name};dur={1000 * seconds:.2f}{batch if name == 'infer' else ''}" for name, seconds in stages])
 
 
 def stages_of(outcomes: Sequence[Outcome | ImageError]) -> Iterator[Stage]:

@@ -1,8 +1,9 @@
 """The query of /detect and the schema of every JSON answer. Boxes are xyxy in pixels of the upright image."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, field_validator
+from pydantic_core import PydanticCustomError
 
 from service.bundle import InputSpec, NmsDefaults, Source
 
@@ -31,7 +32,20 @@ class DetectQuery(BaseModel):
     )
     sigma: float | None = Field(None, gt=0, le=100, description="width of the Gaussian soft-NMS")
     iou_threshold: float | None = Field(None, ge=0, le=1, description="IoU above which linear and hard NMS act")
+    tile: Annotated[int, Field(ge=1)] | Literal["auto"] | None = Field(
+        None,
+        description="for large images with small objects: the model also sees overlapping tiles of so many pixels in "
+        "height and width; auto chooses the size by the model's input",
+    )
     format: Literal["json", "image"] = Field("json", description="json, or the image with the boxes drawn on it")
+
+    @field_validator("tile", mode="wrap")
+    @classmethod
+    def _check_tile(cls, value: object, handler: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return handler(value)
+        except ValidationError as error:  # one sentence instead of one for each form
+            raise PydanticCustomError("tile", "should be auto or a number of pixels from 1 up") from error
 
 
 class Box(BaseModel):
@@ -61,11 +75,17 @@ class ImageProblem(BaseModel):
 
 
 class Result(BaseModel):
-    """One image of the request. Only for an unusable image, width and height are null and `error` is present."""
+    """One image of the request. Only for an unusable image, width and height are null and `error` is present.
+
+    Only with `tile`, there is `views`.
+    """
 
     filename: str | None
     width: int | None
     height: int | None
+    views: int | None = Field(
+        None, description="parts of the image that the model saw: 1 if it fits into a tile, else its tiles and itself"
+    )
     detections: list[Detection]
     error: ImageProblem | None = None
 

@@ -19,11 +19,11 @@ from tests.asgi_client import AsgiClient
 from tests.service.served_app import GOLDEN
 
 
-def test_the_headers_give_the_id_and_the_stages(client: AsgiClient) -> None:
+def test_the_headers_give_the_id_the_stages_and_the_batch(client: AsgiClient) -> None:
     response = client.post("/detect", content=GOLDEN, headers={"X-Request-Id": "mine-1"})
     assert response.headers["x-request-id"] == "mine-1"
-    stages = re.findall(r"(\w+);dur=[\d.]+", response.headers["server-timing"])
-    assert stages == ["decode", "queue", "infer", "postprocess"]
+    timing = r'decode;dur=[\d.]+, queue;dur=[\d.]+, infer;dur=[\d.]+;desc="batch of 1", postprocess;dur=[\d.]+'
+    assert re.fullmatch(timing, response.headers["server-timing"])
 
 
 def test_an_invalid_request_id_is_replaced(client: AsgiClient) -> None:
