@@ -1,5 +1,6 @@
 // The page: its parts, in the order in which they are drawn.
 
+import { mountCode } from "./code/code.js";
 import { mountMenus } from "./controls/menus.js";
 import { mountTabs } from "./controls/tabs.js";
 import { Page } from "./page.js";
@@ -12,12 +13,11 @@ import { mountTime } from "./panels/time.js";
 import { mountTiles } from "./panels/tiles.js";
 import { mountIntake } from "./pictures/intake.js";
 import { mountStrip } from "./pictures/strip.js";
-import { mountCurl } from "./take_away/curl.js";
 import { mountViewer } from "./viewer/viewer.js";
 
 const PARTS = [
   ...[mountSettings, mountTiles, mountClasses, mountIntake, mountStrip, mountViewer, mountProblem],
-  ...[mountFound, mountTime, mountCurl, mountMenus, mountTabs],
+  ...[mountFound, mountTime, mountCode, mountMenus, mountTabs],
   mountModel, // the last, because it loads the models, and the choice of one starts all others
 ];
 

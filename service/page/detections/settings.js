@@ -29,19 +29,30 @@ export function lowestThreshold({ nms }) {
   return Math.min(LOWEST_THRESHOLD, nms.score_threshold);
 }
 
+/** The settings as parameters of /detect; null are those that the method does not use. */
+export function detectParameters({ classes }) {
+  const { method, sigma, iouThreshold, scoreThreshold, maxDetections, isLimitPerView } = settings();
+  const [wanted, tile] = [wantedLabels(), wantedTile()];
+  const isServersLimit = tile !== null && isLimitPerView; // the server allows more in many tiles, unless it is given
+  return {
+    score_threshold: scoreThreshold,
+    nms: method,
+    sigma: method === "gaussian" ? sigma : null,
+    iou_threshold: method === "linear" || method === "hard" ? iouThreshold : null,
+    max_detections: isServersLimit ? null : maxDetections,
+    tile: tile === null || tile === "auto" ? tile : Number(tile),
+    classes: classes.filter((_, label) => wanted.has(label)),
+  };
+}
+
+/** The same without those that equal the model's own. */
+export function differingParameters(model) {
+  const own = { ...model.nms, nms: model.nms.method, classes: model.classes };
+  const differs = ([name, value]) => value !== null && String(value) !== String(own[name]);
+  return Object.fromEntries(Object.entries(detectParameters(model)).filter(differs));
+}
+
 /** The settings as a query of /detect; a setting that equals the model's own is left out. */
-export function detectQuery({ nms, classes }, named) {
-  const { method, sigma, iouThreshold, scoreThreshold, maxDetections } = settings();
-  const wanted = wantedLabels();
-  const differing = (value, own) => (value === own ? null : value);
-  return query({
-    ...named,
-    score_threshold: differing(scoreThreshold, nms.score_threshold),
-    nms: differing(method, nms.method),
-    sigma: method === "gaussian" ? differing(sigma, nms.sigma) : null,
-    iou_threshold: method === "linear" || method === "hard" ? differing(iouThreshold, nms.iou_threshold) : null,
-    max_detections: differing(maxDetections, nms.max_detections),
-    tile: wantedTile(),
-    classes: wanted.size < classes.length ? classes.filter((_, label) => wanted.has(label)) : null,
-  });
+export function detectQuery(model, named) {
+  return query({ ...named, ...differingParameters(model) });
 }

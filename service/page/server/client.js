@@ -80,12 +80,16 @@ export function examplesOf(model) {
 /** The query of /detect; parameters that are null, "" or [] are left out. */
 export function query(parameters) {
   const set = Object.entries(parameters).filter(([, value]) => value !== null && String(value) !== "");
-  return new URLSearchParams(set.map(([name, value]) => [name, String(value)])).toString().replaceAll("%2C", ",");
+  const pairs = set.flatMap(([name, value]) => {
+    const isAmbiguous = Array.isArray(value) && value.some((item) => item.includes(",")); // if joined by commas
+    return isAmbiguous ? value.map((item) => [name, item]) : [[name, String(value)]];
+  });
+  return new URLSearchParams(pairs).toString().replaceAll("%2C", ",");
 }
 
 /**
  * A picture's candidates, to which the page applies each later choice without another request:
- * {width, height, views, boxes, scores, labels, stages: [{name, milliseconds, description}, ...]}.
+ * {model, version, width, height, views, boxes, scores, labels, stages: [{name, milliseconds, description}, ...]}.
  * Without tiles, views is undefined.
  * The last stage, network, is the part of the measured time that the server's stages do not explain.
  */
@@ -93,7 +97,8 @@ export async function detect(file, parameters, signal) {
   const start = performance.now();
   const candidates = { ...parameters, nms: "none", max_detections: 10000 };
   const response = await ask(`detect?${query(candidates)}`, { method: "POST", body: file, signal });
-  const [result] = (await response.json()).results;
+  const { model, version, results } = await response.json();
+  const [result] = results;
   const total = performance.now() - start;
   const stages = [...(response.headers.get("Server-Timing") ?? "").matchAll(/(\w+);dur=([\d.]+)(?:;desc="([^"]*)")?/g)].map(
     ([, name, milliseconds, description = ""]) => ({ name, milliseconds: Number(milliseconds), description }),
@@ -101,6 +106,8 @@ export async function detect(file, parameters, signal) {
   const known = stages.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
   stages.push({ name: "network", milliseconds: Math.max(0, total - known) });
   return {
+    model,
+    version,
     width: result.width,
     height: result.height,
     views: result.views ?? undefined,
