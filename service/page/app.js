@@ -13,11 +13,12 @@ import { mountTime } from "./panels/time.js";
 import { mountTiles } from "./panels/tiles.js";
 import { mountIntake } from "./pictures/intake.js";
 import { mountStrip } from "./pictures/strip.js";
+import { mountSaveMenus } from "./take_away/save_menus.js";
 import { mountViewer } from "./viewer/viewer.js";
 
 const PARTS = [
   ...[mountSettings, mountTiles, mountClasses, mountIntake, mountStrip, mountViewer, mountProblem],
-  ...[mountFound, mountTime, mountCode, mountMenus, mountTabs],
+  ...[mountFound, mountTime, mountCode, mountSaveMenus, mountMenus, mountTabs],
   mountModel, // the last, because it loads the models, and the choice of one starts all others
 ];
 

@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 
 from service.api.app import create_app
 from tests.service.live_server import live_server
+from tests.service.page.accessibility import assert_accessible
 from tests.service.page.opening import Opener
 from tests.service.page.visitor import SHADES, choose, put
 from tests.service.served_app import settings
@@ -82,6 +83,7 @@ def test_the_language_is_chosen_by_keyboard_kept_and_copied(page: Page) -> None:
     expect(page.locator("#python-tab")).to_be_focused()
     expect(page.locator("#python-panel")).to_be_visible()
     expect(page.locator("#curl-panel")).to_be_hidden()
+    assert_accessible(page, ".below")
     page.reload()
     expect(page.locator("#python")).to_contain_text('client.detect("picture.jpg", model="tiny")')
     page.locator("#python-panel button").click()
