@@ -20,7 +20,7 @@ import numpy as np
 from service.benchmark.http_load import Target, send_load
 from singleshot import AsyncClient, Client
 
-PICTURE = (Path(__file__).parents[1] / "service/page/blood-cells-2.jpg").read_bytes()
+PICTURE = (Path(__file__).parents[1] / "service/bundles/bccd-passd-320/blood-cells-2.jpg").read_bytes()
 OBJECT = {
     "label": "WBC",
     "class_id": 2,

@@ -74,7 +74,7 @@ echo "singleshot:gpu: $(megabytes singleshot:gpu) MB with TensorRT for RTX"
 # ---- Requests, and what the replicas say
 address() { docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$1"; }
 get() { curl -fsS -m 10 "http://$(address "$1"):8000/$2"; }
-detect() { curl -sS -m 60 -H 'Content-Type: image/jpeg' --data-binary @service/page/blood-cells-2.jpg "$@"; }
+detect() { curl -sS -m 60 -H 'Content-Type: image/jpeg' --data-binary @service/bundles/bccd-passd-320/blood-cells-2.jpg "$@"; }
 status() { detect -o /dev/null -w '%{http_code}\n' "$@"; }
 labels() { detect -f "http://$(address "$1"):8000/detect" | grep -o '"label":"[^"]*"' | sort | uniq -c | paste -sd' '; }
 engine() { get "$1" models | python3 -c '

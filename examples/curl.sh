@@ -1,7 +1,7 @@
 #!/bin/sh
 # Detect with nothing but curl:
 #
-#   examples/curl.sh service/page/blood-cells-2.jpg [http://localhost:8000]
+#   examples/curl.sh service/bundles/bccd-passd-320/blood-cells-2.jpg [http://localhost:8000]
 set -eu
 picture=${1:?give a picture, and the address of the server if it is elsewhere}
 url=${2:-http://localhost:8000}

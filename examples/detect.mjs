@@ -1,6 +1,6 @@
 // Detect with JavaScript's fetch, in Node.js 18 or later and in browsers:
 //
-//   node examples/detect.mjs service/page/blood-cells-2.jpg [http://localhost:8000]
+//   node examples/detect.mjs service/bundles/bccd-passd-320/blood-cells-2.jpg [http://localhost:8000]
 //
 // A page of another origin may ask the server if the server's setting SINGLESHOT_CORS_ORIGINS has that origin.
 

@@ -1,6 +1,6 @@
 """Detect in one picture, and draw the detections on it.
 
-python examples/detect.py service/page/blood-cells-2.jpg [http://localhost:8000]
+python examples/detect.py service/bundles/bccd-passd-320/blood-cells-2.jpg [http://localhost:8000]
 """
 
 import sys

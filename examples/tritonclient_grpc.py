@@ -1,7 +1,7 @@
 """Detect with NVIDIA's client for Triton, over gRPC; the server needs --grpc-port 8001.
 
 pip install 'tritonclient[grpc]'
-python examples/tritonclient_grpc.py service/page/blood-cells-2.jpg [localhost:8001]
+python examples/tritonclient_grpc.py service/bundles/bccd-passd-320/blood-cells-2.jpg [localhost:8001]
 """
 
 import sys

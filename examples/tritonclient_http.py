@@ -1,7 +1,7 @@
 """Detect with NVIDIA's client for Triton, over HTTP: the server speaks the same protocol.
 
 pip install 'tritonclient[http]'
-python examples/tritonclient_http.py service/page/blood-cells-2.jpg [localhost:8000]
+python examples/tritonclient_http.py service/bundles/bccd-passd-320/blood-cells-2.jpg [localhost:8000]
 """
 
 import sys

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 from export.wrap.arguments import EXAMPLES as WRAP_EXAMPLES
-from export.wrap.arguments import add_wrap
+from export.wrap.arguments import add_card, add_wrap
 from service.command_names import named
 from service.engines.protocol import EngineName, Precision
 from service.version import add_version
@@ -16,6 +16,7 @@ from service.version import add_version
 EXAMPLES = """examples:
   python -m export build runs/mine/best.pt --out bundles/mine
   python -m export build runs/mine/best.pt --out bundles/mine --data VOC --split test  (records its AP in the manifest)
+  python -m export build runs/mine/best.pt --out bundles/mine --card card.json  (the page shows what the file says)
   python -m export build runs/joint/best.pt --out bundles/joint --size 512
   python -m export wrap yolo11n.onnx --golden street.jpg --out bundles/yolo11n  (another project's detector)
   python -m export engine bundles/mine --target sm_89  (adds a TensorRT engine for that GPU to the bundle)
@@ -81,6 +82,7 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument(
         "--score-threshold", type=float, default=0.3, help="for requests that do not give one (default: 0.3)"
     )
+    add_card(verb)
     add_data(verb, "measure AP on this data set and record it in the manifest")
 
     wrapping = verbs.add_parser(

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from export.card import GivenCard
 from export.errors import ExportError
 from export.golden import golden_detections, png
 from export.graph import ExportGraph, fold_and_round
@@ -49,6 +50,7 @@ def build(
     nms: NmsDefaults,
     data_set: DataSet | None = None,
     input_size: int | None = None,
+    card: GivenCard | None = None,
 ) -> Built:
     """Export a checkpoint's model as the bundle `out`. Raises ExportError, and then leaves no files behind.
 
@@ -80,7 +82,10 @@ def build(
             metrics[f"{data_set.name}/{data_set.split} AP50"] = round(evaluate(engine, data_set, spec, nms).mean_ap, 5)
         engine.close()
     manifest = manifest.model_copy(update={"golden": expected, "metrics": metrics})
-    bundle, half_problem = write_with_half_model(out, manifest, {MODEL: model, GOLDEN: png(golden)})
+    files = {MODEL: model, GOLDEN: png(golden)}
+    if card:
+        manifest, files = card.put_in(manifest), files | dict(card.files)
+    bundle, half_problem = write_with_half_model(out, manifest, files)
     return Built(bundle, parity, half_problem)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from export.build import build
+from export.card import read_card
 from export.compare import ParityError, print_report
 from export.errors import ExportError
 from export.evaluate import ServerError, evaluate_bundle, evaluate_server
@@ -25,6 +26,7 @@ ERRORS = BundleError, CheckpointError, DataError, EngineError, ExportError, Pari
 
 
 def run_build(options: argparse.Namespace) -> None:
+    card = read_card(options.card) if options.card else None
     trained = load_model(options.checkpoint)
     built = build(
         trained,
@@ -34,6 +36,7 @@ def run_build(options: argparse.Namespace) -> None:
         nms=nms_of(options, trained.preset),
         data_set=data_set_of(options, trained.classes) if options.data else None,
         input_size=options.size,
+        card=card,
     )
     manifest = built.bundle.manifest
     threshold = manifest.nms.score_threshold

@@ -2,7 +2,7 @@
 
 A bundle holds `manifest.json`, `model.onnx`, the golden image, `model.fp16.onnx`, which is the same graph with its
 convolutions in fp16 and takes its filters from `model.onnx`, and, if they were built, `model.int8.onnx`, the same with
-convolutions in int8, and TensorRT engines for some GPUs.
+convolutions in int8, and TensorRT engines for some GPUs. If it has a card, it may hold example pictures.
 The contract of `model.onnx`, and of every engine made from it:
 
 - input `images`: uint8 [B, H, W, 3] RGB, H and W as in `manifest.input`; the batch axis is dynamic;
@@ -25,6 +25,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from service.card import MAX_EXAMPLE_BYTES, Card
 from service.errors import validation_problems
 
 MANIFEST = "manifest.json"
@@ -140,6 +141,7 @@ class Manifest(_Part):
     files: dict[str, Sha256]
     engines: dict[str, EngineFile] = {}
     int8: Int8Form | None = None
+    card: Card | None = None
     source: Source
     metrics: dict[str, float] = {}
     golden: Golden
@@ -186,6 +188,11 @@ class Bundle:
     def golden_path(self) -> Path:
         return self.path / self.manifest.golden.file
 
+    @property
+    def example_paths(self) -> tuple[Path, ...]:
+        """The example pictures of the card."""
+        return tuple(self.path / name for name in examples_of(self.manifest))
+
 
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file, in hex."""
@@ -215,13 +222,18 @@ def parse_manifest(content: bytes, place: str) -> Manifest:
         problems = validation_problems(error.errors(), empty_location="the file")
         raise BundleError(f"{place}: {problems}; export the bundle again") from error
     int8_files = [manifest.int8.file] if manifest.int8 else []
-    for required in (MODEL, manifest.golden.file, *int8_files):
+    for required in (MODEL, manifest.golden.file, *int8_files, *examples_of(manifest)):
         if required not in manifest.files:
             raise BundleError(f"{place}: files does not list {required}; export the bundle again")
     for name in manifest.files:
         if Path(name).name != name or name in ("", "..", MANIFEST) or not name.isprintable():
             raise BundleError(f"{place}: files: {name!r} is not a plain file name; export the bundle again")
     return manifest
+
+
+def examples_of(manifest: Manifest) -> tuple[str, ...]:
+    """The file names of the card's example pictures."""
+    return manifest.card.examples if manifest.card else ()
 
 
 def check_files(path: Path, manifest: Manifest) -> Bundle:
@@ -235,7 +247,12 @@ def check_files(path: Path, manifest: Manifest) -> Bundle:
                 f"{path / name}: SHA-256 is {actual[:12]}…, but the manifest has {expected[:12]}…; "
                 "the file was changed or cut short: copy the whole bundle again"
             )
-    return Bundle(path, manifest)
+    bundle = Bundle(path, manifest)
+    for example in bundle.example_paths:
+        if (size := example.stat().st_size) > MAX_EXAMPLE_BYTES:
+            limit = f"{MAX_EXAMPLE_BYTES / 1e6:g} MB"
+            raise BundleError(f"{example}: an example picture of {size / 1e6:.1f} MB; make it smaller than {limit}")
+    return bundle
 
 
 def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
@@ -306,7 +323,7 @@ def _add_file(path: Path, name: str, content: bytes, before: dict[str, Any], aft
 
 
 def _text(manifest: Manifest) -> bytes:
-    """A bundle without a form in int8 does not mention it, so that servers that do not know it read the manifest."""
+    """A bundle without a form in int8 or a card does not mention it, so that servers that know none read it."""
     return (json.dumps(manifest.model_dump(mode="json", exclude_none=True), indent=2) + "\n").encode()
 
 

@@ -80,7 +80,7 @@ def test_script_without_its_packages_says_what_to_install(script: str, tmp_path:
 @pytest.mark.parametrize(
     ("command", "hidden"),
     [
-        ("-m service.detect service/page/blood-cells-1.jpg", "onnxruntime openvino"),
+        ("-m service.detect service/bundles/bccd-passd-320/blood-cells-1.jpg", "onnxruntime openvino"),
         ("-m service.fetch s3://models/cards --out OUT", "fsspec"),
         ("-m comparison.batch_loop --images service/page", "onnxruntime openvino"),
         ("-m comparison --images service/page", "onnxruntime openvino"),

@@ -22,6 +22,7 @@ from service.bundle import (
     Source,
     write_bundle,
 )
+from service.card import Card
 
 SIZE = 64
 BLOCK = 16
@@ -30,6 +31,7 @@ BLOCKS_A_SIDE = (SIZE - BLOCK) // STEP + 1
 NUM_BLOCKS = BLOCKS_A_SIDE**2
 NUM_CANDIDATES = 20
 CLASSES = ("red", "green")
+EXAMPLE = "example.png"
 
 
 def write_tiny_bundle(
@@ -39,10 +41,13 @@ def write_tiny_bundle(
     version: str = "1",
     resize: Resize = "stretch",
     brightness: int = 255,
+    card: Card | None = None,
+    example: bytes | None = None,
 ) -> Bundle:
     """Write the bundle to `path`. A block that is entirely red (green) is a detection with score 1 and label 0 (1).
 
-    With a `brightness` below 255 the detections of the golden image score brightness / 255.
+    With a `brightness` below 255 the detections of the golden image score brightness / 255. The bundle of a `card` has
+    a picture EXAMPLE, which is the golden image if no other is given.
     """
     golden = Golden(
         detections=(
@@ -60,8 +65,11 @@ def write_tiny_bundle(
         files={},
         source=Source(preset="none", checkpoint_sha256="0" * 64, data_set="none"),
         golden=golden,
+        card=card,
     )
     files = {MODEL: tiny_model().SerializeToString(), GOLDEN: png(golden_image(brightness))}
+    if card:
+        files[EXAMPLE] = example or files[GOLDEN]
     return write_bundle(path, manifest, files)
 
 

@@ -62,6 +62,18 @@ def add_wrap(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--score-threshold", type=float, default=0.3, help="for requests that do not give one (default: 0.3)"
     )
+    add_card(verb)
+
+
+def add_card(verb: argparse.ArgumentParser) -> None:
+    """Add --card, which other verbs that make a bundle have too."""
+    verb.add_argument(
+        "--card",
+        type=Path,
+        metavar="FILE",
+        help="what people should know about the model, for the server's page: a JSON file with description, "
+        "trained_on, licence, link, examples and credit; docs/wrap.md has an example",
+    )
 
 
 def size(text: str) -> tuple[int, int]:

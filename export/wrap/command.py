@@ -9,6 +9,7 @@ from importlib.util import find_spec
 import numpy as np
 
 from export.build import BOX_TOLERANCE, SCORE_TOLERANCE
+from export.card import read_card
 from export.errors import ExportError
 from export.parity import Difference, difference
 from export.wrap.assembly import BATCHINGS
@@ -81,6 +82,7 @@ def wish_of(options: argparse.Namespace) -> Wish:
         resize=options.resize or kind.resize,
         size=options.size,
         activation=options.activation,
+        card=read_card(options.card) if options.card else None,
     )
 
 

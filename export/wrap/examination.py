@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from export.card import GivenCard
 from export.errors import ExportError
 from export.golden import golden_detections
 from export.manifest import draft_manifest
@@ -45,6 +46,7 @@ class Wish:
     resize: Resize
     size: tuple[int, int] | None = None
     activation: Activation | None = None
+    card: GivenCard | None = None
 
 
 @dataclass(frozen=True)

@@ -53,8 +53,10 @@ def wrap(path: Path, out: Path, wish: Wish) -> Wrapped:
         advance(bar, next(steps))
         graph = agreeing_graph(examined, decoder)
         advance(bar, next(steps))
-        files = {MODEL: graph.content, GOLDEN: png(examined.images[0])}
-        bundle, half_problem = write_with_half_model(out, examined.manifest, files)
+        manifest, files = examined.manifest, {MODEL: graph.content, GOLDEN: png(examined.images[0])}
+        if wish.card:
+            manifest, files = wish.card.put_in(manifest), files | dict(wish.card.files)
+        bundle, half_problem = write_with_half_model(out, manifest, files)
     return Wrapped(bundle, examined, graph, half_problem)
 
 

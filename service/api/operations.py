@@ -85,4 +85,6 @@ def info_of(model: ServedModel, *, aliases: list[str], is_default: bool, share: 
         max_batch=max_batch,
         source=manifest.source,
         metrics=manifest.metrics,
+        int8=manifest.int8,
+        card=manifest.card,
     )

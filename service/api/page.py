@@ -1,4 +1,4 @@
-"""The web page at `/`: the files of `service/page`, and an example image for each model."""
+"""The web page at `/`: the files of `service/page`, and example pictures for each model."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -9,14 +9,16 @@ from starlette.responses import Response
 
 from service.api.packed_file import PackedFile, pack
 from service.api.page_modules import modules_of
+from service.api.problems import RequestError
 from service.api.state import ServerState
+from service.bundle import examples_of
+from service.card import example_type
 
 PAGE = Path(__file__).parents[1] / "page"
 START = "app.js"
 MEDIA_TYPES = {
     ".css": "text/css",
     ".html": "text/html",
-    ".jpg": "image/jpeg",
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
 }
@@ -28,12 +30,13 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
+PICTURE_HEADERS = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
 
 packed = lru_cache(maxsize=512)(pack)  # a file is read each time, so that a change is seen, and compressed once
 
 
 def add_page(app: FastAPI, server: ServerState) -> None:
-    """Add GET /, GET /page/{name} for the files that the page loads, and GET /models/{name}/golden."""
+    """Add GET /, GET /page/{name} for the files that the page loads, and the pictures of each model."""
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     def page(request: Request) -> Response:
@@ -48,7 +51,17 @@ def add_page(app: FastAPI, server: ServerState) -> None:
         """The image that the server checks the model with; the page shows it as an example."""
         server.access.check(request)
         image = server.repository.find(name).golden
-        return Response(image, media_type="image/png", headers={"Cache-Control": "no-cache"})
+        return Response(image, media_type="image/png", headers=PICTURE_HEADERS)
+
+    @app.get("/models/{name}/examples/{number}", include_in_schema=False)
+    async def example(name: str, number: int, request: Request, version: str | None = None) -> Response:
+        """An example picture of the model's card; the first has the number 1."""
+        server.access.check(request)
+        model = server.repository.find(name, version)
+        if not 1 <= number <= len(model.examples):
+            raise RequestError(404, f"{model.name} has no such example; it has {len(model.examples)}")
+        media_type = example_type(examples_of(model.manifest)[number - 1])
+        return Response(model.examples[number - 1], media_type=media_type, headers=PICTURE_HEADERS)
 
 
 def file_of(name: str) -> PackedFile:

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, field_validator
 from pydantic_core import PydanticCustomError
 
-from service.bundle import InputSpec, NmsDefaults, Source
+from service.bundle import InputSpec, Int8Form, NmsDefaults, Source
+from service.card import Card
 
 
 class DetectQuery(BaseModel):
@@ -115,6 +116,8 @@ class ModelInfo(BaseModel):
     max_batch: int
     source: Source
     metrics: dict[str, float]
+    int8: Int8Form | None = Field(description="the loss of the model's form in int8; null if the bundle has none")
+    card: Card | None = Field(description="what people should know about the model; null if the bundle has none")
 
 
 class BundleFault(BaseModel):

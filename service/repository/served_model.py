@@ -61,6 +61,7 @@ class ServedModel:
         self.engine_note = ""  # why a better engine is not used
         self.build_note = ""  # how far the build of a better engine is
         self.golden = bundle.golden_path.read_bytes()  # read now, because the directory may hold another bundle later
+        self.examples = tuple(path.read_bytes() for path in bundle.example_paths)
         self._pipeline = Pipeline(bundle, engine, max_pixels=settings.max_pixels)
         self._settings = settings
         self._decoders = decoders

@@ -19,7 +19,7 @@ from tests.singleshot.client.scripted_server import GOOD, ScriptedServer, busy
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
-PICTURE = ROOT / "service/page/blood-cells-2.jpg"
+PICTURE = ROOT / "service/bundles/bccd-passd-320/blood-cells-2.jpg"
 NEEDS_A_CLUSTER = "ray_detect.py"
 SECONDS = 60
 NODE = shutil.which("node")
@@ -72,7 +72,7 @@ def test_one_picture_is_detected_and_drawn(url: str, tmp_path: Path) -> None:
 
 def test_a_folder_is_detected_in_the_order_of_its_names(url: str, tmp_path: Path) -> None:
     for number in (1, 2, 3):
-        shutil.copy(ROOT / f"service/page/blood-cells-{number}.jpg", tmp_path)
+        shutil.copy(ROOT / f"service/bundles/bccd-passd-320/blood-cells-{number}.jpg", tmp_path)
     (tmp_path / "blood-cells-0.png").write_text("no picture")
     printed = output_of(sys.executable, EXAMPLES / "detect_async.py", tmp_path, url, cwd=tmp_path)
     lines = [json.loads(line) for line in printed.splitlines()]

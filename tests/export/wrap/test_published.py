@@ -13,7 +13,7 @@ from service.detection.golden import check_golden
 from service.engines.open import open_engine
 from tests.export.wrap.wishes import wish
 
-BLOOD_CELLS = Path(__file__).parents[3] / "service/page/blood-cells-1.jpg"
+BLOOD_CELLS = Path(__file__).parents[3] / "service/bundles/bccd-passd-320/blood-cells-1.jpg"
 
 
 def published(package: str, file: str) -> Path:

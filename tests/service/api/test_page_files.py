@@ -4,13 +4,16 @@ import re
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 
-from service.api.packed_file import takes_gzip
-from service.api.page import PAGE
+from service.api.app import create_app
+from service.api.packed_file import pack, takes_gzip
 from service.api.page_modules import modules_of
+from service.card import Card
 from tests.asgi_client import AsgiClient
-from tests.service.served_app import problem
+from tests.service.served_app import problem, settings
+from tests.tiny_bundle import EXAMPLE, write_tiny_bundle
 
 
 def test_the_page_and_the_documentation_are_served(client: AsgiClient) -> None:
@@ -55,14 +58,14 @@ def test_a_file_is_compressed_for_those_who_can_read_it(client: AsgiClient, path
     assert plain.headers["etag"] != packed.headers["etag"]
 
 
-def test_a_picture_is_sent_as_it_is(client: AsgiClient) -> None:
-    picture = client.get("/page/blood-cells-1.jpg", headers={"Accept-Encoding": "gzip"})
-    assert picture.content == (PAGE / "blood-cells-1.jpg").read_bytes()
-    assert not {"content-encoding", "vary"} & set(picture.headers)
+def test_what_gzip_makes_no_smaller_is_not_compressed() -> None:
+    noise = np.random.default_rng(0).bytes(2000)
+    packed = pack(noise, "image/jpeg")
+    assert (packed.is_compressed, packed.content) == (False, noise)
 
 
 @pytest.mark.parametrize("coding", ["gzip", "identity"])
-@pytest.mark.parametrize("path", ["/", "/page/app.js", "/page/blood-cells-1.jpg", "/docs", "/docs/start.js"])
+@pytest.mark.parametrize("path", ["/", "/page/app.js", "/docs", "/docs/start.js"])
 def test_head_has_the_headers_of_get_and_no_body(client: AsgiClient, path: str, coding: str) -> None:
     get = client.get(path, headers={"Accept-Encoding": coding})
     head = client.request("HEAD", path, headers={"Accept-Encoding": coding})
@@ -136,3 +139,17 @@ def test_each_model_has_its_golden_image_as_an_example(client: AsgiClient) -> No
     assert example.headers["content-type"] == "image/png"
     assert example.content.startswith(b"\x89PNG")
     assert "tiny" in problem(client.get("/models/other/golden"), 404)
+
+
+def test_the_example_pictures_of_a_card_are_served_by_their_numbers(tmp_path: Path) -> None:
+    card = Card(description="Finds red and green blocks.", examples=(EXAMPLE,))
+    bundle = write_tiny_bundle(tmp_path / "tiny", card=card)
+    with AsgiClient(create_app(settings(bundle.path))) as client:
+        (listed,) = client.get("/models").json()["models"]
+        assert listed["card"]["description"] == "Finds red and green blocks."
+        assert (listed["card"]["licence"], listed["int8"]) == (None, None)
+        example = client.get("/models/tiny/examples/1?version=1")
+        assert example.headers["content-type"] == "image/png"
+        assert example.content == bundle.golden_path.read_bytes()
+        for place in ("tiny/examples/0", "tiny/examples/2", "other/examples/1", "tiny/examples/1?version=2"):
+            problem(client.get(f"/models/{place}"), 404)
