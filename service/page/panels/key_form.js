@@ -17,7 +17,6 @@ export function offerKeyForm(onKey) {
 export function askForKey() {
   if (!$("key-form").hidden) return;
   $("key-form").hidden = false;
-  $("models-link").hidden = true; // a link cannot send the key
   setText("key-trouble", hasKey() ? "The server does not know that key." : "");
   $("key").focus();
 }

@@ -1,12 +1,15 @@
-// The panel of the model: the choice, what runs the chosen one and how good it is.
+// The panel of the model: the choice, what the chosen one finds and how well, and what runs it.
 
-import { $, on, sentence, setText } from "../elements.js";
-import { hasKey } from "../server/client.js";
+import { descriptionOf, engineOf, measuresOf } from "../card/summary.js";
+import { $, element, on, sentence, setText } from "../elements.js";
 import { askForKey, offerKeyForm } from "./key_form.js";
 
 export function mountModel(page) {
   const { models } = page;
   on("model", "change", () => page.chooseModel(Number($("model").value)));
+  for (const id of ["model-more", "models-open"]) {
+    on(id, "click", async () => (await import("../card/card.js")).showCards(page));
+  }
   page.onModel(showModel);
   models.onList = () => {
     $("model").replaceChildren(...models.texts().map((text, index) => new Option(text, index)));
@@ -19,20 +22,16 @@ export function mountModel(page) {
   };
   offerKeyForm(() => {
     if (models.chosen) page.pictures.resend(page.pictures.list.filter(({ problem }) => problem));
-    else loadModels(models);
+    else models.load();
     page.request();
   });
-  loadModels(models);
-}
-
-function loadModels(models) {
-  $("models-link").hidden = hasKey(); // a link cannot send the key
   models.load();
 }
 
 /** From now on, all that needs a model is shown. */
-function showModel({ engine, engine_description, metrics }) {
+function showModel(model) {
   for (const part of document.querySelectorAll(".needs-model")) part.hidden = false;
-  const measured = Object.entries(metrics).map(([name, value]) => `${name} ${value.toFixed(3)}`);
-  setText("model-note", [`${engine} ${engine_description}`, ...measured].join(" · "));
+  setText("model-note", descriptionOf(model));
+  const facts = [...measuresOf(model), engineOf(model), model.card?.licence ?? ""].filter(Boolean);
+  $("model-facts").replaceChildren(...facts.map((fact) => element("li", {}, fact)));
 }

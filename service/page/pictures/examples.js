@@ -1,14 +1,20 @@
 // The example pictures of a model, each of them a button.
 
-import { $, element } from "../elements.js";
+import { $, element, sentence } from "../elements.js";
 import { examplesOf } from "../server/client.js";
 
-/** Show the examples of `model`; give each one that is chosen, as a File, to `onPicture`. */
+/** Show the examples of `model` and their source; give each one that is chosen, as a File, to `onPicture`. */
 export function showExamples(model, onPicture) {
-  const { examples, isCredited } = examplesOf(model);
   $("examples").hidden = false;
-  $("credit").hidden = !isCredited;
-  const buttons = examples.map(({ name, load }, index) => {
+  $("example-list").replaceChildren(...exampleButtons(model, onPicture));
+  const { credit, link } = model.card ?? {};
+  const words = credit ? ` Example pictures: ${sentence(credit)}` : "";
+  $("credit").replaceChildren(words && link ? element("a", { href: link, rel: "noreferrer" }, words) : words);
+}
+
+/** The items of a list of buttons, one for each example of `model`. */
+export function exampleButtons(model, onPicture) {
+  return examplesOf(model).map(({ name, load }, index) => {
     const image = element("img", { alt: "" });
     const button = element("button", { type: "button", ariaLabel: `Example ${index + 1}` }, image);
     load().then(
@@ -20,5 +26,4 @@ export function showExamples(model, onPicture) {
     );
     return element("li", {}, button);
   });
-  $("example-list").replaceChildren(...buttons);
 }

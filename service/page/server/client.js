@@ -61,20 +61,20 @@ function retrySeconds(headers) {
   return milliseconds > 0 ? milliseconds / 1000 : seconds > 0 ? seconds : null;
 }
 
-/** What GET /models lists; the default comes first. */
+/** What GET /models lists: {models, the default first, faults of bundles}. */
 export async function listModels() {
-  return (await (await ask("models")).json()).models;
+  return (await ask("models")).json();
 }
 
-/** Example pictures for a model, [{name, load() -> Blob}, ...]; isCredited if the page must name their source. */
-export function examplesOf(model) {
-  const isCredited = model.source.data_set.startsWith("bccd");
-  const paths = isCredited
-    ? [1, 2, 3].map((number) => `page/blood-cells-${number}.jpg`)
-    : [`models/${encodeURIComponent(model.name)}/golden`];
-  const nameOf = (path) => (isCredited ? path.split("/").at(-1) : `${model.name}.png`);
-  const examples = paths.map((path) => ({ name: nameOf(path), load: async () => (await ask(path)).blob() }));
-  return { isCredited, examples };
+/** Example pictures for a model, [{name, load() -> Blob}, ...]: those of its card, or the one that checks it. */
+export function examplesOf({ name, version, card }) {
+  const place = `models/${encodeURIComponent(name)}`;
+  const load = async (path) => (await ask(path)).blob();
+  if (!card?.examples.length) return [{ name: `${name}.png`, load: () => load(`${place}/golden`) }];
+  return card.examples.map((file, index) => ({
+    name: file,
+    load: () => load(`${place}/examples/${index + 1}?${query({ version })}`),
+  }));
 }
 
 /** The query of /detect; parameters that are null, "" or [] are left out. */

@@ -5,6 +5,7 @@ import { Problem, listModels } from "./client.js";
 /** `onList()` is called after the list has come, `onProblem(problem)` after each refusal. */
 export class Models {
   list = [];
+  faults = []; // of bundles that are not served as they are on disk
   chosen = null;
   onList = () => {};
   onProblem = () => {};
@@ -14,7 +15,7 @@ export class Models {
   /** Request the list, and repeat this until it comes or the server refuses the key. */
   async load() {
     try {
-      this.list = await listModels();
+      ({ models: this.list, faults: this.faults } = await listModels());
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       const seconds = Math.max(error.retrySeconds ?? 0, 3); // the server may be starting

@@ -172,7 +172,7 @@ def test_a_key_is_asked_for_and_sent(browser: Browser, tmp_path: Path) -> None:
         page.goto(f"http://{address}/")
         expect(page.locator("#key")).to_be_focused()
         expect(page.locator("#settings")).to_be_hidden()
-        expect(page.locator("#models-link")).to_be_hidden()  # it would be refused
+        expect(page.locator("#models-open")).to_be_hidden()
         page.locator("#key").fill("wrong")
         page.locator("#key").press("Enter")
         expect(page.locator("#key-trouble")).to_have_text("The server does not know that key.")
