@@ -4,6 +4,7 @@ import { mountCode } from "./code/code.js";
 import { mountMenus } from "./controls/menus.js";
 import { mountTabs } from "./controls/tabs.js";
 import { Page } from "./page.js";
+import { mountLive } from "./live/offer.js";
 import { mountClasses } from "./panels/classes.js";
 import { mountFound } from "./panels/found.js";
 import { mountModel } from "./panels/model.js";
@@ -19,6 +20,7 @@ import { mountViewer } from "./viewer/viewer.js";
 const PARTS = [
   ...[mountSettings, mountTiles, mountClasses, mountIntake, mountStrip, mountViewer, mountProblem],
   ...[mountFound, mountTime, mountCode, mountSaveMenus, mountMenus, mountTabs],
+  mountLive,
   mountModel, // the last, because it loads the models, and the choice of one starts all others
 ];
 

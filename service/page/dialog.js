@@ -1,13 +1,14 @@
 // Large dialogs that are made at their first use, each with a stylesheet of its own.
 
 import { element } from "./elements.js";
+import { loadStylesheet } from "./stylesheet.js";
 
 /**
  * Make the dialog `name` with its title, a button that closes it and an empty body -> {dialog, heading, body}.
  * Its stylesheet style/`name`.css is there when the promise is fulfilled.
  */
 export async function makeDialog(name, title) {
-  await loadStyle(name);
+  await loadStylesheet(name);
   const heading = element("h2", { id: `${name}-title`, textContent: title });
   const close = element("button", { type: "button", className: "close", textContent: "Close" });
   const body = element("div", { className: `${name} dialog-body` });
@@ -18,13 +19,4 @@ export async function makeDialog(name, title) {
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close()); // beside it
   document.body.append(dialog);
   return { dialog, heading, body };
-}
-
-/** Load style/`name`.css; a page without it is still usable, so a failure is no error. */
-async function loadStyle(name) {
-  const link = element("link", { rel: "stylesheet", href: `page/style/${name}.css` });
-  await new Promise((resolve) => {
-    link.onload = link.onerror = resolve;
-    document.head.append(link);
-  });
 }

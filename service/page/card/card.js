@@ -47,15 +47,19 @@ function cardOf(model, faults, take) {
     element("p", { className: "lead" }, descriptionOf(model)),
     listOf([...mainFacts(model), ...(model.card?.link ? [["More", linkTo(model.card.link)]] : [])]),
     element("h3", {}, model.classes.length === 1 ? "Class" : `${model.classes.length} classes`),
-    element("ul", { className: "names" }, ...model.classes.map((name, label) => element("li", {}, swatch(label), name))),
+    element("ul", { className: "names" }, ...model.classes.map(nameOf)),
     element("h3", {}, "Try it with an example"),
     element("ul", { className: "thumbnails" }, ...exampleButtons(model, take)),
     ...(model.card?.credit ? [element("p", { className: "quiet" }, `Pictures: ${sentence(model.card.credit)}`)] : []),
     element("h3", {}, "For those who run or call it"),
     listOf(furtherFacts(model)),
     ...faultsOf(faults),
-    element("p", { hidden: hasKey() }, element("a", { href: "models" }, "All models as JSON")), // it cannot send the key
+    ...(hasKey() ? [] : [element("p", {}, element("a", { href: "models" }, "All models as JSON"))]), // it sends no key
   ];
+}
+
+function nameOf(name, label) {
+  return element("li", {}, swatch(label), name);
 }
 
 function listOf(facts) {
@@ -68,6 +72,7 @@ function linkTo(address) {
 
 function faultsOf(faults) {
   if (!faults.length) return [];
-  const items = faults.map(({ model, fault, reason }) => element("li", {}, `${model} is ${fault}: ${sentence(reason)}`));
+  const texts = faults.map(({ model, fault, reason }) => `${model} is ${fault}: ${sentence(reason)}`);
+  const items = texts.map((text) => element("li", {}, text));
   return [element("h3", {}, "Bundles that are not served as they are on disk"), element("ul", {}, ...items)];
 }

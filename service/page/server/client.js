@@ -35,9 +35,9 @@ export function hasKey() {
 }
 
 /** GET or POST with the key, if there is one; throws Problem, or AbortError if `signal` ended the request. */
-async function ask(path, options = {}) {
+export async function ask(path, options = {}) {
   const key = sessionStorage.getItem(KEY);
-  const headers = key ? { "X-API-Key": encodeKey(key) } : {};
+  const headers = key ? { ...options.headers, "X-API-Key": encodeKey(key) } : options.headers;
   let response;
   try {
     response = await fetch(path, { ...options, headers });
