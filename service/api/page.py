@@ -25,9 +25,12 @@ MEDIA_TYPES = {
 HEADERS = {
     "Accept-Ranges": "none",  # the files are small
     "Cache-Control": "no-cache",  # a browser asks again each time, and gets a 304 unless the file has changed
+    "X-Content-Type-Options": "nosniff",
+}
+DOCUMENT_HEADERS = {  # of what a browser may show on its own; each of some forty modules and styles would repeat them
+    **HEADERS,
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' blob: data:; media-src 'self' blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'self'",
-    "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
 PICTURE_HEADERS = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
@@ -40,11 +43,13 @@ def add_page(app: FastAPI, server: ServerState) -> None:
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     def page(request: Request) -> Response:
-        return index().answer(request, HEADERS)
+        return index().answer(request, DOCUMENT_HEADERS)
 
     @app.api_route("/page/{name:path}", methods=["GET", "HEAD"], include_in_schema=False)
     def page_file(name: str, request: Request) -> Response:
-        return file_of(name).answer(request, HEADERS)
+        file = file_of(name)
+        is_part = file.media_type in ("text/css", "text/javascript")
+        return file.answer(request, HEADERS if is_part else DOCUMENT_HEADERS)
 
     @app.get("/models/{name}/golden", include_in_schema=False)
     async def golden(name: str, request: Request) -> Response:

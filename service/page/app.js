@@ -6,6 +6,7 @@ import { mountTabs } from "./controls/tabs.js";
 import { Page } from "./page.js";
 import { mountLive } from "./live/offer.js";
 import { mountClasses } from "./panels/classes.js";
+import { mountFold } from "./panels/fold.js";
 import { mountFound } from "./panels/found.js";
 import { mountModel } from "./panels/model.js";
 import { mountProblem } from "./panels/problem.js";
@@ -19,7 +20,7 @@ import { mountViewer } from "./viewer/viewer.js";
 
 const PARTS = [
   ...[mountSettings, mountTiles, mountClasses, mountIntake, mountStrip, mountViewer, mountProblem],
-  ...[mountFound, mountTime, mountCode, mountSaveMenus, mountMenus, mountTabs],
+  ...[mountFound, mountTime, mountCode, mountSaveMenus, mountMenus, mountTabs, mountFold],
   mountLive,
   mountModel, // the last, because it loads the models, and the choice of one starts all others
 ];

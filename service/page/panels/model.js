@@ -14,7 +14,7 @@ export function mountModel(page) {
   models.onList = () => {
     $("model").replaceChildren(...models.texts().map((text, index) => new Option(text, index)));
     if (models.list.length) page.chooseModel(0);
-    else setText("model-note", "No model is loaded.");
+    else showNone();
   };
   models.onProblem = (problem) => {
     if (problem.status === 401) askForKey();
@@ -28,8 +28,15 @@ export function mountModel(page) {
   models.load();
 }
 
+/** There is nothing to wait for: what needs a model goes. */
+function showNone() {
+  for (const part of document.querySelectorAll(".needs-model")) part.hidden = true;
+  setText("model-note", "No model is loaded.");
+}
+
 /** From now on, all that needs a model is shown. */
 function showModel(model) {
+  document.querySelector("main").removeAttribute("aria-busy");
   for (const part of document.querySelectorAll(".needs-model")) part.hidden = false;
   setText("model-note", descriptionOf(model));
   const facts = [...measuresOf(model), engineOf(model), model.card?.licence ?? ""].filter(Boolean);

@@ -58,7 +58,8 @@ class Transfers:
         self.session.send("Network.enable")
 
     def begin(self, event: dict[str, Any]) -> None:
-        self.kinds[event["requestId"]] = event["type"]
+        is_picture = event["response"]["mimeType"].startswith("image/")  # also one that a script fetches
+        self.kinds[event["requestId"]] = "Image" if is_picture else event["type"]
         self.urls[event["requestId"]] = event["response"]["url"]
 
     def end(self, event: dict[str, Any]) -> None:
