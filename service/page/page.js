@@ -1,10 +1,11 @@
 // What the parts of the page share: the models, the pictures, and when all parts are drawn again.
 
-import { detectionsOf } from "./detections/detections.js";
-import { lowestThreshold, settings, wantedLabels, wantedTile } from "./detections/settings.js";
+import { Ranking } from "./detections/ranking.js";
+import { lowestThreshold, wantedTile } from "./detections/settings.js";
 import { askForKey } from "./panels/key_form.js";
+import { isPicture } from "./pictures/files.js";
 import { Pictures } from "./pictures/pictures.js";
-import { detect } from "./server/client.js";
+import { detect, isThere } from "./server/client.js";
 import { Models } from "./server/models.js";
 
 /**
@@ -15,8 +16,9 @@ import { Models } from "./server/models.js";
 export class Page {
   #draws = [];
   #choices = [];
+  #takers = [];
   #isRequested = false;
-  #ranked = new Map();
+  #ranking = new Ranking(() => this.request());
   decorate = () => ""; // a detection -> more classes of style/viewer.css for its box
 
   constructor() {
@@ -27,8 +29,9 @@ export class Page {
         const parameters = { score_threshold: lowestThreshold(model), tile: wantedTile() };
         return detect(file, { ...this.models.named(), ...parameters }, signal);
       },
-      (picture) => {
-        if (picture.problem?.status === 401) askForKey();
+      isThere,
+      () => {
+        if (this.pictures.queue.pause?.kind === "key") askForKey();
         this.request();
       },
     );
@@ -44,16 +47,25 @@ export class Page {
     this.#choices.push(react);
   }
 
+  /** Offer each file that comes and is no picture to `take(file)` -> whether it is taken. */
+  onOtherFile(take) {
+    this.#takers.push(take);
+  }
+
   chooseModel(index) {
     this.models.choose(index);
     for (const react of this.#choices) react(this.models.chosen);
-    this.pictures.resend();
+    this.pictures.resendAll();
     this.request();
   }
 
-  /** Add image files, and show the first of them. */
+  /** Add files: show the first of the pictures, and offer the others to those who take them. */
   add(files) {
-    this.pictures.add(files);
+    const all = [...files];
+    this.pictures.add(all.filter(isPicture));
+    const others = all.filter((file) => !isPicture(file));
+    const leftOut = others.filter((file) => !this.#takers.some((take) => take(file)));
+    if (all.length) this.pictures.leftOut = leftOut.map(({ name }) => name);
     this.request();
   }
 
@@ -68,18 +80,23 @@ export class Page {
   }
 
   drawNow() {
-    this.#ranked.clear(); // the settings may differ from those of the last drawing
+    this.#ranking.readSettings();
     for (const draw of this.#draws) draw(this);
+    this.#ranking.catchUp(this.pictures.list);
   }
 
-  /** The detections in a picture with the present settings, best first; null if it is not answered. */
-  detectionsOf({ answer }) {
-    if (!answer) return null;
-    if (!this.#ranked.has(answer)) {
-      const start = performance.now();
-      this.#ranked.set(answer, detectionsOf(answer, settings(), wantedLabels()));
-      answer.rankMilliseconds = performance.now() - start;
-    }
-    return this.#ranked.get(answer);
+  /** The detections in a picture, best first; null if it is not answered. The same list until the settings change. */
+  detectionsOf(picture) {
+    return this.#ranking.detectionsOf(picture);
+  }
+
+  /** The counts and the scores of a picture's detections, as Ranking.summaryOf() describes them; null if not known. */
+  summaryOf(picture) {
+    return this.#ranking.summaryOf(picture);
+  }
+
+  /** Whether no picture waits for its answer or for its ranking. */
+  isSettled() {
+    return this.#ranking.isSettled && this.pictures.queue.in("waiting", "running").length === 0;
   }
 }

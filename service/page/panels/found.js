@@ -2,13 +2,14 @@
 
 import { swatch } from "../colours.js";
 import { $, element } from "../elements.js";
-import { markOnHover } from "../viewer/mark.js";
 
 export function mountFound(page) {
-  markOnHover("rows");
+  let shown = null;
   page.addPart(({ pictures: { selected }, models: { chosen } }) => {
     const detections = selected && page.detectionsOf(selected);
     $("found").hidden = !detections;
+    if (detections === shown) return;
+    shown = detections;
     const rows = detections?.map((found, index) => rowOf(found, index, chosen.classes));
     $("rows").replaceChildren(...(rows ?? []));
   });

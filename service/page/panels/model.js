@@ -21,7 +21,7 @@ export function mountModel(page) {
     else setText("model-note", `${problem.title}. ${sentence(problem.message)}`);
   };
   offerKeyForm(() => {
-    if (models.chosen) page.pictures.resend(page.pictures.list.filter(({ problem }) => problem));
+    if (models.chosen) page.pictures.queue.tryNow();
     else models.load();
     page.request();
   });

@@ -29,7 +29,7 @@ export function mountTiles(page) {
 
 /** Other tiles need other candidates than those that have come. */
 function resend(page) {
-  page.pictures.resend();
+  page.pictures.resendAll();
   page.request();
 }
 

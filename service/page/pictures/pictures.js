@@ -1,90 +1,104 @@
-// The visitor's pictures: which one is selected, and when each is sent.
+// The visitor's pictures: which they are, which one is selected, and which can be brought back.
 
-import { Problem } from "../server/client.js";
+import { Queue } from "./queue.js";
 
-const AT_ONCE = 3; // pictures that are sent at the same time
-const MAX_TRIES = 5; // requests for one picture before a busy server counts as a failure
+const UNSENT = { state: "waiting", answer: null, problem: null, drops: 0 };
 
 /**
- * `list` holds {file, url, state, answer, problem, retryAt, tries, controller};
- * state is waiting, running, paused, failed or done.
- * `ask(file, signal)` -> answer, or throws Problem.
- * `onChange(picture)` is called after each answer and each refusal, and at each step of a countdown.
+ * `list` holds {file, url, state, answer, problem}, in the order in which they were added; the state is waiting,
+ * running, done or failed. `shown` is the same list in the order in which the page shows it.
+ * `removal` is null, or the last removal, which undo() takes back: {isAll, entries: [{picture, index}], selected}.
+ * `ask`, `isThere` and `onChange` are those of Queue.
  */
 export class Pictures {
   list = [];
+  shown = [];
   selected = null;
+  removal = null;
+  leftOut = []; // the names of the files that came with the last pictures and are none
 
-  constructor(ask, onChange) {
-    this.ask = ask;
-    this.onChange = onChange;
-    setInterval(() => this.#tick(), 250);
+  constructor(ask, isThere, onChange) {
+    this.queue = new Queue(() => this.list, ask, isThere, onChange);
   }
 
   /** Add these files, and select the first of them. */
   add(files) {
-    const added = [...files].map((file) => ({ file, url: URL.createObjectURL(file), state: "waiting", tries: 0 }));
+    if (!files.length) return;
+    this.forget();
+    const added = files.map((file) => ({ file, url: URL.createObjectURL(file), ...UNSENT }));
     this.list.push(...added);
-    this.selected = added[0] ?? this.selected;
-    this.send();
+    this.shown = [...this.shown, ...added];
+    this.selected = added[0];
+    this.queue.send();
   }
 
-  /** Select the picture at `index` of the list; an index of no picture changes nothing. */
-  select(index) {
-    this.selected = this.list[index] ?? this.selected;
+  select(picture) {
+    this.selected = picture;
+  }
+
+  /** The picture that is shown `steps` after this one; the last one or the first one if there are not so many. */
+  near(picture, steps) {
+    const place = this.shown.indexOf(picture) + steps;
+    return this.shown[Math.min(Math.max(place, 0), this.shown.length - 1)] ?? null;
+  }
+
+  /** Remove one picture -> the picture beside it, null if it was the last; removals one after another are one. */
+  remove(picture) {
+    if (this.removal?.isAll !== false) this.forget();
+    const index = this.list.indexOf(picture);
+    const isEnd = this.shown.at(-1) === picture;
+    const neighbour = this.list.length > 1 ? this.near(picture, isEnd ? -1 : 1) : null;
+    this.removal ??= { isAll: false, entries: [], selected: this.selected };
+    this.removal.entries.push({ picture, index });
+    this.#takeOut([picture]);
+    if (this.selected === picture) this.selected = neighbour;
+    return neighbour;
   }
 
   clear() {
-    for (const { controller, url } of this.list) {
-      controller?.abort();
-      URL.revokeObjectURL(url);
-    }
-    this.list = [];
+    this.forget();
+    const entries = this.list.map((picture, index) => ({ picture, index }));
+    this.removal = { isAll: true, entries: entries.reverse(), selected: this.selected };
+    this.#takeOut(this.list);
     this.selected = null;
   }
 
-  /** Send all pictures again, or only these. */
-  resend(pictures = this.list) {
-    for (const picture of pictures) {
-      picture.controller?.abort();
-      Object.assign(picture, { state: "waiting", answer: null, problem: null, tries: 0 });
-    }
-    this.send();
+  #takeOut(pictures) {
+    const gone = new Set(pictures);
+    this.queue.stop(pictures);
+    this.list = this.list.filter((picture) => !gone.has(picture));
+    this.shown = this.shown.filter((picture) => !gone.has(picture));
   }
 
-  /** Send the pictures that wait, a few at a time. */
-  send() {
-    const inState = (wanted) => this.list.filter(({ state }) => state === wanted);
-    const free = Math.max(0, AT_ONCE - inState("running").length);
-    for (const picture of inState("waiting").slice(0, free)) this.#sendOne(picture);
+  /** Put the pictures of the last removal back into their places; those without an answer are sent. */
+  undo() {
+    const { entries, selected } = this.removal;
+    this.removal = null;
+    for (const { picture, index } of entries.toReversed()) this.list.splice(index, 0, picture);
+    const known = new Set(this.list);
+    this.shown = [...this.shown.filter((picture) => known.has(picture)), ...entries.map(({ picture }) => picture)];
+    this.selected = selected;
+    this.queue.send();
   }
 
-  async #sendOne(picture) {
-    const controller = new AbortController();
-    Object.assign(picture, { state: "running", problem: null, controller, tries: picture.tries + 1 });
-    try {
-      Object.assign(picture, { answer: await this.ask(picture.file, controller.signal), state: "done" });
-    } catch (error) {
-      if (controller.signal.aborted) return;
-      if (!(error instanceof Problem)) throw error;
-      putOff(picture, error);
-    }
-    this.send();
-    this.onChange(picture);
+  /** From now on the last removal is final, and nothing is told about the last pictures. */
+  forget() {
+    for (const { picture } of this.removal?.entries ?? []) URL.revokeObjectURL(picture.url);
+    this.removal = null;
+    this.leftOut = [];
   }
 
-  /** Send the paused pictures that are due; the countdowns of the others go on. */
-  #tick() {
-    const paused = this.list.filter(({ state }) => state === "paused");
-    for (const picture of paused) if (Date.now() >= picture.retryAt) picture.state = "waiting";
-    if (paused.length) this.send();
-    for (const picture of paused) this.onChange(picture);
+  /** Send these pictures again. */
+  resend(pictures) {
+    this.queue.stop(pictures);
+    for (const picture of pictures) Object.assign(picture, UNSENT);
+    this.queue.send();
   }
-}
 
-/** If the server is busy and names a time, the picture is sent again then, a few times; other refusals are final. */
-function putOff(picture, problem) {
-  const isPaused = problem.retrySeconds !== null && picture.tries < MAX_TRIES;
-  const retryAt = isPaused ? Date.now() + 1000 * problem.retrySeconds : null;
-  Object.assign(picture, { state: isPaused ? "paused" : "failed", problem, retryAt });
+  /** Send all pictures again, at once, because they are to be answered in another way. */
+  resendAll() {
+    for (const { picture } of this.removal?.entries ?? []) Object.assign(picture, UNSENT);
+    this.queue.resume();
+    this.resend(this.list);
+  }
 }

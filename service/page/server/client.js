@@ -13,15 +13,22 @@ const TITLES = {
   500: "The model failed on this picture",
   503: "The server cannot answer now",
   504: "No answer in time",
+  unreadable: "The file cannot be read",
 };
+const FINAL = new Set([400, 404, 413, 415, 422, "unreadable"]); // the same request would fail again
+const PROBE_SECONDS = 10;
 
-/** A refused request: its status (0 if no answer came), a title, the server's own words, and when to try again. */
+/**
+ * A refused request: its status (0 if no answer came, "unreadable" if the file is gone), a title, the server's own
+ * words, whether the same request would fail again, and when to try again.
+ */
 export class Problem extends Error {
   constructor(status, detail, retrySeconds = null) {
     super(detail);
     this.status = status;
     const title = status ? `The server answered with status ${status}` : "The server does not answer";
     this.title = TITLES[status] ?? title;
+    this.isFinal = FINAL.has(status);
     this.retrySeconds = retrySeconds;
   }
 }
@@ -50,6 +57,27 @@ export async function ask(path, options = {}) {
   throw new Problem(response.status, problem.detail ?? response.statusText, retrySeconds(response.headers));
 }
 
+/** The body of a response; throws Problem if it ends before its time. */
+async function jsonOf(response) {
+  try {
+    return await response.json();
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem(0, "The answer was cut off.");
+  }
+}
+
+/** POST a file; a browser reports a file that it cannot read as if the server had not answered. */
+async function sendFile(path, file, signal) {
+  try {
+    return await ask(path, { method: "POST", body: file, signal });
+  } catch (problem) {
+    const isReadable = await file.slice(0, 1).arrayBuffer().then(() => true, () => false);
+    if (problem.status !== 0 || isReadable) throw problem;
+    throw new Problem("unreadable", "It was moved or changed after it was added. Add it again.");
+  }
+}
+
 /** A header can hold only these characters; no valid key has others, so replacing them loses nothing. */
 function encodeKey(key) {
   return key.replace(/[^\x21-\x7e]/g, "?");
@@ -64,6 +92,16 @@ function retrySeconds(headers) {
 /** What GET /models lists: {models, the default first, faults of bundles}. */
 export async function listModels() {
   return (await ask("models")).json();
+}
+
+/** Whether the server answers, whatever it says; a proxy that does not reach it is no answer. */
+export async function isThere() {
+  try {
+    await ask("models", { signal: AbortSignal.timeout(1000 * PROBE_SECONDS) });
+    return true;
+  } catch (error) {
+    return error instanceof Problem && ![0, 502, 503, 504].includes(error.status);
+  }
 }
 
 /** Example pictures for a model, [{name, load() -> Blob}, ...]: those of its card, or the one that checks it. */
@@ -96,8 +134,8 @@ export function query(parameters) {
 export async function detect(file, parameters, signal) {
   const start = performance.now();
   const candidates = { ...parameters, nms: "none", max_detections: 10000 };
-  const response = await ask(`detect?${query(candidates)}`, { method: "POST", body: file, signal });
-  const { model, version, results } = await response.json();
+  const response = await sendFile(`detect?${query(candidates)}`, file, signal);
+  const { model, version, results } = await jsonOf(response);
   const [result] = results;
   const total = performance.now() - start;
   const stages = [...(response.headers.get("Server-Timing") ?? "").matchAll(/(\w+);dur=([\d.]+)(?:;desc="([^"]*)")?/g)].map(

@@ -148,18 +148,18 @@ def test_a_busy_server_is_asked_again_at_the_time_that_it_names(page: Page) -> N
 
     page.route("**/detect?*", refuse_once)
     choose(page, "cells.png", GOLDEN)
-    expect(page.locator("#problem")).to_contain_text("The server cannot answer now. The server is busy: 9 images wait.")
+    expect(page.locator("#pause-text")).to_contain_text("The server is busy: 9 images wait.")
     expect(page.locator("#countdown")).to_have_text("Trying again in 1 s")
     expect(page.locator("#rows tr")).to_have_count(2)
-    expect(page.locator("#problem")).to_be_hidden()
+    expect(page.locator("#pause-text")).to_be_empty()
 
 
 def test_a_server_that_does_not_answer_is_reported_and_can_be_asked_again(page: Page) -> None:
     page.route("**/detect?*", lambda route: route.abort())
     choose(page, "cells.png", GOLDEN)
-    expect(page.locator("#problem-title")).to_have_text("The server does not answer.")
+    expect(page.locator("#pause-text")).to_have_text("The server does not answer; 1 picture waits.")
     page.unroute("**/detect?*")
-    page.locator("#retry").press("Enter")
+    page.locator("#try-now").press("Enter")
     expect(page.locator("#rows tr")).to_have_count(2)
 
 
@@ -190,6 +190,6 @@ def test_a_phone_shows_the_whole_width_without_sideways_scrolling(browser: Brows
     choose(page, "cells.png", GOLDEN)
     expect(page.locator("#rows tr")).to_have_count(2)
     assert page.evaluate("document.documentElement.scrollWidth") == 360
-    table = page.locator(".scroll")
+    table = page.locator("#found .scroll")
     assert table.evaluate("({scrollWidth, clientWidth}) => scrollWidth - clientWidth") == 0
     page.close()
