@@ -3,7 +3,8 @@
 import { $, on } from "../elements.js";
 import { focusPicture, remove } from "./strip.js";
 
-const STEPS = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity };
+const STEPS = { ArrowLeft: -1, ArrowRight: 1 };
+const STRIP_STEPS = { ...STEPS, Home: -Infinity, End: Infinity }; // elsewhere these scroll the page
 // elements that use these keys themselves
 const OTHERS = "input, select, textarea, summary, dialog, pre, .scroll, .menu, [contenteditable], [role=tab]";
 
@@ -12,13 +13,14 @@ export function mountKeys(page) {
     const { target, key } = event;
     const isOurs = !event.defaultPrevented && !target.closest?.(OTHERS);
     if (!isOurs || !page.pictures.selected || event.ctrlKey || event.altKey || event.metaKey || event.shiftKey) return;
-    if (key in STEPS && page.pictures.list.length > 1) {
-      event.preventDefault();
-      step(page, STEPS[key]);
-    } else if (key === "Delete" || (key === "Backspace" && $("thumbs").contains(target))) {
-      event.preventDefault();
+    const isInStrip = $("thumbs").contains(target);
+    const steps = (isInStrip ? STRIP_STEPS : STEPS)[key];
+    const isRemoval = key === "Delete" || (key === "Backspace" && isInStrip);
+    if (steps && page.pictures.list.length > 1) step(page, steps);
+    else if (isRemoval && (isInStrip || target === document.body || target === $("figure"))) {
       remove(page, page.pictures.selected);
-    }
+    } else return;
+    event.preventDefault();
   });
   on("previous", "click", () => step(page, -1));
   on("next", "click", () => step(page, 1));

@@ -11,6 +11,7 @@ const TITLES = {
   422: "The request is not valid",
   429: "Too many requests",
   500: "The model failed on this picture",
+  502: "The server cannot be reached",
   503: "The server cannot answer now",
   504: "No answer in time",
   unreadable: "The file cannot be read",

@@ -20,7 +20,7 @@ export function mountViewer(page) {
     view.decorate = (found) => page.decorate(found);
     view.show(selected, detections, chosen.classes);
     $("figure").classList.toggle("busy", !selected.answer && selected.state !== "failed");
-    setText("status", statusOf(selected, detections.length));
+    setText("status", statusOf(selected, detections.length, page.pictures.queue.pause));
   });
 }
 
@@ -49,7 +49,7 @@ function linkToTable(view) {
   });
 }
 
-function statusOf({ file, answer, problem }, count) {
-  if (!answer) return problem ? "" : "Detecting…";
+function statusOf({ file, answer, problem }, count, pause) {
+  if (!answer) return problem ? "" : pause ? "Waiting for the server…" : "Detecting…";
   return `${count} ${count === 1 ? "detection" : "detections"} in ${file.name}, ${answer.width} × ${answer.height}`;
 }
