@@ -4,9 +4,9 @@ const collator = new Intl.Collator(undefined, { numeric: true }); // 9.png befor
 
 /** The orders that the strip offers: {title, valueOf(summary)}; the smallest value is first. */
 export const ORDERS = {
-  added: { title: "Order added", valueOf: null },
-  most: { title: "Most detections", valueOf: ({ count }) => -count },
-  fewest: { title: "Fewest detections", valueOf: ({ count }) => count },
+  added: { title: "As added", valueOf: null },
+  most: { title: "Most found", valueOf: ({ count }) => -count },
+  fewest: { title: "Fewest found", valueOf: ({ count }) => count },
   lowest: { title: "Lowest score", valueOf: ({ lowest }) => lowest },
 };
 

@@ -88,7 +88,7 @@ def test_the_strip_is_sorted_when_all_pictures_are_answered(page: Page) -> None:
     page.route("**/detect?*", lambda route: held.append(route) if len(held) == 0 else route.continue_())
     files = [("dim", DIM), ("none", BLACK), ("clear", GOLDEN), ("many", png(SHADES))]
     page.set_input_files("#file", [payload(f"{name}.png", content) for name, content in files])
-    page.locator("#order").select_option(label="Most detections")
+    page.locator("#order").select_option(label="Most found")
     expect(page.locator("#progress-text")).to_have_text("3 of 4")
     assert sorted(names_in(page)) == sorted(f"{name}.png" for name, _ in files)
     held[0].continue_()
