@@ -5,7 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 
 # what the browser loads before it runs a module; `import("…")` is loaded later
-IMPORT = re.compile(r'^(?:import|export)\b[^;"]*"(\.[^"]+)"', re.MULTILINE)
+IMPORT = re.compile(r'^(?:import|export)\b[^;"(]*"(\.[^"]+)"', re.MULTILINE)
 
 
 def modules_of(folder: Path, start: str) -> list[str]:

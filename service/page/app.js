@@ -1,6 +1,7 @@
 // The page: its parts, in the order in which they are drawn.
 
 import { mountCode } from "./code/code.js";
+import { mountCompare } from "./compare/mount.js";
 import { mountMenus } from "./controls/menus.js";
 import { mountTabs } from "./controls/tabs.js";
 import { mountKeys } from "./overview/keys.js";
@@ -21,12 +22,13 @@ import { mountTime } from "./panels/time.js";
 import { mountTiles } from "./panels/tiles.js";
 import { mountIntake } from "./pictures/intake.js";
 import { mountSaveMenus } from "./take_away/save_menus.js";
+import { mountTruth } from "./truth/mount.js";
 import { mountViewer } from "./viewer/viewer.js";
 
 const PARTS = [
   ...[mountSettings, mountTiles, mountClasses, mountIntake, mountStrip, mountViewer, mountProblem],
   ...[mountProgress, mountPause, mountKeys, mountNotice, mountTableButton],
-  ...[mountFound, mountTime, mountCode, mountSaveMenus, mountMenus, mountTabs, mountFold],
+  ...[mountFound, mountCompare, mountTruth, mountTime, mountCode, mountSaveMenus, mountMenus, mountTabs, mountFold],
   mountLive,
   mountModel, // the last, because it loads the models, and the choice of one starts all others
 ];

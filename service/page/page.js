@@ -19,15 +19,17 @@ export class Page {
   #takers = [];
   #isRequested = false;
   #ranking = new Ranking(() => this.request());
-  decorate = () => ""; // a detection -> more classes of style/viewer.css for its box
+  truth = null; // the Truth, after the first file of it has come
+  otherJudgement = null; // () -> the Judgement of the right side of a comparison, or null
+  overlays = []; // of parts that show more than detections: picture -> the list for boxesOf(), or null
+  decorate = ({ look }) => look ?? ""; // a detection -> more classes of style/viewer.css for its box
 
   constructor() {
     this.models = new Models();
     this.pictures = new Pictures(
-      async (file, signal) => {
-        const model = await this.models.whenChosen(); // pictures may come before the list of models or its key
-        const parameters = { score_threshold: lowestThreshold(model), tile: wantedTile() };
-        return detect(file, { ...this.models.named(), ...parameters }, signal);
+      async ({ file, model }, signal) => {
+        const chosen = await this.models.whenChosen(); // pictures may come before the list of models or its key
+        return detect(file, this.parametersFor(model ?? chosen), signal);
       },
       isThere,
       () => {
@@ -37,9 +39,15 @@ export class Page {
     );
   }
 
-  /** Call `draw(page)` at each drawing, after the parts that were added before. */
-  addPart(draw) {
-    this.#draws.push(draw);
+  /** The parameters of a request for the candidates in a picture. */
+  parametersFor(model) {
+    return { ...this.models.named(model), score_threshold: lowestThreshold(model), tile: wantedTile() };
+  }
+
+  /** Call `draw(page)` at each drawing, after the parts that were added before, or as the first. */
+  addPart(draw, isFirst = false) {
+    if (isFirst) this.#draws.unshift(draw);
+    else this.#draws.push(draw);
   }
 
   /** Call `react(model)` after each choice of a model, before the pictures are sent to it. */
@@ -88,6 +96,18 @@ export class Page {
   /** The detections in a picture, best first; null if it is not answered. The same list until the settings change. */
   detectionsOf(picture) {
     return this.#ranking.detectionsOf(picture);
+  }
+
+  /**
+   * What the view shows over a picture: its detections, in the same order, which may have a `sign` before their name
+   * and a `look`, a class of style sheets; behind them may be boxes of other kinds.
+   */
+  boxesOf(picture) {
+    for (const overlay of this.overlays) {
+      const boxes = overlay(picture);
+      if (boxes) return boxes;
+    }
+    return this.detectionsOf(picture) ?? [];
   }
 
   /** The counts and the scores of a picture's detections, as Ranking.summaryOf() describes them; null if not known. */

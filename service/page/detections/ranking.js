@@ -1,9 +1,8 @@
 // The detections of all pictures with the present settings: those that are asked for at once, the others when idle.
 
+import { IdleWork } from "../idle.js";
 import { detectionsOf } from "./detections.js";
 import { settings, wantedLabels } from "./settings.js";
-
-const whenIdle = window.requestIdleCallback ?? ((run) => setTimeout(() => run({ timeRemaining: () => 8 }), 0));
 
 /** `onStep()` is called each time that some pictures have been ranked while the page was idle. */
 export class Ranking {
@@ -12,16 +11,15 @@ export class Ranking {
   #key = null;
   #settings = null;
   #wanted = null;
-  #pictures = [];
-  #isAwaited = false;
+  #idle;
 
   constructor(onStep) {
-    this.onStep = onStep;
+    this.#idle = new IdleWork(onStep);
   }
 
-  /** Read the settings. Lists of detections that they do not change stay the same objects. */
-  readSettings() {
-    [this.#settings, this.#wanted] = [settings(), wantedLabels()];
+  /** Take settings and wanted labels, by default those of the page. Lists of detections that they do not change stay the same objects. */
+  readSettings(chosen = settings(), wanted = wantedLabels()) {
+    [this.#settings, this.#wanted] = [chosen, wanted];
     this.#key = JSON.stringify([this.#settings, ...this.#wanted]);
   }
 
@@ -47,18 +45,9 @@ export class Ranking {
 
   /** Rank these pictures while the page is idle. */
   catchUp(pictures) {
-    this.#pictures = pictures.filter(({ answer }) => answer && this.#ranks.get(answer)?.key !== this.#key);
-    this.isSettled = this.#pictures.length === 0;
-    if (this.isSettled || this.#isAwaited) return;
-    this.#isAwaited = true;
-    whenIdle((deadline) => this.#rankSome(deadline), { timeout: 200 });
-  }
-
-  #rankSome(deadline) {
-    this.#isAwaited = false;
-    do this.detectionsOf(this.#pictures.pop());
-    while (this.#pictures.length && deadline.timeRemaining() > 4);
-    this.onStep();
+    const old = pictures.filter(({ answer }) => answer && this.#ranks.get(answer)?.key !== this.#key);
+    this.isSettled = old.length === 0;
+    this.#idle.replace(old, (picture) => this.detectionsOf(picture));
   }
 }
 

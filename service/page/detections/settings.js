@@ -1,18 +1,18 @@
-// The values of the settings form, and their difference from the model's own as a query of /detect.
+// The values of a form of settings, and their difference from the model's own as a query of /detect.
 
 import { $ } from "../elements.js";
 import { query } from "../server/client.js";
 
 const LOWEST_THRESHOLD = 0.05; // candidates below it are not requested, because no setting shows them
 
-export function settings() {
+export function settings({ elements } = $("settings")) {
   return {
-    method: $("settings").elements.method.value,
-    sigma: Number($("sigma").value),
-    iouThreshold: Number($("iou").value),
-    scoreThreshold: Number($("threshold").value),
-    maxDetections: Number($("limit").value),
-    isLimitPerView: $("limit").value === $("limit").defaultValue, // the model's own limit, as the server takes it
+    method: elements.method.value,
+    sigma: Number(elements.sigma.value),
+    iouThreshold: Number(elements.iou.value),
+    scoreThreshold: Number(elements.threshold.value),
+    maxDetections: Number(elements.limit.value),
+    isLimitPerView: elements.limit.value === elements.limit.defaultValue, // the model's own, as the server takes it
   };
 }
 

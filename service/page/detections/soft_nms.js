@@ -1,5 +1,7 @@
 // Soft-NMS for each class, as in service/detection/soft_nms.py: change both together; a test compares them.
 
+import { iou } from "./iou.js";
+
 /**
  * candidates {boxes: [[x1, y1, x2, y2], ...], scores: [...], labels: [...]} -> [{index, score}, ...], best first.
  *
@@ -17,24 +19,11 @@ export function softNms({ boxes, scores, labels }, { method, sigma, iouThreshold
     kept.push({ index: best, score: decayed[best] });
     for (const other of left) {
       if (method === "none" || other === best || labels[other] !== labels[best]) continue;
-      const iou = overlap(boxes[best], boxes[other]);
-      if (method === "gaussian") decayed[other] *= Math.exp((-iou * iou) / sigma);
-      else if (iou > iouThreshold) decayed[other] *= method === "linear" ? 1 - iou : 0;
+      const overlap = iou(boxes[best], boxes[other]);
+      if (method === "gaussian") decayed[other] *= Math.exp((-overlap * overlap) / sigma);
+      else if (overlap > iouThreshold) decayed[other] *= method === "linear" ? 1 - overlap : 0;
     }
     left = left.filter((index) => index !== best && survives(index));
   }
   return kept;
-}
-
-/** Intersection over union of two boxes xyxy; 0 if they share no area. */
-function overlap(a, b) {
-  const width = Math.min(a[2], b[2]) - Math.max(a[0], b[0]);
-  const height = Math.min(a[3], b[3]) - Math.max(a[1], b[1]);
-  if (width <= 0 || height <= 0) return 0;
-  const shared = width * height;
-  return shared / (area(a) + area(b) - shared);
-}
-
-function area([x1, y1, x2, y2]) {
-  return (x2 - x1) * (y2 - y1);
 }

@@ -6,7 +6,7 @@ export function mountPause(page) {
   on("try-now", "click", () => page.pictures.queue.tryNow());
   page.addPart(({ pictures: { queue } }) => {
     const { pause } = queue;
-    const numWaiting = queue.in("waiting", "running").length;
+    const { numWaiting } = queue;
     const isShown = Boolean(pause) && pause.kind !== "key" && numWaiting > 0;
     const isFocused = document.activeElement === $("try-now");
     $("pause").classList.toggle("none", !isShown);

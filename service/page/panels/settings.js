@@ -1,38 +1,47 @@
 // The panel of settings: a model's own values, the numbers beside the sliders, and which sliders the method uses.
 
 import { lowestThreshold, settings } from "../detections/settings.js";
-import { $, on } from "../elements.js";
+import { $ } from "../elements.js";
 
 export function mountSettings(page) {
-  on("settings", "input", () => page.request());
-  on("settings", "submit", (event) => event.preventDefault());
-  on("settings", "reset", (event) => {
+  listenToSettings($("settings"), page, () => page.models.chosen);
+  page.onModel((model) => resetSettings($("settings"), model));
+  page.addPart(() => drawSettings($("settings")));
+}
+
+/** React to a form of settings for the model that `modelOf()` gives, if there is one. */
+export function listenToSettings(form, page, modelOf) {
+  form.addEventListener("input", () => page.request());
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("reset", (event) => {
     event.preventDefault();
-    if (page.models.chosen) reset(page.models.chosen);
+    if (modelOf()) resetSettings(form, modelOf());
     page.request();
   });
-  page.onModel(reset);
-  page.addPart(draw);
 }
 
-function reset(model) {
+/** Set a form to the model's own settings. */
+export function resetSettings({ elements }, model) {
   const { nms } = model;
-  $("settings").elements.method.value = nms.method;
-  $("threshold").min = lowestThreshold(model);
-  $("limit").max = Math.max(300, nms.max_detections);
-  $("threshold").value = nms.score_threshold;
-  $("sigma").value = nms.sigma;
-  $("iou").value = nms.iou_threshold;
-  $("limit").value = $("limit").defaultValue = nms.max_detections;
+  elements.method.value = nms.method;
+  elements.threshold.min = lowestThreshold(model);
+  elements.limit.max = Math.max(300, nms.max_detections);
+  elements.threshold.value = nms.score_threshold;
+  elements.sigma.value = nms.sigma;
+  elements.iou.value = nms.iou_threshold;
+  elements.limit.value = elements.limit.defaultValue = nms.max_detections;
 }
 
-function draw() {
-  const { method, sigma, iouThreshold, scoreThreshold, maxDetections } = settings();
+export function drawSettings(form) {
+  const { method, sigma, iouThreshold, scoreThreshold, maxDetections } = settings(form);
   const [threshold, decay, iou] = [scoreThreshold, sigma, iouThreshold].map((value) => value.toFixed(2));
   const texts = { threshold, sigma: decay, iou, limit: maxDetections };
-  for (const [id, text] of Object.entries(texts)) document.querySelector(`output[for="${id}"]`).textContent = text;
-  $("sigma").disabled = method !== "gaussian";
-  $("iou").disabled = method === "gaussian" || method === "none";
-  $("sigma-field").classList.toggle("off", $("sigma").disabled);
-  $("iou-field").classList.toggle("off", $("iou").disabled);
+  const isUsed = { sigma: method === "gaussian", iou: method === "linear" || method === "hard" };
+  for (const [name, text] of Object.entries(texts)) {
+    const slider = form.elements[name];
+    slider.disabled = !(isUsed[name] ?? true);
+    const field = slider.closest(".field");
+    field.querySelector("output").textContent = text;
+    field.classList.toggle("off", slider.disabled);
+  }
 }

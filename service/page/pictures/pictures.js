@@ -2,7 +2,8 @@
 
 import { Queue } from "./queue.js";
 
-const UNSENT = { state: "waiting", answer: null, problem: null, drops: 0 };
+/** The fields of a picture whose request was not sent yet. */
+export const UNSENT = { state: "waiting", answer: null, problem: null, drops: 0 };
 
 /**
  * `list` holds {file, url, state, answer, problem}, in the order in which they were added; the state is waiting,

@@ -9,12 +9,13 @@ const MAX_SECONDS = 180; // for one request, also over a slow network
 
 /**
  * `pause` is null, or why no picture is sent now, as pauseAfter() describes it. It ends by itself.
- * `listOf()` -> the pictures; `ask(file, signal)` -> answer, or throws Problem; `isThere()` -> whether the server
+ * `listOf()` -> the pictures; `ask(picture, signal)` -> answer, or throws Problem; `isThere()` -> whether the server
  * answers.
  * `onChange()` is called after each answer and each refusal, and at each step of a countdown.
  */
 export class Queue {
   pause = null;
+  furtherOf = () => []; // requests that are sent after those of the pictures; they have the fields of pictures
   #atOnce = MOST_AT_ONCE;
   #refusals = 0; // in succession
   #clock = null;
@@ -30,11 +31,19 @@ export class Queue {
     return this.listOf().filter(({ state }) => states.includes(state));
   }
 
+  /** The number of requests that are not answered yet. */
+  get numWaiting() {
+    const isWaiting = ({ state }) => state === "waiting" || state === "running";
+    return [...this.listOf(), ...this.furtherOf()].filter(isWaiting).length;
+  }
+
   /** Send pictures that wait, as many as may be sent at once. */
   send() {
     if (this.pause) return;
-    const free = Math.max(0, this.#atOnce - this.in("running").length);
-    for (const picture of this.in("waiting").slice(0, free)) this.#sendOne(picture);
+    const all = [...this.listOf(), ...this.furtherOf()];
+    const inState = (wanted) => all.filter(({ state }) => state === wanted);
+    const free = Math.max(0, this.#atOnce - inState("running").length);
+    for (const picture of inState("waiting").slice(0, free)) this.#sendOne(picture);
   }
 
   /** End the requests for these pictures; they wait again. */
@@ -73,7 +82,7 @@ export class Queue {
     const isCurrent = () => picture.controller === controller && picture.state === "running";
     Object.assign(picture, { state: "running", problem: null, controller });
     try {
-      const answer = await this.ask(picture.file, controller.signal);
+      const answer = await this.ask(picture, controller.signal);
       if (!isCurrent()) return;
       Object.assign(picture, { answer, state: "done", drops: 0 });
       this.#refusals = 0;

@@ -37,9 +37,8 @@ export class Models {
     return this.chosen;
   }
 
-  /** The parameters of /detect that name the chosen model; the version is null if no other model has that name. */
-  named() {
-    const { name, version } = this.chosen;
+  /** The parameters of /detect that name a model, by default the chosen one; the version is null if no other model has that name. */
+  named({ name, version } = this.chosen) {
     return { model: name, version: this.#isAlone(name) ? null : version };
   }
 

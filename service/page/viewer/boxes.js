@@ -22,7 +22,7 @@ export class Boxes {
     this.#styles.forget();
     this.#detections = detections;
     this.#inks = detections.map((found) => this.#styles.of(found.label, decorate(found)));
-    this.#texts = detections.map(({ label, score }) => nameOf(classes[label], score));
+    this.#texts = detections.map(({ label, score, sign }) => nameOf(classes[label], score, sign));
   }
 
   /** The index of the smallest box at a point {left, top} of the frame; null if there is none. */
@@ -77,8 +77,8 @@ export class Boxes {
   }
 }
 
-export function nameOf(name, score) {
-  return score == null ? name : `${name} ${score.toFixed(2)}`;
+export function nameOf(name, score, sign) {
+  return [sign, name, score?.toFixed(2)].filter((part) => part != null).join(" ");
 }
 
 function drawBox(context, [left, top, width, height], { colour, dash, line }, weight) {

@@ -28,8 +28,9 @@ export function listenToSteps(view, classesOf) {
 }
 
 /** For example “3 of 17: RBC, 92 %, at 120, 40, 61 × 58 pixels”. */
-function wordsOf({ label, score, box: [x1, y1, x2, y2] }, index, count, classes) {
+function wordsOf({ label, score, sign, box: [x1, y1, x2, y2] }, index, count, classes) {
   const certainty = score == null ? "" : ` ${Math.round(100 * score)} %,`;
   const [left, top, width, height] = [x1, y1, x2 - x1, y2 - y1].map(Math.round);
-  return `${index + 1} of ${count}: ${classes[label]},${certainty} at ${left}, ${top}, ${width} × ${height} pixels`;
+  const name = sign ? `${sign} ${classes[label]}` : classes[label];
+  return `${index + 1} of ${count}: ${name},${certainty} at ${left}, ${top}, ${width} × ${height} pixels`;
 }

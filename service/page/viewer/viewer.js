@@ -7,6 +7,7 @@ import { listenToSteps } from "./steps.js";
 
 export function mountViewer(page) {
   const view = new PictureView($("figure"));
+  page.view = view;
   listenToSteps(view, () => page.models.chosen.classes);
   connectButtons(view);
   on("show-labels", "change", () => page.request());
@@ -18,7 +19,7 @@ export function mountViewer(page) {
     const detections = page.detectionsOf(selected) ?? [];
     view.withLabels = $("show-labels").checked;
     view.decorate = (found) => page.decorate(found);
-    view.show(selected, detections, chosen.classes);
+    view.show(selected, page.boxesOf(selected), chosen.classes);
     $("figure").classList.toggle("busy", !selected.answer && selected.state !== "failed");
     setText("status", statusOf(selected, detections.length, page.pictures.queue.pause));
   });
