@@ -2,12 +2,21 @@
 
 import re
 
-from playwright.sync_api import expect
+import pytest
+from playwright.sync_api import Page, Route, expect
 
 from tests.service.page.network import Transfers
 from tests.service.page.opening import Opener
 
 BUDGET = 100_000  # bytes over the wire until the page can be used, besides pictures
+SHIFT = 0.01  # as browsers score it: the share of the page that moves, times how far it moves; 0.1 counts as good
+SHIFTS = """() => {
+    window.shifts = [];
+    new PerformanceObserver((list) => {
+        for (const { value, sources, hadRecentInput } of list.getEntries())
+            if (!hadRecentInput) window.shifts.push({ value, moved: sources.map(({ node }) => node?.outerHTML) });
+    }).observe({ type: "layout-shift", buffered: true });
+}"""
 
 
 def test_the_first_drawing_takes_less_than_a_hundred_kilobytes_and_no_chain_of_modules(open_page: Opener) -> None:
@@ -20,3 +29,24 @@ def test_the_first_drawing_takes_less_than_a_hundred_kilobytes_and_no_chain_of_m
     loaded = {url.partition("/page/")[2] for url, _ in transfers.listed("Script")}
     linked = page.locator("link[rel=modulepreload]").evaluate_all("links => links.map(link => link.href)")
     assert loaded == {"app.js", *(re.sub(".*/page/", "", link) for link in linked)}
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_nothing_moves_when_the_models_come_late(open_page: Opener, width: int) -> None:
+    page = open_page(width, is_loaded=False)
+    page.add_init_script(f"({SHIFTS})()")
+    held: list[Route] = []
+    page.route("**/models", lambda route: held.append(route))
+    with page.expect_request("**/models"):
+        page.goto("")
+    expect(page.locator("main")).to_have_attribute("aria-busy", "true")
+    held.pop().continue_()
+    expect(page.locator("main")).not_to_have_attribute("aria-busy", "true")
+    page.wait_for_load_state("networkidle")
+    assert_nothing_moved(page)
+
+
+def assert_nothing_moved(page: Page) -> None:
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    shifts = page.evaluate("window.shifts")
+    assert sum(shift["value"] for shift in shifts) < SHIFT, shifts
