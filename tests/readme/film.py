@@ -1,31 +1,21 @@
 """Film the page: `python -m tests.readme.film` serves the default model and writes the README's moving picture.
 
 A visitor in headless Chromium opens the page, chooses an example, and moves its settings. Each frame is a screenshot;
-Pillow joins them to an animated WebP. The model runs in fp32 and measured times are not shown, so that the same commit
-gives the same frames on each machine with the same fonts. It needs Chromium and what `make develop` installs.
+Pillow joins them to an animated WebP. Measured times are not shown, because they differ from run to run. It needs
+Chromium and what `make develop` installs.
 """
 
 import argparse
 import io
-import re
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 
-ROOT = Path(__file__).parents[2]
+from tests.readme.staging import ROOT, SHOWN_PLACE, staged, wait_until_drawn
+
 WIDTH, HEIGHT = 960, 760  # pixels of the page and of the film
-SHOWN_PLACE = "localhost:8000"  # what the page says of its server, which really has a free port
-FLAGS = [  # Chromium draws each frame anew and in one thread, so that it rounds as it did the last time
-    *("--no-sandbox", "--disable-gpu", "--num-raster-threads=1", "--disable-partial-raster"),
-    *("--disable-checker-imaging", "--disable-skia-runtime-opts", "--force-device-scale-factor=1"),
-]
 STILL, STEP = 1100, 60  # milliseconds of a frame that the reader looks at, and of one that moves
 # the visitor's hand, which a screenshot does not show; the times, which differ from run to run
 LOOK = """
@@ -49,7 +39,7 @@ class Film:
     hand: tuple[float, float] = (WIDTH * 0.58, HEIGHT * 0.94)
 
     def shoot(self, milliseconds: int = STILL) -> None:
-        self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        wait_until_drawn(self.page)
         self.frames.append(Image.open(io.BytesIO(self.page.screenshot(animations="disabled"))).convert("RGB"))
         self.durations.append(milliseconds)
 
@@ -113,34 +103,13 @@ def play(film: Film) -> None:
     film.shoot(2 * STILL)
 
 
-@contextmanager
-def serving() -> Iterator[str]:
-    """The default model in fp32 -> host:port."""
-    command = [sys.executable, "-m", "service", "--port", "0", "--engine", "onnx", "--precision", "fp32"]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as server:
-        assert server.stderr is not None
-        try:
-            found = next(filter(None, (re.search(r"http://(127\.0\.0\.1:\d+)/", line) for line in server.stderr)), None)
-            if found is None:
-                sys.exit("the server did not start: run `python -m service` and read its log")
-            yield found[1]
-        finally:
-            server.terminate()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.readme.film", description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "page.webp", help="the film (docs/page.webp)")
     options = parser.parse_args()
-    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if browser is None:
-        sys.exit("there is no Chromium: install the package chromium, or Google Chrome")
-    with sync_playwright() as playwright, serving() as place:
-        flags = [*FLAGS, f"--host-resolver-rules=MAP {SHOWN_PLACE} {place}"]
-        running = playwright.chromium.launch(executable_path=browser, args=flags)
-        page = running.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light", bypass_csp=True)
+    with staged() as browser:
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light", bypass_csp=True)
         take(page, options.out)
-        running.close()
 
 
 def take(page: Page, path: Path) -> None:
