@@ -26,9 +26,10 @@ import { mountTruth } from "./truth/mount.js";
 import { mountViewer } from "./viewer/viewer.js";
 
 const PARTS = [
+  mountFold,
   ...[mountSettings, mountTiles, mountClasses, mountIntake, mountStrip, mountViewer, mountProblem],
   ...[mountProgress, mountPause, mountKeys, mountNotice, mountTableButton],
-  ...[mountFound, mountCompare, mountTruth, mountTime, mountCode, mountSaveMenus, mountMenus, mountTabs, mountFold],
+  ...[mountFound, mountCompare, mountTruth, mountTime, mountCode, mountSaveMenus, mountMenus, mountTabs],
   mountLive,
   mountModel, // the last, because it loads the models, and the choice of one starts all others
 ];
