@@ -8,8 +8,8 @@ export function showExamples(model, onPicture) {
   $("examples").hidden = false;
   $("example-list").replaceChildren(...exampleButtons(model, onPicture));
   const { credit, link } = model.card ?? {};
-  const words = credit ? ` Example pictures: ${sentence(credit)}` : "";
-  $("credit").replaceChildren(words && link ? element("a", { href: link, rel: "noreferrer" }, words) : words);
+  const words = credit ? `Example pictures: ${sentence(credit)}` : "";
+  $("credit").replaceChildren(" ", words && link ? element("a", { href: link, rel: "noreferrer" }, words) : words);
 }
 
 /** The items of a list of buttons, one for each example of `model`. */
