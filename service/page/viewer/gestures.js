@@ -1,6 +1,7 @@
 // What the visitor does to a view with a pointer, the wheel, fingers and keys.
 
 const TAP_PIXELS = 6; // a pointer that moves less has not dragged
+const FINGER_PIXELS = 24; // between the two taps of a double tap at most
 const DOUBLE_MILLISECONDS = 320;
 const ARROWS = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
@@ -23,7 +24,8 @@ export function listen(view) {
 
 function listenToPointers(view, on, at) {
   const held = new Map(); // pointer id -> where it is
-  let [start, lastTap] = [null, { time: 0 }];
+  let start = null; // where a pointer went down that has not moved since
+  let isMouse = false;
   on("pointerdown", (event) => {
     if (event.button > 0) return;
     held.set(event.pointerId, at(event));
@@ -39,17 +41,26 @@ function listenToPointers(view, on, at) {
     held.set(event.pointerId, now);
     drag(view, before, now, other);
   });
-  const release = (event) => {
-    if (!held.delete(event.pointerId) || !start || event.type !== "pointerup") return;
-    const point = at(event);
-    const isNear = Math.hypot(point.left - lastTap.left, point.top - lastTap.top) < 24;
-    const isDouble = event.timeStamp - lastTap.time < DOUBLE_MILLISECONDS && isNear;
-    lastTap = isDouble ? { time: 0 } : { time: event.timeStamp, ...point };
+  const tap = tapper(view);
+  on("pointerup", (event) => {
+    isMouse = event.pointerType === "mouse";
+    if (held.delete(event.pointerId) && start && !isMouse) tap(event.timeStamp, at(event));
+  });
+  on("pointercancel", (event) => held.delete(event.pointerId));
+  on("pointerleave", (event) => event.pointerType === "mouse" && view.mark(null));
+  on("dblclick", (event) => isMouse && toggle(view, at(event)));
+}
+
+/** A function (time, point) that marks the box at a tap, and zooms at the second of two. */
+function tapper(view) {
+  let last = { time: -Infinity };
+  return (time, point) => {
+    const isNear = Math.hypot(point.left - last.left, point.top - last.top) < FINGER_PIXELS;
+    const isDouble = isNear && time - last.time < DOUBLE_MILLISECONDS;
+    last = { time: isDouble ? -Infinity : time, ...point };
     if (isDouble) toggle(view, point);
     else view.mark(point);
   };
-  for (const kind of ["pointerup", "pointercancel"]) on(kind, release);
-  on("pointerleave", (event) => event.pointerType === "mouse" && view.mark(null));
 }
 
 /** One pointer moves the picture; two also zoom it. */

@@ -41,7 +41,7 @@ export class PictureView {
   constructor(frame) {
     this.element = frame;
     this.image = element("img", { alt: "", draggable: false, decoding: "async" });
-    const [detail, lines] = [0, 1].map(() => element("canvas", { ariaHidden: "true" }));
+    const [detail, lines] = ["detail", "lines"].map((className) => element("canvas", { className, ariaHidden: "true" }));
     this.note = element("p", { className: "view-note", hidden: true });
     frame.classList.add("view");
     frame.append(this.image, detail, lines, this.note);

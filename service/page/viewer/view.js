@@ -17,7 +17,7 @@ export function fitted(size, frame) {
 /** The nearest view that shows no more of the surroundings than necessary, with a scale that is useful. */
 export function bounded({ scale, x, y }, size, frame) {
   const fit = fitScale(size, frame);
-  const near = between(scale, Math.min(fit, 1), Math.max(2 * fit, MAX_SCALE));
+  const near = between(scale, Math.min(fit, 1), Math.max(4 * fit, MAX_SCALE));
   const centre = (value, full, shown) => (shown >= full ? full / 2 : between(value, shown / 2, full - shown / 2));
   return {
     scale: near,

@@ -46,7 +46,9 @@ function linkToTable(view) {
   view.onHot = mark;
   on("rows", "click", ({ target }) => {
     const index = target.closest("[data-index]")?.dataset.index;
-    if (index !== undefined) view.goTo(Number(index));
+    if (index === undefined) return;
+    view.element.scrollIntoView({ block: "nearest" });
+    view.goTo(Number(index));
   });
 }
 
