@@ -82,7 +82,7 @@ export function nameOf(name, score, sign) {
 }
 
 function drawBox(context, [left, top, width, height], { colour, dash, line }, weight) {
-  const isSmall = width < 8 || height < 8;
+  const isSmall = width < 20 || height < 20; // without a dark edge, which would hide what is inside
   context.setLineDash(dash);
   if (!isSmall) {
     context.strokeStyle = "#0009";
@@ -90,6 +90,6 @@ function drawBox(context, [left, top, width, height], { colour, dash, line }, we
     context.strokeRect(left, top, width, height);
   }
   context.strokeStyle = colour;
-  context.lineWidth = isSmall && weight === 1 ? 1.5 : weight * line;
+  context.lineWidth = weight * line;
   context.strokeRect(left, top, width, height);
 }

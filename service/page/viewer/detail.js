@@ -6,6 +6,10 @@ import { fitScale, toFrame } from "./view.js";
 
 const LARGE = 4e6; // pixels; the browser zooms smaller pictures smoothly itself
 
+export function isLarge({ width, height }) {
+  return width * height >= LARGE;
+}
+
 export class Detail {
   #context;
   #file = null;
@@ -30,12 +34,12 @@ export class Detail {
   }
 
   /** Decode the picture if it is large, because the visitor may zoom soon; then call `onReady()`. */
-  prepare({ width, height }, onReady) {
-    if (!this.#file || this.#worker || width * height < LARGE) return;
+  prepare(size, onReady) {
+    if (!this.#file || this.#worker || !isLarge(size)) return;
     this.#worker = new Worker(new URL("pyramid.js", import.meta.url), { type: "module" });
     this.#worker.onmessage = ({ data: levels }) => {
       this.#worker.terminate();
-      const isUpright = levels?.[0].width === width && levels[0].height === height;
+      const isUpright = levels?.[0].width === size.width && levels[0].height === size.height;
       if (isUpright) this.#levels = levels;
       onReady();
     };

@@ -2,7 +2,7 @@
 
 const HEIGHT = 16; // CSS pixels of a label
 const FONT = "11px system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif";
-const SMALLEST = 12; // CSS pixels of a box's shorter side; labels of smaller boxes would hide them
+const LONGEST = 2; // times a box's width; longer labels would hide the boxes around it
 const widths = new Map();
 
 /** Clear the canvas of `context`, as large as the frame and as sharp as the screen -> device pixels per CSS pixel. */
@@ -29,8 +29,8 @@ export class Labels {
 
   /** Write `text` at a box [left, top, width, height]; if it is not `needed`, only if there is room. */
   write(text, [left, top, width, height], { colour, ink }, needed) {
-    if (!needed && Math.min(width, height) < SMALLEST) return;
     const wide = this.#widthOf(text) + 8;
+    if (!needed && (wide > LONGEST * width || height < HEIGHT)) return;
     const x = Math.max(0, Math.min(left - 1, this.frame.width - wide));
     const isAbove = top - HEIGHT >= 0; // otherwise inside the box, and in the frame
     const y = isAbove ? top - HEIGHT : Math.min(Math.max(top, 0), this.frame.height - HEIGHT);

@@ -2,7 +2,7 @@
 
 import { element } from "../elements.js";
 import { Boxes } from "./boxes.js";
-import { Detail } from "./detail.js";
+import { Detail, isLarge } from "./detail.js";
 import { Glide } from "./glide.js";
 import { listen } from "./gestures.js";
 import { Minimap } from "./minimap.js";
@@ -184,6 +184,7 @@ export class PictureView {
     if (size.width !== this.#size.width || size.height !== this.#size.height) {
       this.#size = { width: size.width, height: size.height };
       this.element.style.setProperty("--ratio", size.width / size.height);
+      this.element.classList.toggle("large", isLarge(size));
     }
     this.#resize();
   }
