@@ -43,7 +43,8 @@ function offerSizes({ input }) {
 function drawCost(input, answer) {
   const tile = wantedTile();
   const views = answer && tile ? (answer.views ?? numViews(answer, tileSize(tile, input))) : 0;
-  const limit = settings().isLimitPerView ? ", with that maximum of detections each time" : "";
+  const { isLimitPerView, maxDetections } = settings();
+  const limit = isLimitPerView ? `, each time for at most ${maxDetections} detections` : "";
   const text = views === 1 ? "This picture fits into one tile." : `The model runs ${views} times for this picture${limit}.`;
   setText("tile-note", views ? text : tile ? "The model runs for each tile of a picture." : "");
 }

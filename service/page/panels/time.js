@@ -38,6 +38,7 @@ function draw({ stages, scores, views, rankMilliseconds }) {
 function runOf(stages, views) {
   const { description = "" } = stages.find(({ name }) => name === "infer") ?? {};
   const batch = description.match(/^batch of (\d+)$/)?.[1];
-  if (views > 1) return `${views} views of the picture${batch ? `, up to ${batch} in a batch` : ""}`;
-  return batch ? `In a batch of ${batch}` : "";
+  if (!(views > 1)) return batch ? `In a batch of ${batch}` : "";
+  const together = batch === "1" ? ", one at a time" : batch ? `, up to ${batch} in a batch` : "";
+  return `${views} views of the picture${together}`;
 }

@@ -1,6 +1,7 @@
 // The page's requests to the server, and the titles of its refusals. All addresses are relative to the page's own.
 
 const KEY = "singleshot-api-key"; // in sessionStorage: it survives a reload and ends with the tab
+const TILES_MILLISECONDS = 120_000; // a picture in tiles may take the time of a hundred
 const TITLES = {
   400: "The server could not read the request",
   401: "The key is missing or not valid",
@@ -69,9 +70,9 @@ async function jsonOf(response) {
 }
 
 /** POST a file; a browser reports a file that it cannot read as if the server had not answered. */
-async function sendFile(path, file, signal) {
+async function sendFile(path, file, options) {
   try {
-    return await ask(path, { method: "POST", body: file, signal });
+    return await ask(path, { ...options, method: "POST", body: file });
   } catch (problem) {
     const isReadable = await file.slice(0, 1).arrayBuffer().then(() => true, () => false);
     if (problem.status !== 0 || isReadable) throw problem;
@@ -135,7 +136,8 @@ export function query(parameters) {
 export async function detect(file, parameters, signal) {
   const start = performance.now();
   const candidates = { ...parameters, nms: "none", max_detections: 10000 };
-  const response = await sendFile(`detect?${query(candidates)}`, file, signal);
+  const headers = parameters.tile ? { "X-Request-Timeout-Ms": TILES_MILLISECONDS } : {};
+  const response = await sendFile(`detect?${query(candidates)}`, file, { signal, headers });
   const { model, version, results } = await jsonOf(response);
   const [result] = results;
   const total = performance.now() - start;

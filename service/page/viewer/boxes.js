@@ -6,6 +6,8 @@ import { BoxStyles } from "./box_styles.js";
 import { Labels, fitCanvas } from "./labels.js";
 import { toFrame, toPicture } from "./view.js";
 
+const CROWD = 200; // boxes in the frame; so many are drawn without dark edges, which would hide what is inside
+
 export class Boxes {
   #context;
   #styles;
@@ -43,15 +45,16 @@ export class Boxes {
     const context = this.#context;
     const sharpness = fitCanvas(context, frame);
     const places = this.#visible(view, frame, sharpness);
+    const hasEdges = places.length < CROWD;
     for (const { index, place } of places.toReversed()) {
       context.globalAlpha = hot === null || hot === index ? 1 : 0.35;
-      if (index !== hot) drawBox(context, place, this.#inks[index], 1);
+      if (index !== hot) drawBox(context, place, this.#inks[index], hasEdges, 1);
     }
     const labels = new Labels(context, frame);
     context.globalAlpha = 1;
     const marked = places.find(({ index }) => index === hot);
     if (marked) {
-      drawBox(context, marked.place, this.#inks[hot], 1.5);
+      drawBox(context, marked.place, this.#inks[hot], true, 1.5);
       labels.write(this.#texts[hot], marked.place, this.#inks[hot], true);
     }
     if (!withLabels) return;
@@ -81,10 +84,9 @@ export function nameOf(name, score, sign) {
   return [sign, name, score?.toFixed(2)].filter((part) => part != null).join(" ");
 }
 
-function drawBox(context, [left, top, width, height], { colour, dash, line }, weight) {
-  const isSmall = width < 20 || height < 20; // without a dark edge, which would hide what is inside
+function drawBox(context, [left, top, width, height], { colour, dash, line }, hasEdge, weight) {
   context.setLineDash(dash);
-  if (!isSmall) {
+  if (hasEdge) {
     context.strokeStyle = "#0009";
     context.lineWidth = weight * line + 2;
     context.strokeRect(left, top, width, height);
