@@ -11,6 +11,7 @@ import { mountStrip } from "./overview/strip.js";
 import { mountTableButton } from "./overview/table_button.js";
 import { Page } from "./page.js";
 import { mountLive } from "./live/offer.js";
+import { mountNumbers } from "./numbers/offer.js";
 import { mountClasses } from "./panels/classes.js";
 import { mountFold } from "./panels/fold.js";
 import { mountFound } from "./panels/found.js";
@@ -30,7 +31,7 @@ const PARTS = [
   ...[mountSettings, mountTiles, mountClasses, mountIntake, mountStrip, mountViewer, mountProblem],
   ...[mountProgress, mountPause, mountKeys, mountNotice, mountTableButton],
   ...[mountFound, mountCompare, mountTruth, mountTime, mountCode, mountSaveMenus, mountMenus, mountTabs],
-  mountLive,
+  ...[mountLive, mountNumbers],
   mountModel, // the last, because it loads the models, and the choice of one starts all others
 ];
 

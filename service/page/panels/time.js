@@ -2,7 +2,7 @@
 
 import { $, element, setText } from "../elements.js";
 
-const STAGES = {
+export const STAGES = {
   decode: ["Decode", "#56b4e9"],
   queue: ["Queue", "#f0e442"],
   infer: ["Infer", "#e69f00"],
