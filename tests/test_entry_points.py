@@ -13,14 +13,14 @@ MORE_THAN_SERVING = (  # the modules of the extras that `make serve` does not in
 )
 BUNDLE = "service/bundles/bccd-passd-320"
 COMMANDS = {  # what to run to get to the imports, for each module with a command that needs more than serving
-    "comparison": "--images service/page",
+    "comparison": "--images service/bundles/bccd-passd-320",
     "comparison.client_cost": "",
-    "comparison.goodput": "--images service/page",
+    "comparison.goodput": "--images service/bundles/bccd-passd-320",
     "comparison.gpu": "",
     "comparison.hostile": "stall",
     "comparison.mosaic": "--data D",
-    "comparison.overload": "--images service/page",
-    "comparison.scaling": "--images service/page",
+    "comparison.overload": "--images service/bundles/bccd-passd-320",
+    "comparison.scaling": "--images service/bundles/bccd-passd-320",
     "deploy.manifests": "",
     "export": f"evaluate {BUNDLE} --data D",
     "export.benchmark_engines": "",
@@ -82,8 +82,8 @@ def test_script_without_its_packages_says_what_to_install(script: str, tmp_path:
     [
         ("-m service.detect service/bundles/bccd-passd-320/blood-cells-1.jpg", "onnxruntime openvino"),
         ("-m service.fetch s3://models/cards --out OUT", "fsspec"),
-        ("-m comparison.batch_loop --images service/page", "onnxruntime openvino"),
-        ("-m comparison --images service/page", "onnxruntime openvino"),
+        ("-m comparison.batch_loop --images service/bundles/bccd-passd-320", "onnxruntime openvino"),
+        ("-m comparison --images service/bundles/bccd-passd-320", "onnxruntime openvino"),
         (f"-m export engine {BUNDLE} --target sm_89", "tensorrt tensorrt_rtx"),
     ],
 )
