@@ -1,8 +1,9 @@
 // The live view: what a camera or a video shows, with the detections in it, as fast as the server answers.
 
-import { $, element, sentence } from "../elements.js";
+import { $, sentence } from "../elements.js";
 import { askForKey } from "../panels/key_form.js";
 import { loadStylesheet } from "../stylesheet.js";
+import { download } from "../take_away/download.js";
 import { closeSource, listCameras, obstacle, openCamera } from "./camera.js";
 import { frameOf } from "./frame.js";
 import { Loop } from "./loop.js";
@@ -213,9 +214,7 @@ class Live {
 
   #save() {
     const file = this.player.toFile(this.page.models.chosen);
-    const link = element("a", { href: URL.createObjectURL(file), download: file.name });
-    link.click();
-    URL.revokeObjectURL(link.href);
+    download(file, file.name);
   }
 
   #listen() {
