@@ -11,6 +11,7 @@
 #
 #   KEEP=1      leave everything running, for inspection      CACHE=DIR   keep downloads there between runs
 #   DRILLS="hang poison"   do only these drills, and nothing after them
+#   HOLD=FILE   when the server's image is built, wait until FILE is gone
 set -Eeuo pipefail
 cd "$(dirname "$0")/.."
 
@@ -95,6 +96,11 @@ docker run --rm --entrypoint singleshot singleshot:cpu --version
 if [ -z "${DRILLS:-}" ]; then # its build is mostly downloads, and the steps below mostly wait
   TENSORRT=engine patiently docker compose --profile gpu build gpu-0 >"$WORK/gpu-image.log" 2>&1 &
   GPU_IMAGE=$!
+fi
+
+if [ -n "${HOLD:-}" ]; then
+  step "wait until $HOLD is gone"
+  while [ -e "$HOLD" ]; do sleep 1; done
 fi
 
 step "start three replicas, both proxies, Prometheus and Alertmanager"
