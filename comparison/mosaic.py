@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from models.data.data_set import DataError, Sample
 from models.data.open import open_data_set
 from service.detect.__main__ import set_up_threads
-from service.detect.detector import Detector, Found, Tile
+from service.detect.detector import Detector, Found
 from service.detection.iou import iou
+from service.detection.tiles import Tile
 
 MIN_IOU = 0.5
 
@@ -43,7 +44,7 @@ def main() -> int:
     alone = detect_each(samples)
     hits = sum(num_hits(found, sample.boxes, sample.labels) for found, sample in zip(alone, samples, strict=True))
     print(line("the pictures one by one", hits, sum(len(found.detections) for found in alone), len(boxes)))
-    tiles: list[Tile] = [None, *options.tiles]
+    tiles: list[Tile | None] = [None, *options.tiles]
     for tile in tiles:
         with Detector.open(tile=tile) as detector:
             (found,) = detector.detect([image])

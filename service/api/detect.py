@@ -20,6 +20,7 @@ from service.api.state import ServerState
 from service.api.uploads import read_uploads
 from service.detection.annotate import MAX_SIDE
 from service.detection.image_header import read_header
+from service.detection.image_views import Image, ImageViews, count_views
 from service.errors import ImageError
 from service.repository.image_group import detect_group
 from service.repository.image_job import Outcome
@@ -71,11 +72,16 @@ def add_detect(app: FastAPI, server: ServerState) -> Callable[[Request], Awaitab
             record.received = received = time.monotonic()
             record.num_images, record.num_bytes = len(uploads), share.num_bytes
             model.metrics.stages["receive"].observe(received - start)
-            limits = server.limits(model, timeout, start=start, received=received, num_images=len(uploads))
+            bodies = [upload.body for upload in uploads]
             if query.format == "image":
-                check_drawable([upload.body for upload in uploads])
+                check_drawable(bodies)
+            images: Sequence[Image | ImageViews | ImageError] = bodies
+            if query.tile is not None:
+                images = model.tiled.in_views(bodies, query.tile)
+                record.num_views = count_views(images)
+            limits = server.limits(model, timeout, start=start, received=received, num_images=count_views(images))
             with disconnect_of(request.scope):
-                outcomes = await detect_group(model, [upload.body for upload in uploads], options, limits)
+                outcomes = await detect_group(model, images, options, limits)
                 if len(outcomes) == 1 and isinstance(outcomes[0], ImageError):
                     raise outcomes[0]
                 record.outcomes = outcomes
@@ -84,7 +90,10 @@ def add_detect(app: FastAPI, server: ServerState) -> Callable[[Request], Awaitab
                     content = await model.draw(uploads[0].body, outcomes[0], limits.deadline)
                     media_type, responding = "image/jpeg", time.monotonic()
                 else:
-                    content, media_type = to_json(answer_of(model, uploads, outcomes)), "application/json"
+                    content, media_type = (
+                        to_json(answer_of(model, uploads, outcomes, has_views=query.tile is not None)),
+                        "application/json",
+                    )
                 headers = {"Server-Timing": server_timing(outcomes)}
                 response = Response(content, media_type=media_type, headers=headers)
         model.metrics.stages["respond"].observe(time.monotonic() - responding)

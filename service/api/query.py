@@ -38,6 +38,7 @@ def options_of(query: DetectQuery, model: ServedModel) -> Options:
     changes = query.model_dump(
         include={"score_threshold", "max_detections", "sigma", "iou_threshold"}, exclude_none=True
     )
+    changes["is_limit_per_view"] = query.max_detections is None
     if query.nms == "soft":
         changes["method"] = "gaussian" if options.method == "hard" else options.method
     elif query.nms is not None:

@@ -83,5 +83,7 @@ class RequestJournal:
             attributes |= {"rpc.system": arrival.protocol, "rpc.service": rpc_service, "rpc.method": method}
         if record.model is not None:
             attributes |= {"singleshot.model": record.model.name, "singleshot.version": record.model.version}
+        if record.num_views:
+            attributes["singleshot.views"] = record.num_views
         interval = begin, begin + round((now - arrival.start) * 1e9)
         return self._tracing.record(name, interval, attributes, arrival.headers(), stages_of(record.outcomes), offset)

@@ -14,7 +14,8 @@ class RequestRecord:
     """What is known of a request; its handler fills it.
 
     `key` is the name of the holder of the API key, and `received` the time of the last byte (time.monotonic()).
-    `reason` says why the request was refused, in the words of the metric of rejections, and `detail` in a sentence.
+    `num_views` is 0 if the images are not seen in tiles. `reason` says why the request was refused, in the words of the
+    metric of rejections, and `detail` in a sentence.
     """
 
     model: ServedModel | None = None
@@ -22,6 +23,7 @@ class RequestRecord:
     has_timeout: bool = False
     received: float | None = None
     num_images: int = 0
+    num_views: int = 0
     num_bytes: int = 0
     outcomes: Sequence[Outcome | ImageError] = ()
     reason: str = ""
@@ -44,6 +46,7 @@ class RequestRecord:
             "model": model.name if model is not None else "",
             "version": model.version if model is not None else "",
             "images": self.num_images,
+            "views": self.num_views,
             "bytes": self.num_bytes,
             "batch_size": largest_batch(self.outcomes),
             "stages": {name: round(1000 * seconds, 2) for name, seconds in slowest_stages(self.outcomes).items()},

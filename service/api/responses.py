@@ -14,20 +14,21 @@ from service.telemetry.tracing import Stage
 
 
 def answer_of(
-    model: ServedModel, uploads: Sequence[Upload], outcomes: Sequence[Outcome | ImageError]
+    model: ServedModel, uploads: Sequence[Upload], outcomes: Sequence[Outcome | ImageError], *, has_views: bool = False
 ) -> dict[str, Any]:
-    """The JSON answer in the form of `DetectResponse`.
+    """The JSON answer in the form of `DetectResponse`; with `has_views` if the images were seen in tiles.
 
     It is a plain dict, because its validation would cost more than its construction.
     """
+    pairs = zip(uploads, outcomes, strict=True)
     return {
         "model": model.name,
         "version": model.version,
-        "results": [result_of(model, upload, outcome) for upload, outcome in zip(uploads, outcomes, strict=True)],
+        "results": [result_of(model, upload, outcome, has_views) for upload, outcome in pairs],
     }
 
 
-def result_of(model: ServedModel, upload: Upload, outcome: Outcome | ImageError) -> dict[str, Any]:
+def result_of(model: ServedModel, upload: Upload, outcome: Outcome | ImageError, has_views: bool) -> dict[str, Any]:
     """One image's `Result`."""
     if isinstance(outcome, ImageError):
         return {
@@ -41,6 +42,7 @@ def result_of(model: ServedModel, upload: Upload, outcome: Outcome | ImageError)
         "filename": upload.filename,
         "width": outcome.width,
         "height": outcome.height,
+        **({"views": outcome.num_views} if has_views else {}),
         "detections": rows_of(model.classes, outcome.detections),
     }
 

@@ -11,7 +11,7 @@ from service.settings import Settings
 from service.version import add_version
 
 if TYPE_CHECKING:
-    from service.detect.detector import Tile
+    from service.detection.tiles import Tile
 
 FormatName = Literal["jsonl", "coco", "csv", "yolo", "images"]
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from service.bundle import Bundle, Manifest, read_bundle
 from service.cores import num_cores
 from service.detection.decode import decode_image
-from service.detection.fit import fit
 from service.detection.golden import check_golden
+from service.detection.merge import merge_views
 from service.detection.pipeline import Pipeline
 from service.detection.postprocess import Detections, postprocess
-from service.detection.tiles import merge_views, views_of
+from service.detection.tiles import Tile, fitted_views, shortest_side, tile_size, views_of
 from service.engines.protocol import Engine, EngineName, ImageCandidates
 from service.errors import ImageError
 from service.fetch.remote_bundle import fetch_bundle
@@ -31,8 +31,6 @@ from service.repository.slot import find_bundles
 from service.settings import Settings
 
 Image = bytes | NDArray[np.uint8]  # a file's bytes, or uint8 [H, W, 3] RGB
-Tile = int | Literal["auto"] | None  # a side in pixels of the image; auto is the model's input size, None is no tiles
-
 
 logger = logging.getLogger("singleshot")
 
@@ -77,7 +75,7 @@ class Detector:
         settings: Settings,
         score_threshold: float | None = None,
         max_detections: int | None = None,
-        tile: Tile = None,
+        tile: Tile | None = None,
     ) -> None:
         self.bundle = bundle
         self.manifest: Manifest = bundle.manifest
@@ -86,12 +84,12 @@ class Detector:
         self.max_batch = settings.max_batch
         self.max_pixels_in_flight = settings.max_pixels_in_flight
         self._pipeline = Pipeline(bundle, engine, max_pixels=settings.max_pixels)
-        self._max_detections = max_detections
         options = self._pipeline.options
         self.options = replace(
             options,
             score_threshold=options.score_threshold if score_threshold is None else score_threshold,
             max_detections=max_detections or options.max_detections,
+            is_limit_per_view=max_detections is None,
         )
         self._streams = threading.Semaphore(engine.num_streams)
 
@@ -103,7 +101,7 @@ class Detector:
         settings: Settings | None = None,
         score_threshold: float | None = None,
         max_detections: int | None = None,
-        tile: Tile = None,
+        tile: Tile | None = None,
     ) -> Self:
         """Open a bundle with the best engine that finds its golden detections, as the server does.
 
@@ -179,9 +177,8 @@ class Detector:
         if isinstance(image, bytes):
             image = decode_image(image, max_pixels=pipeline.max_pixels).pixels
         size = image.shape[0], image.shape[1]
-        views = views_of(size, (spec.height, spec.width) if self.tile == "auto" else (self.tile, self.tile))
-        parts = (image[top:bottom, left:right] for left, top, right, bottom in views.tolist())
-        return Views((fit(part, spec) for part in parts), views, size)
+        views = views_of(size, tile_size(self.tile, spec, size))
+        return Views(fitted_views(image, views, spec), views, size)
 
     def _run(self, pixels: Iterable[NDArray[np.uint8]]) -> list[ImageCandidates]:
         """pixels [h, w, 3] of each view -> the candidates of each view."""
@@ -201,8 +198,5 @@ class Detector:
         spec, options, size = self.manifest.input, self.options, views.size
         if len(candidates) == 1:
             return Found(postprocess(candidates[0], options, spec, size), *size, min(size))
-        if self._max_detections is None:
-            options = replace(options, max_detections=options.max_detections * len(candidates))
-        corners = views.views
-        view_side = int((corners[:, 2:] - corners[:, :2]).min())
-        return Found(merge_views(candidates, corners, options, spec, size), *size, view_side)
+        found = merge_views(candidates, views.views, options, spec, size)
+        return Found(found, *size, shortest_side(views.views))

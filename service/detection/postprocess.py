@@ -30,6 +30,7 @@ class Options:
 
     Without a `method` there is no NMS: the candidates are the input of NMS and are not clipped to the image.
     `label_thresholds` are score thresholds of single class indices; they replace `score_threshold` for these.
+    `is_limit_per_view` if an image in several views may have `max_detections` for each of them.
     """
 
     method: Method | None
@@ -39,6 +40,7 @@ class Options:
     max_detections: int
     labels: frozenset[int] | None = None
     label_thresholds: Mapping[int, float] = field(default_factory=dict)
+    is_limit_per_view: bool = False
 
 
 def default_options(defaults: NmsDefaults) -> Options:
@@ -49,6 +51,7 @@ def default_options(defaults: NmsDefaults) -> Options:
         iou_threshold=defaults.iou_threshold,
         score_threshold=defaults.score_threshold,
         max_detections=defaults.max_detections,
+        is_limit_per_view=True,
     )
 
 

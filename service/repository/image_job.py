@@ -1,6 +1,7 @@
 """One image on its way through the server: decode, engine, finish. It keeps its own time stamps."""
 
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -23,7 +24,8 @@ PIXELS_RESIZED = 5  # as many pixels of an array are resized in the time in whic
 class Outcome:
     """The detections of one image, its size, when its job started (time.monotonic()), and the seconds of each stage.
 
-    `batch_size` is the number of images that the engine ran together with it, itself included.
+    `batch_size` is the number of images that the engine ran together with it, itself included, and of an image in
+    several views the largest such number. `view_side` is the shorter side of the smallest of these views in pixels.
     """
 
     detections: Detections
@@ -32,6 +34,16 @@ class Outcome:
     started: float
     seconds: dict[str, float]
     batch_size: int
+    num_views: int = 1
+    view_side: int | None = None
+
+
+def count_outcome(outcome: Outcome, options: Options, classes: Sequence[str], metrics: ModelMetrics) -> None:
+    """Count the stages of an image in the metrics, and its detections; without NMS they are only candidates."""
+    for stage, duration in outcome.seconds.items():
+        metrics.stages[stage].observe(duration)
+    if options.method is not None:
+        metrics.observe_detections(classes, outcome.detections.labels, outcome.detections.scores)
 
 
 class ImageJob:
@@ -104,12 +116,9 @@ class ImageJob:
             "infer": infer_seconds,
             "postprocess": time.monotonic() - start,
         }
-        for stage, duration in seconds.items():
-            self._metrics.stages[stage].observe(duration)
-        if self._options.method is not None:  # without NMS these are candidates, not detections
-            classes = self._pipeline.bundle.manifest.classes
-            self._metrics.observe_detections(classes, detections.labels, detections.scores)
-        return Outcome(detections, *self._size, self._started, seconds, batch_size)
+        outcome = Outcome(detections, *self._size, self._started, seconds, batch_size)
+        count_outcome(outcome, self._options, self._pipeline.bundle.manifest.classes, self._metrics)
+        return outcome
 
     def _prepare(self) -> tuple[NDArray[np.uint8], tuple[int, int]]:
         reserved: AbstractContextManager[None] = nullcontext()

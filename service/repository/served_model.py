@@ -17,12 +17,13 @@ from service.detection.decode import decode_image
 from service.detection.golden import check_golden
 from service.detection.image_header import read_header
 from service.detection.pipeline import Pipeline
-from service.detection.postprocess import Detections, Options
+from service.detection.postprocess import Options
 from service.engines.protocol import Engine, batch_sizes_up_to, describe
 from service.errors import ImageError
 from service.memory import release_freed_memory
 from service.repository.image_job import ImageJob, Outcome
 from service.repository.refusals import CountedRefusals
+from service.repository.tiled_image import TiledImages
 from service.scheduling.admission import RejectedError, TimeLimits
 from service.scheduling.batch_run import BatchFailedError
 from service.scheduling.batcher import Batcher
@@ -84,6 +85,9 @@ class ServedModel:
             on_batch=self.metrics.observe_batch,
         )
         self._refusals = CountedRefusals(self.metrics, self.finish_seconds)
+        self.tiled = TiledImages(
+            self._pipeline, self._batcher, decoders, budget, self.metrics, self._refusals, settings.max_queue
+        )
         self._num_users = 0
         self._is_unused = asyncio.Event()
 
@@ -261,7 +265,7 @@ class ServedModel:
         """
         start = time.monotonic()
         with self._refusals:
-            picture = await self._drawings.run(lambda check: self._draw(body, outcome.detections, check), deadline)
+            picture = await self._drawings.run(lambda check: self._draw(body, outcome, check), deadline)
         outcome.seconds["draw"] = time.monotonic() - start
         self.metrics.stages["draw"].observe(outcome.seconds["draw"])
         return picture
@@ -303,9 +307,9 @@ class ServedModel:
         outcome: Outcome = await self._batcher.answer(ticket)
         return outcome
 
-    def _draw(self, body: bytes, detections: Detections, check: Callable[[], None]) -> bytes:
+    def _draw(self, body: bytes, outcome: Outcome, check: Callable[[], None]) -> bytes:
         header = read_header(body)
         with self._budget.reserved(min(header.height * header.width, self._settings.max_pixels)):
             image = decode_image(body, header=header, max_pixels=self._settings.max_pixels)
             check()
-            return annotate(image.pixels, detections, self.classes, check)
+            return annotate(image.pixels, outcome.detections, self.classes, check, outcome.view_side)

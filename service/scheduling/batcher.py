@@ -185,15 +185,16 @@ class Batcher:
                     if self._is_closing:
                         self._assembler_wanted.notify_all()
 
-    def submit(self, ticket: Ticket) -> None:
-        """Queue the ticket for the next batch; called from any thread.
+    def submit(self, *tickets: Ticket) -> None:
+        """Queue the tickets for the next batches; called from any thread.
 
-        If its job is not decoded, the stream that runs the batch decodes it; if that fails, only this ticket fails.
+        If a job is not decoded, the stream that runs the batch decodes it; if that fails, only its ticket fails.
         """
         with self._lock:
-            # a ticket whose client has disconnected is not queued; an undecoded job waits until a stream is free
-            if self._backlog.submit(ticket) and (self._streams.num_free or ticket.job.is_decoded):
-                (self._assembler_wakes if self._has_assembler else self._assembler_wanted).notify()
+            for ticket in tickets:
+                # a ticket whose client has disconnected is not queued; an undecoded job waits until a stream is free
+                if self._backlog.submit(ticket) and (self._streams.num_free or ticket.job.is_decoded):
+                    (self._assembler_wakes if self._has_assembler else self._assembler_wanted).notify()
 
     def fail(self, ticket: Ticket, error: Exception) -> None:
         """End the ticket before it was submitted: `answer` raises this error. Called from any thread."""

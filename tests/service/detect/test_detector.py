@@ -77,7 +77,7 @@ def test_each_view_adds_to_the_number_of_detections_unless_it_is_given(tiny_bund
             image[top : top + 16, left : left + 16, 0] = 255
     for limit, wanted in ((None, 484), (50, 50)):
         detector = Detector.open(
-            str(tiny_bundle.path), settings=settings(tiny_bundle.path), max_detections=limit, tile="auto"
+            str(tiny_bundle.path), settings=settings(tiny_bundle.path), max_detections=limit, tile=64
         )
         (found,) = detector.detect([image])
         assert isinstance(found, Found)

@@ -302,7 +302,7 @@ def test_tiles_find_what_is_too_small_in_the_whole_picture(
     (tmp_path / "large.png").write_bytes(png(image))
     detect(tiny_bundle, tmp_path / "large.png", "--format", "jsonl")
     assert json.loads(capsys.readouterr().out)["detections"] == []
-    detect(tiny_bundle, tmp_path / "large.png", "--format", "jsonl", "--tile", "auto")
+    detect(tiny_bundle, tmp_path / "large.png", "--format", "jsonl", "--tile", "64")
     (found,) = json.loads(capsys.readouterr().out)["detections"]
     assert found["label"] == "red"
     assert found["box"] == {"x1": 144, "y1": 96, "x2": 160, "y2": 112}
