@@ -11,9 +11,11 @@ from service.bundle import InputSpec
 from service.compiled import compiled
 from service.detection.fit import scale_to_image
 from service.detection.postprocess import Detections, Options, postprocess
+from service.detection.soft_nms import soft_nms
 from service.engines.protocol import ImageCandidates
 
 BORDER_MARGIN = 0.02  # of a view's side: a box that ends so near to a border inside the image is cut by it
+SAME_IOU = 0.7  # above which two boxes of a view and a label are nearly the same
 MIN_COVER = 0.5  # share of a box's area that another box of its label covers if both are the same object
 MIN_SCORE_SHARE = 0.5  # of a box's score, which a box that covers it has at least: a weak box is no better witness
 
@@ -31,9 +33,11 @@ def merge_views(
 
     One object may have several boxes, so they are taken in three steps: the boxes of tiles that no border cuts; the
     boxes of the whole image; and the boxes that a border of their tile inside the image cuts. `is_covered` leaves boxes
-    of a later step out. Soft-NMS decides between the others; without it, they are the result. Only the
-    `max_candidates` best boxes of all take part. If `options.is_limit_per_view`, there are at most `max_detections` for
-    each view.
+    of a later step out. Soft-NMS decides between the others; without it, they are the result.
+
+    Before that, each view keeps one of several boxes that are nearly the same, because a model may find a thousand
+    boxes in it; then the `max_candidates` best boxes of all views take part. If `options.is_limit_per_view`, there are
+    at most `max_detections` for each view.
 
     Whether a box is left out does not depend on the score thresholds of `options`. So the result without NMS, ranked by
     soft-NMS with a higher threshold, is the result with that threshold.
@@ -42,36 +46,37 @@ def merge_views(
         options = replace(options, max_detections=len(views) * options.max_detections)
     lowest = min([options.score_threshold, *options.label_thresholds.values()])
     # the boxes that may cover those of the lowest score, and the boxes that may cover these
-    lowest *= MIN_SCORE_SHARE**2
-    taken = [(found.scores > 0) & (found.scores >= lowest) for found in candidates]
-    if max_candidates is not None:
-        taken = best(candidates, taken, max_candidates)
-    boxes, steps = [], []
-    for number, (found, view, is_taken) in enumerate(zip(candidates, views, taken, strict=True)):
-        boxes.append(from_view(found.boxes[is_taken], view, spec))
-        steps.append(2 * is_cut(boxes[-1], view, size) if number else np.ones(len(boxes[-1]), np.int64))
-    merged = ImageCandidates(
-        np.concatenate(boxes),
-        np.concatenate([found.scores[is_taken] for found, is_taken in zip(candidates, taken, strict=True)]),
-        np.concatenate([found.labels[is_taken] for found, is_taken in zip(candidates, taken, strict=True)]),
+    parts = [distinct(found, MIN_SCORE_SHARE**2 * lowest) for found in candidates]
+    boxes = [from_view(part.boxes, view, spec) for part, view in zip(parts, views, strict=True)]
+    steps = [2 * is_cut(own, view, size) for own, view in zip(boxes, views, strict=True)]
+    steps[0] = np.ones_like(steps[0])
+    scores = np.concatenate([part.scores for part in parts])
+    is_taken = np.sort(np.argsort(-scores, kind="stable")[:max_candidates])
+    numbers = np.repeat(np.arange(len(views)), [len(part.scores) for part in parts])[is_taken]  # of their views
+    taken = ImageCandidates(
+        np.concatenate(boxes)[is_taken], scores[is_taken], np.concatenate([part.labels for part in parts])[is_taken]
     )
-    ends = np.cumsum([len(part) for part in boxes])
-    is_kept = ~is_covered(merged.boxes, merged.scores, merged.labels, np.concatenate(steps), views, ends)
-    order = np.flatnonzero(is_kept)[np.argsort(-merged.scores[is_kept], kind="stable")]
-    ranked = ImageCandidates(merged.boxes[order], merged.scores[order], merged.labels[order])
+    ends = np.searchsorted(numbers, np.arange(len(views)), side="right")
+    covered = is_covered(taken.boxes, taken.scores, taken.labels, np.concatenate(steps)[is_taken], views, ends)
+    order = np.flatnonzero(~covered)[np.argsort(-taken.scores[~covered], kind="stable")]
+    ranked = ImageCandidates(taken.boxes[order], taken.scores[order], taken.labels[order])
     own_pixels = InputSpec(height=size[0], width=size[1], resize="stretch")  # the boxes are in the image's pixels
     return postprocess(ranked, options, own_pixels, size)
 
 
-def best(
-    candidates: Sequence[ImageCandidates], taken: Sequence[NDArray[np.bool_]], count: int
-) -> list[NDArray[np.bool_]]:
-    """The `count` candidates with the highest scores of those that are `taken` (T,) in each view -> the same form."""
-    scores = np.concatenate([np.where(mask, found.scores, -1) for found, mask in zip(candidates, taken, strict=True)])
-    is_best = np.zeros(len(scores), np.bool_)
-    is_best[np.argsort(-scores, kind="stable")[:count]] = True
-    parts = np.split(is_best, np.cumsum([len(mask) for mask in taken])[:-1])
-    return [part & mask for part, mask in zip(parts, taken, strict=True)]
+def distinct(found: ImageCandidates, lowest: float) -> ImageCandidates:
+    """The candidates of a view from the score `lowest` up, the best of those that are nearly the same."""
+    kept, scores = soft_nms(
+        found.boxes,
+        found.scores,
+        found.labels,
+        method="hard",
+        sigma=1.0,
+        iou_threshold=SAME_IOU,
+        score_threshold=lowest,
+        max_detections=len(found.scores),
+    )
+    return ImageCandidates(found.boxes[kept], scores, found.labels[kept])
 
 
 def from_view(boxes: NDArray[np.float32], view: NDArray[np.int64], spec: InputSpec) -> NDArray[np.float32]:

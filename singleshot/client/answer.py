@@ -70,8 +70,9 @@ def detections_of(answer: Answer) -> Detections:
             version=str(content["version"]),
             request_id=answer.request_id,
             stage_seconds=stage_seconds_of(answer.headers.get("server-timing", "")),
+            views=int(result.get("views", 1)),
         )
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise answer.unreadable("the answer holds no detections") from error
 
 

@@ -34,6 +34,7 @@ class Detections:
     """The objects in one picture, the best first. Boxes are xyxy in pixels of the upright picture.
 
     `width` and `height` are those of the upright picture, `stage_seconds` says how long each stage in the server took.
+    `views` is the number of parts of the picture that the model saw: 1, or with tiles all of them and the whole.
     """
 
     objects: tuple[Detection, ...]
@@ -43,6 +44,7 @@ class Detections:
     version: str
     request_id: str
     stage_seconds: Mapping[str, float]
+    views: int = 1
 
     @property
     def boxes(self) -> list[Box]:

@@ -11,8 +11,9 @@ class DetectOptions(TypedDict, total=False):
     `model` and `version`: a name or alias and a version that `models()` lists. `score_threshold`: the least score;
     `class_thresholds`: that of single classes by their names. `max_detections`: the best ones are kept. `classes`: only
     these, by their names. `nms`: the treatment of overlapping boxes, with `sigma` for soft and gaussian and
-    `iou_threshold` for linear and hard; none gives the candidates before it. `timeout`: seconds for one picture, all
-    tries together, instead of the client's.
+    `iou_threshold` for linear and hard; none gives the candidates before it. `tile`: the model also sees overlapping
+    tiles of so many pixels, for small objects in large pictures; auto goes by its input. `timeout`: seconds for one
+    picture, all tries together, instead of the client's.
     """
 
     model: str | None
@@ -24,6 +25,7 @@ class DetectOptions(TypedDict, total=False):
     nms: Literal["soft", "gaussian", "linear", "hard", "none"] | None
     sigma: float | None
     iou_threshold: float | None
+    tile: int | Literal["auto"] | None
     timeout: float | None
 
 

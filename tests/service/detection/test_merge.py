@@ -174,6 +174,13 @@ def test_candidates_ranked_by_soft_nms_are_what_the_merging_with_nms_gives(
     np.testing.assert_array_equal(ranked.labels, merged.labels)
 
 
+def test_boxes_of_a_view_that_are_nearly_the_same_are_one_candidate() -> None:
+    options = replace(OPTIONS, method=None)
+    tile = found((80, 10, 98, 30), (80, 10, 98, 31), (80, 10, 98, 45))
+    merged = merge_views([NOTHING, tile, NOTHING], views_of(SIZE, (100, 100)), options, SPEC, SIZE)
+    assert merged.boxes.tolist() == [[80, 10, 98, 30], [80, 10, 98, 45]]
+
+
 def test_only_the_best_candidates_of_all_views_take_part() -> None:
     parts, views = random_parts(3), views_of(SIZE, (100, 100))
     options = replace(OPTIONS, method=None, score_threshold=0.0, max_detections=1000)

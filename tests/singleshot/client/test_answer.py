@@ -49,7 +49,7 @@ def test_a_refusal_of_any_form_is_an_error_with_its_status(status: int, body: by
     ("header", "stages"),
     [
         ("decode;dur=1.5, queue;dur=0, infer;dur=20.25", {"decode": 0.0015, "queue": 0, "infer": 0.02025}),
-        ('cache;desc="hit", infer;dur=3', {"infer": 0.003}),
+        ('cache;desc="hit", infer;dur=3;desc="batch of 8", draw;dur=1', {"infer": 0.003, "draw": 0.001}),
         ("infer;dur=1.2.3", {}),
         ("", {}),
     ],

@@ -64,6 +64,16 @@ def test_objects_of_a_picture_come_with_their_labels_boxes_and_the_server_s_time
     assert detections.request_id
 
 
+def test_tiles_find_what_is_too_small_in_the_whole_picture(kind: AnyClient, address: str) -> None:
+    picture = np.zeros((208, 256, 3), np.uint8)
+    picture[104:120, 152:168, 0] = 255
+    with kind(address) as client:
+        whole, tiled = client.detect(picture), client.detect(picture, tile=64)
+        assert client.detect(GOLDEN, tile="auto").views == 1
+    assert (found_in(whole), whole.views) == ([], 1)
+    assert (found_in(tiled), tiled.views) == ([("red", (152, 104, 168, 120))], 21)
+
+
 def pictures_of(golden: bytes, folder: Path) -> dict[str, Any]:
     path = folder / "golden.png"
     path.write_bytes(golden)
