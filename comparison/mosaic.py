@@ -30,7 +30,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="an annotated data set")
     parser.add_argument("--split", default="test", help="(default: test)")
     parser.add_argument("--pictures", type=int, default=42, help="in the large picture (default: 42)")
-    parser.add_argument("--tiles", type=int, nargs="*", default=[320, 480, 640], help="(default: 320 480 640)")
+    parser.add_argument("--tiles", type=int, nargs="*", default=[320, 480, 640, 960], help="(default: 320 480 640 960)")
     options = parser.parse_args()
     set_up_threads()
     with Detector.open() as detector:

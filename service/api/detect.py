@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from fastapi import FastAPI, Request
-from pydantic_core import to_json
 from starlette.responses import Response
 
 from service.api.deadline import read_timeout
@@ -14,7 +14,7 @@ from service.api.openapi import QUERY_PARAMETERS, TIMEOUT_PARAMETER
 from service.api.problems import PROBLEMS, RequestError
 from service.api.query import DEFAULT_QUERY, options_of, read_query
 from service.api.request_record import record_of
-from service.api.responses import answer_of, server_timing
+from service.api.responses import count_detections, json_answer, server_timing
 from service.api.schemas import DetectResponse
 from service.api.state import ServerState
 from service.api.uploads import read_uploads
@@ -25,6 +25,7 @@ from service.errors import ImageError
 from service.repository.image_group import detect_group
 from service.repository.image_job import Outcome
 
+MANY_DETECTIONS = 2000  # of an answer that another thread writes: it would take the event loop more than 2 ms
 IMAGE_BODY = {"schema": {"type": "string", "format": "binary"}}
 DETECT_BODY = {
     "required": True,
@@ -90,10 +91,10 @@ def add_detect(app: FastAPI, server: ServerState) -> Callable[[Request], Awaitab
                     content = await model.draw(uploads[0].body, outcomes[0], limits.deadline)
                     media_type, responding = "image/jpeg", time.monotonic()
                 else:
-                    content, media_type = (
-                        to_json(answer_of(model, uploads, outcomes, has_views=query.tile is not None)),
-                        "application/json",
-                    )
+                    make = partial(json_answer, model, uploads, outcomes, has_views=query.tile is not None)
+                    is_long = count_detections(outcomes) > MANY_DETECTIONS
+                    content = await server.decoders.run(0, make) if is_long else make()
+                    media_type = "application/json"
                 headers = {"Server-Timing": server_timing(outcomes)}
                 response = Response(content, media_type=media_type, headers=headers)
         model.metrics.stages["respond"].observe(time.monotonic() - responding)

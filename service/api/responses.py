@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from pydantic_core import to_json
+
 from service.api.form import Upload
 from service.api.problems import problem_of
 from service.api.request_record import largest_batch, slowest_stages
@@ -13,19 +15,25 @@ from service.repository.served_model import ServedModel
 from service.telemetry.tracing import Stage
 
 
-def answer_of(
-    model: ServedModel, uploads: Sequence[Upload], outcomes: Sequence[Outcome | ImageError], *, has_views: bool = False
-) -> dict[str, Any]:
-    """The JSON answer in the form of `DetectResponse`; with `has_views` if the images were seen in tiles.
+def json_answer(
+    model: ServedModel, uploads: Sequence[Upload], outcomes: Sequence[Outcome | ImageError], *, has_views: bool
+) -> bytes:
+    """The JSON answer in the form of `DetectResponse`; it `has_views` if the images were seen in tiles.
 
-    It is a plain dict, because its validation would cost more than its construction.
+    It is made of plain dicts, because their validation would cost more than their construction.
     """
     pairs = zip(uploads, outcomes, strict=True)
-    return {
+    answer = {
         "model": model.name,
         "version": model.version,
         "results": [result_of(model, upload, outcome, has_views) for upload, outcome in pairs],
     }
+    return to_json(answer)
+
+
+def count_detections(outcomes: Sequence[Outcome | ImageError]) -> int:
+    """The detections in all images."""
+    return sum([len(outcome.detections) for outcome in outcomes if isinstance(outcome, Outcome)])
 
 
 def result_of(model: ServedModel, upload: Upload, outcome: Outcome | ImageError, has_views: bool) -> dict[str, Any]:

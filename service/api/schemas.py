@@ -36,7 +36,7 @@ class DetectQuery(BaseModel):
     tile: Annotated[int, Field(ge=1)] | Literal["auto"] | None = Field(
         None,
         description="for large images with small objects: the model also sees overlapping tiles of so many pixels in "
-        "height and width; auto chooses the size by the model's input",
+        "height and width; auto is twice the model's input, or more if the image would have too many tiles",
     )
     format: Literal["json", "image"] = Field("json", description="json, or the image with the boxes drawn on it")
 

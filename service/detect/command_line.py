@@ -67,8 +67,8 @@ def parser() -> argparse.ArgumentParser:
         "--tile",
         type=tile,
         metavar="auto|N",
-        help="detect in overlapping tiles of N×N pixels too, for large pictures with small objects; auto is the "
-        "model's input size",
+        help="detect in overlapping tiles of N×N pixels too, for large pictures with small objects; auto is twice the "
+        "model's input in height and width",
     )
     parser.add_argument(
         "--every", type=positive, default=1, metavar="N", help="of a video, take each N-th frame (default: 1)"

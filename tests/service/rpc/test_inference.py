@@ -60,6 +60,16 @@ def test_the_id_of_a_request_is_given_back_and_in_the_log(served: Served, caplog
     assert second["detail"] == error.details()
 
 
+@pytest.mark.parametrize("value", [{"int64_param": 32}, {"string_param": "32"}])
+def test_tiles_are_a_parameter(served: Served, caplog: pytest.LogCaptureFixture, value: dict[str, Any]) -> None:
+    caplog.set_level(logging.INFO, "singleshot")
+    message = request()
+    message.parameters["tile"].CopyFrom(pb.InferParameter(**value))
+    served.stub.ModelInfer(message)
+    (line,) = (vars(record) for record in caplog.records)
+    assert (line["images"], line["views"]) == (1, 10)
+
+
 def test_a_call_continues_the_trace_of_its_client(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     sdk = pytest.importorskip("opentelemetry.sdk.trace.export")
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter

@@ -77,6 +77,17 @@ def test_a_request_and_its_stages_are_spans_of_the_clients_trace(tiny_bundle: Bu
     assert stages[-1].end_time_unix_nano <= request.end_time_unix_nano
 
 
+def test_the_span_of_a_request_has_the_number_of_views_of_its_tiled_images(tiny_bundle: Bundle) -> None:
+    with (
+        collector() as (address, spans),
+        AsgiClient(create_app(settings(tiny_bundle.path, otlp_endpoint=address))) as client,
+    ):
+        assert client.post("/detect?tile=32", content=GOLDEN).json()["results"][0]["views"] == 10
+    (request,) = [span for span in spans if span.name == "POST /detect"]
+    assert {item.key: item.value.int_value for item in request.attributes}["singleshot.views"] == 10
+    assert [span.name for span in spans].count("infer") == 1
+
+
 def test_without_an_endpoint_there_is_no_tracing() -> None:
     assert open_tracing(None) is None
 
