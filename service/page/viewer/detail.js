@@ -2,6 +2,7 @@
 // picture of 50 megapixels is zoomed, a canvas does not.
 
 import { fitCanvas } from "./labels.js";
+import { levelsFor } from "./levels.js";
 import { fitScale, toFrame } from "./view.js";
 
 const LARGE = 4e6; // pixels; the browser zooms smaller pictures smoothly itself
@@ -13,11 +14,12 @@ export function isLarge({ width, height }) {
 export class Detail {
   #context;
   #file = null;
-  #worker = null;
   #levels = null;
 
-  constructor(canvas) {
+  /** `onReady()` is called when a picture can be drawn that could not be before. */
+  constructor(canvas, onReady) {
     this.#context = canvas.getContext("2d", { alpha: false });
+    this.onReady = onReady;
     canvas.hidden = true;
   }
 
@@ -28,31 +30,24 @@ export class Detail {
   }
 
   close() {
-    this.#worker?.terminate();
-    for (const { tiles } of this.#levels ?? []) for (const { bitmap } of tiles) bitmap.close();
-    [this.#worker, this.#levels, this.#file] = [null, null, null];
+    this.#levels?.release(this.onReady);
+    [this.#levels, this.#file] = [null, null];
   }
 
-  /** Decode the picture if it is large, because the visitor may zoom soon; then call `onReady()`. */
-  prepare(size, onReady) {
-    if (!this.#file || this.#worker || !isLarge(size)) return;
-    this.#worker = new Worker(new URL("pyramid.js", import.meta.url), { type: "module" });
-    this.#worker.onmessage = ({ data: levels }) => {
-      this.#worker.terminate();
-      const isUpright = levels?.[0].width === size.width && levels[0].height === size.height;
-      if (isUpright) this.#levels = levels;
-      onReady();
-    };
-    this.#worker.postMessage(this.#file);
+  /** Decode the picture if it is large, because the visitor may zoom soon. */
+  prepare(size) {
+    if (this.#file && isLarge(size)) this.#levels ??= levelsFor(this.#file, this.onReady);
   }
 
   /** Draw what the frame shows of a zoomed picture -> whether it is drawn; otherwise the browser's image is seen. */
-  draw(view, size, frame, onReady) {
+  draw(view, size, frame) {
     const isZoomed = view.scale > fitScale(size, frame) * 1.001;
-    if (isZoomed) this.prepare(size, onReady);
-    const isDrawn = isZoomed && this.#levels !== null;
+    if (isZoomed) this.prepare(size);
+    const list = this.#levels?.list;
+    const isUpright = list?.[0].width === size.width && list[0].height === size.height; // as the server sees it
+    const isDrawn = isZoomed && isUpright;
     this.#context.canvas.hidden = !isDrawn;
-    if (isDrawn) drawTiles(this.#context, this.#levels, view, size, frame);
+    if (isDrawn) drawTiles(this.#context, list, view, size, frame);
     return isDrawn;
   }
 }

@@ -27,6 +27,7 @@ export class PictureView {
   withLabels = true;
   onView = () => {};
   onHot = () => {};
+  onLoad = () => {}; // the browser can show the picture, or has failed to
   onDraw = () => {}; // (view, fit) after each drawing
   onScroll = () => {}; // the visitor turns the wheel over the picture, and the page scrolls
   #view = { scale: 1, x: 0, y: 0 };
@@ -45,12 +46,12 @@ export class PictureView {
     this.note = element("p", { className: "view-note", hidden: true });
     frame.classList.add("view");
     frame.append(this.image, detail, lines, this.note);
-    this.detail = new Detail(detail);
+    this.detail = new Detail(detail, () => this.request());
     this.boxes = new Boxes(lines, frame);
     this.minimap = new Minimap(frame, (x, y) => this.#change({ ...this.#view, x, y }));
-    for (const kind of ["load", "error"]) this.image.addEventListener(kind, () => this.#measure());
+    for (const kind of ["load", "error"]) this.image.addEventListener(kind, () => this.#loaded());
     for (const kind of ["pointerenter", "focus"]) {
-      frame.addEventListener(kind, () => this.detail.prepare(this.#size, () => this.request()));
+      frame.addEventListener(kind, () => this.detail.prepare(this.#size));
     }
     this.#resizes.observe(frame);
     this.stopListening = listen(this);
@@ -71,11 +72,18 @@ export class PictureView {
     this.#measure();
   }
 
-  /** Free the memory of the picture, and end all reactions. */
+  /** Show no picture, and free the memory of the one before. */
+  clear() {
+    this.picture = null;
+    this.detail.close();
+    this.image.removeAttribute("src");
+  }
+
+  /** Leave the element empty, and react to nothing more. */
   close() {
+    this.clear();
     this.#resizes.disconnect();
     this.stopListening();
-    this.detail.close();
     this.element.replaceChildren();
   }
 
@@ -174,6 +182,11 @@ export class PictureView {
     this.request();
   }
 
+  #loaded() {
+    this.#measure();
+    this.onLoad();
+  }
+
   /** The size is the answer's, so that boxes are right even if the browser cannot show the picture. */
   #measure() {
     const { answer } = this.picture ?? {};
@@ -206,7 +219,7 @@ export class PictureView {
     for (const [property, value] of Object.entries(style)) this.image.style.setProperty(property, value);
     this.element.classList.toggle("zoomed", view.scale > scale * 1.001);
     this.element.classList.toggle("magnified", view.scale >= 3);
-    const isDetailed = this.detail.draw(view, size, frame, () => this.request());
+    const isDetailed = this.detail.draw(view, size, frame);
     this.image.style.setProperty("visibility", isDetailed ? "hidden" : "visible");
     this.boxes.draw(view, frame, this);
     this.minimap.draw(view, size, frame);

@@ -5,16 +5,20 @@ import { markOnHover, onMark, mark } from "./mark.js";
 import { PictureView } from "./picture_view.js";
 import { listenToSteps } from "./steps.js";
 
+const MAX_HINTS = 3; // in one visit
+
 export function mountViewer(page) {
   const view = new PictureView($("figure"));
   page.view = view;
   listenToSteps(view, () => page.models.chosen.classes);
   connectButtons(view);
+  hintAtWheel(view);
+  view.onLoad = () => page.request();
   on("show-labels", "change", () => page.request());
   linkToTable(view);
   page.addPart(({ pictures: { selected }, models: { chosen } }) => {
     $("work").hidden = !selected;
-    if (!selected) return;
+    if (!selected) return view.clear();
     $("figure").hidden = selected.state === "failed" && !view.image.naturalWidth && view.picture === selected;
     const detections = page.detectionsOf(selected) ?? [];
     view.withLabels = $("show-labels").checked;
@@ -31,8 +35,13 @@ function connectButtons(view) {
   on("zoom-fit", "click", () => view.zoomToFit());
   on("zoom-real", "click", () => view.zoomTo(1));
   view.onDraw = ({ scale }, { isFit }) => setText("zoom-shown", isFit ? "fit" : `${Math.round(100 * scale)} %`);
-  let timer;
+}
+
+/** Say how to zoom if the visitor turns the wheel over the picture, but not each time. */
+function hintAtWheel(view) {
+  let [count, timer] = [0, null];
   view.onScroll = () => {
+    if ($("wheel-hint").hidden && ++count > MAX_HINTS) return;
     $("wheel-hint").hidden = false;
     clearTimeout(timer);
     timer = setTimeout(() => ($("wheel-hint").hidden = true), 1500);
