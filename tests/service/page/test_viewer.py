@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from service.detection.tiles import views_of
 from tests.service.page.accessibility import assert_accessible
 from tests.service.page.opening import Opener
-from tests.service.page.visitor import GOLDEN, choose
+from tests.service.page.visitor import GOLDEN, answered, choose, shown
 from tests.tiny_bundle import golden_image, png
 
 ORANGE = (230, 159, 0)  # the colour of the first class
@@ -103,11 +103,11 @@ def test_keys_step_through_the_detections_and_say_which_one_it_is(page: Page) ->
     assert_accessible(page, "#work")
 
 
-def test_a_large_picture_is_sharp_if_zoomed_and_the_page_offers_tiles(page: Page) -> None:
+def test_a_large_picture_is_sharp_if_zoomed(page: Page) -> None:
     image = np.zeros((2000, 2200, 3), np.uint8)
     image[::2, 1::2] = image[1::2, ::2] = 255  # a chessboard, which is grey if it is not sharp
     choose(page, "large.png", png(image))
-    expect(page.locator("#tile-hint-text")).to_contain_text("2200 × 2000 pixels, and the model sees it at 64 × 64")
+    expect(page.locator("#status")).to_contain_text("2200 × 2000")
     page.locator("#figure").press("+")
     expect(page.locator(".detail")).to_be_visible()
     for _ in range(9):
@@ -118,12 +118,25 @@ def test_a_large_picture_is_sharp_if_zoomed_and_the_page_offers_tiles(page: Page
     assert square.min() == square.max()
     assert seen(page, corner[0] + 18, corner[1] + 2, 12, 12).max() == 255 - square.max()
 
-    with page.expect_request("**/detect?*tile=auto*"):
-        page.locator("#use-tiles").click()
+
+def test_the_page_offers_tiles_and_then_shows_what_the_server_would_answer(page: Page, server: str) -> None:
+    image = np.zeros((300, 400, 3), np.uint8)
+    image[32:64, 32:64, 0] = image[200:232, 300:332, 1] = 255  # too small for the model, but not in tiles
+    choose(page, "wide.png", png(image))
+    expect(page.locator("#tile-hint-text")).to_contain_text("400 × 300 pixels, and the model sees it at 64 × 64")
+    assert shown(page) == []
+    page.locator("#use-tiles").click()
     expect(page.locator("#tile-hint")).to_be_hidden()
     expect(page.locator("#figure")).to_be_focused()
-    expect(page.locator("#tile")).to_have_value("auto")
+    expect(page.locator("#rows tr")).not_to_have_count(0)
+    expect(page.locator("#tile-note")).to_contain_text("The model runs 13 times for this picture")
+    expect(page.locator("#run-note")).to_contain_text("13 views of the picture")
+    assert {label for label, _ in shown(page)} == {"red", "green"}
+    assert shown(page) == answered(server, "tile=auto", png(image))
     expect(page.locator("#curl")).to_contain_text("tile=auto")
+    with page.expect_request(lambda request: "detect?" in request.url and "tile" not in request.url):
+        page.locator("#settings [type=reset]").click()
+    expect(page.locator("#tile-hint")).to_be_visible()
 
 
 def test_pictures_that_a_camera_held_sideways_has_taken_agree_with_their_boxes(page: Page) -> None:
