@@ -1,7 +1,8 @@
 // The right side's column of choices: a model and settings of its own, as the left side has them.
 
-import { $, element, on } from "../elements.js";
+import { engineOf } from "../card/summary.js";
 import { settings } from "../detections/settings.js";
+import { $, element, on } from "../elements.js";
 import { drawSettings, listenToSettings, resetSettings } from "../panels/settings.js";
 
 const MODEL = `
@@ -17,7 +18,7 @@ const MODEL = `
  */
 export function addChoices(page, modelOf, choose) {
   const form = copyOf($("settings"), "right");
-  $("settings").after(form);
+  document.querySelector(".fold").after(form);
   form.insertAdjacentHTML("beforebegin", MODEL);
   $("model").closest(".panel").prepend(element("h2", { id: "left-title", textContent: "Left" }));
   listenToSettings(form, page, modelOf);
@@ -37,12 +38,12 @@ export function showChoice(page, form, model) {
 export function drawChoices(form, model, isShared) {
   drawSettings(form);
   const shared = isShared ? " · same answers as left, only the settings differ" : "";
-  $("right-model-note").textContent = `${descriptionOf(model)}${shared}`;
+  $("right-model-note").textContent = `${distinctionOf(model)}${shared}`;
 }
 
-/** What tells a served model from others: its version, and the engine with its precision. */
-export function descriptionOf({ version, engine, engine_description }) {
-  return `version ${version} · ${engine} ${engine_description}`;
+/** What tells a served model from others of its name: its version, and the engine with its precision. */
+export function distinctionOf(model) {
+  return `version ${model.version} · ${engineOf(model)}`;
 }
 
 function copyValues({ method, sigma, iouThreshold, scoreThreshold, maxDetections }, { elements }) {

@@ -5,7 +5,7 @@ import { mark, onMark } from "../viewer/mark.js";
 import { PictureView } from "../viewer/picture_view.js";
 import { listenToSteps } from "../viewer/steps.js";
 import { toFrame } from "../viewer/view.js";
-import { descriptionOf } from "./choices.js";
+import { distinctionOf } from "./choices.js";
 import { Divider } from "./divider.js";
 
 const GLIDE_MILLISECONDS = 400; // longer than a view takes to reach a box
@@ -118,7 +118,7 @@ export class Views {
 function showName(side, model, answer, problem) {
   const state = answer ? "" : problem ? ` · ${problem.title}. ${sentence(problem.message)}` : " · Detecting…";
   const name = side === "left" ? "Left: " : "Right: ";
-  const texts = [element("strong", {}, `${name}${model.name}`), ` ${descriptionOf(model)}${state}`];
+  const texts = [element("strong", {}, `${name}${model.name}`), ` ${distinctionOf(model)}${state}`];
   if ($(`${side}-name`).textContent !== texts.map((text) => text.textContent ?? text).join("")) {
     $(`${side}-name`).replaceChildren(...texts);
   }

@@ -33,17 +33,14 @@ export class Queue {
 
   /** The number of requests that are not answered yet. */
   get numWaiting() {
-    const isWaiting = ({ state }) => state === "waiting" || state === "running";
-    return [...this.listOf(), ...this.furtherOf()].filter(isWaiting).length;
+    return this.#all("waiting", "running").length;
   }
 
   /** Send pictures that wait, as many as may be sent at once. */
   send() {
     if (this.pause) return;
-    const all = [...this.listOf(), ...this.furtherOf()];
-    const inState = (wanted) => all.filter(({ state }) => state === wanted);
-    const free = Math.max(0, this.#atOnce - inState("running").length);
-    for (const picture of inState("waiting").slice(0, free)) this.#sendOne(picture);
+    const free = Math.max(0, this.#atOnce - this.#all("running").length);
+    for (const picture of this.#all("waiting").slice(0, free)) this.#sendOne(picture);
   }
 
   /** End the requests for these pictures; they wait again. */
@@ -65,7 +62,7 @@ export class Queue {
   async tryNow() {
     const { pause } = this;
     if (!pause || pause.isTrying) return;
-    if (!this.in("waiting").length) return this.resume();
+    if (!this.#all("waiting").length) return this.resume();
     pause.isTrying = true;
     this.onChange();
     const isThere = pause.kind !== "gone" || (await this.isThere());
@@ -74,6 +71,10 @@ export class Queue {
     if (!isThere) this.#wait(pauseAfter(pause.problem, this.#refusals));
     this.send();
     this.onChange();
+  }
+
+  #all(...states) {
+    return [...this.listOf(), ...this.furtherOf()].filter(({ state }) => states.includes(state));
   }
 
   async #sendOne(picture) {

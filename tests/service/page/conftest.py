@@ -71,3 +71,11 @@ def page(open_page: Opener) -> Page:
     opened = open_page()
     expect(opened.locator("#model option")).to_have_count(2)
     return opened
+
+
+@pytest.fixture
+def modules(open_page: Opener) -> Page:
+    """A blank page of the server, which opens fast and in which a test imports single modules of the page."""
+    opened = open_page(is_loaded=False)
+    opened.goto("healthz")
+    return opened

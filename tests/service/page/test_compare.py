@@ -47,11 +47,15 @@ class Traffic:
         self.running -= "/detect?" in request.url
 
 
-def start_comparison(page: Page) -> None:
+def choose_to_compare(page: Page) -> None:
     """As a visitor does it with the keyboard."""
     page.locator("summary", has_text="Compare").focus()
     for key in ("Enter", "ArrowDown", "Enter"):
         page.keyboard.press(key)
+
+
+def start_comparison(page: Page) -> None:
+    choose_to_compare(page)
     expect(page.locator("#right-panel")).to_be_visible()
 
 
@@ -131,10 +135,14 @@ def test_a_phone_swipes_between_the_sides(open_page: Opener, address: str) -> No
     assert_accessible(page)
 
 
-def test_a_refused_request_of_the_right_side_is_sent_again(open_page: Opener, address: str) -> None:
+def test_a_part_and_an_answer_that_are_refused_come_later(open_page: Opener, address: str) -> None:
     page = open_page(address=address)
     page.set_input_files("#file", [payload("bright.png", GOLDEN)])
     expect(page.locator("#rows tr")).to_have_count(2)
+    page.route("**/compare/room.js", lambda route: route.abort())
+    choose_to_compare(page)
+    expect(page.locator("#part-trouble")).to_contain_text("The server does not answer")
+    page.unroute("**/compare/room.js")
     refusals = iter([{"Retry-After": "1", "Retry-After-Ms": "300"}])
     page.route(
         "**/detect?*version=2*",

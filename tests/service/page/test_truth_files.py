@@ -24,9 +24,9 @@ COCO: dict[str, Any] = {
 }
 
 
-def read(page: Page, name: str, content: str | bytes) -> Any:
+def read(modules: Page, name: str, content: str | bytes) -> Any:
     data = content if isinstance(content, bytes) else content.encode()
-    return page.evaluate(READ, [name, list(data)])
+    return modules.evaluate(READ, [name, list(data)])
 
 
 def voc(objects: str, attributes: str = "") -> str:
@@ -109,27 +109,27 @@ FAULTS: list[tuple[str, str | bytes, str]] = [
 ]
 
 
-def test_voc_files_are_read_in_each_form_that_tools_write(page: Page) -> None:
+def test_voc_files_are_read_in_each_form_that_tools_write(modules: Page) -> None:
     plain = f"<object><name> cell </name><difficult>1</difficult>{BOX}</object>"
     polygon = "<polygon><x1>11</x1><y1>21</y1><x2>30</x2><y2>40</y2><x3>11</x3><y3>40</y3></polygon>"
     drawn = f"<object><name>cell</name>{polygon}</object>"
     for text in (voc(plain + drawn), "\ufeff" + voc(plain + drawn, ' xmlns="http://x"')):
-        (image,) = read(page, "a.xml", text)["images"]
+        (image,) = read(modules, "a.xml", text)["images"]
         assert image["names"] == ["a.xml", "b.jpg"]
         assert image["size"] == {"width": 64, "height": 48}
         assert image["objects"] == [
             {"name": "cell", "box": [10, 20, 30, 40], "isDifficult": True},
             {"name": "cell", "box": [10, 20, 30, 40], "isDifficult": False},
         ]
-    assert read(page, "a.xml", voc("").replace("64.0", "0"))["images"][0]["size"] is None
+    assert read(modules, "a.xml", voc("").replace("64.0", "0"))["images"][0]["size"] is None
     latin = f'<?xml version="1.0" encoding="ISO-8859-1"?>{voc(plain.replace("cell", "zelle ä"))}'.encode("latin-1")
-    assert read(page, "a.xml", latin)["images"][0]["objects"][0]["name"] == "zelle ä"
-    assert read(page, "a.xml", voc(plain).encode("utf-16"))["images"][0]["objects"][0]["name"] == "cell"
+    assert read(modules, "a.xml", latin)["images"][0]["objects"][0]["name"] == "zelle ä"
+    assert read(modules, "a.xml", voc(plain).encode("utf-16"))["images"][0]["objects"][0]["name"] == "cell"
 
 
-def test_coco_files_are_read_in_each_form_that_tools_write(page: Page) -> None:
+def test_coco_files_are_read_in_each_form_that_tools_write(modules: Page) -> None:
     drawn = {**CELL, "bbox": [], "segmentation": [[10, 20, 30, 20, 30, 40]], "iscrowd": 1}
-    (image,) = read(page, "c.json", coco(annotations=[CELL, drawn]))["images"]
+    (image,) = read(modules, "c.json", coco(annotations=[CELL, drawn]))["images"]
     assert image == {
         "names": ["train/a.jpg"],
         "size": {"width": 64, "height": 48},
@@ -139,24 +139,24 @@ def test_coco_files_are_read_in_each_form_that_tools_write(page: Page) -> None:
         ],
     }
     unsized = [{"id": 1, "file_name": "a.jpg", "width": 0, "height": 0}]
-    assert read(page, "c.json", coco(images=unsized))["images"][0]["size"] is None
+    assert read(modules, "c.json", coco(images=unsized))["images"][0]["size"] is None
 
 
-def test_yolo_files_are_read_in_each_form_that_tools_write(page: Page) -> None:
-    (image,) = read(page, "a.txt", "1 0.5 0.5 0.5 0.25\r\n\r\n0 0.25 0.25 0.75 0.25 0.75 0.5\n")["images"]
+def test_yolo_files_are_read_in_each_form_that_tools_write(modules: Page) -> None:
+    (image,) = read(modules, "a.txt", "1 0.5 0.5 0.5 0.25\r\n\r\n0 0.25 0.25 0.75 0.25 0.75 0.5\n")["images"]
     assert image["names"] == ["a.txt"]
     assert image["objects"] == [
         {"number": 1, "box": [0.25, 0.375, 0.75, 0.625], "isShares": True},
         {"number": 0, "box": [0.25, 0.25, 0.75, 0.5], "isShares": True},
     ]
-    assert read(page, "a.txt", "")["images"] == [{"names": ["a.txt"], "size": None, "objects": []}]
+    assert read(modules, "a.txt", "")["images"] == [{"names": ["a.txt"], "size": None, "objects": []}]
 
 
-def test_the_names_of_yolos_classes_are_read(page: Page) -> None:
+def test_the_names_of_yolos_classes_are_read(modules: Page) -> None:
     for name, text in NAMES:
-        assert read(page, name, text) == {"format": "names", "images": [], "classNames": ["red", "light green"]}
+        assert read(modules, name, text) == {"format": "names", "images": [], "classNames": ["red", "light green"]}
 
 
-def test_a_broken_file_is_named_with_its_fault(page: Page) -> None:
+def test_a_broken_file_is_named_with_its_fault(modules: Page) -> None:
     for name, content, fault in FAULTS:
-        assert read(page, name, content) == f"{name}: {fault}."
+        assert read(modules, name, content) == f"{name}: {fault}."

@@ -25,7 +25,7 @@ def random_boxes(random: np.random.Generator, size: int) -> np.ndarray:
     return np.concatenate([corners, corners + random.integers(5, 30, (size, 2))], axis=1).astype(float)
 
 
-def test_verdicts_equal_those_of_the_evaluation(page: Page) -> None:
+def test_verdicts_equal_those_of_the_evaluation(modules: Page) -> None:
     random = np.random.default_rng(0)
     cases: list[Any] = []
     expected: list[Any] = []
@@ -52,23 +52,23 @@ def test_verdicts_equal_those_of_the_evaluation(page: Page) -> None:
                     verdicts[index] = "hit"
                     hit[of_class[number]] = True
         expected.append([verdicts.tolist(), np.flatnonzero(~hit & ~is_difficult).tolist()])
-    assert page.evaluate(JUDGE, cases) == expected
+    assert modules.evaluate(JUDGE, cases) == expected
     assert {verdict for verdicts, _ in expected for verdict in verdicts} == {"hit", "false", "uncounted"}
 
 
-def test_a_crowd_takes_each_detection_that_lies_in_it(page: Page) -> None:
+def test_a_crowd_takes_each_detection_that_lies_in_it(modules: Page) -> None:
     crowd = {"label": 0, "box": [0, 0, 40, 40], "isCrowd": True}
     found = [
         {"label": label, "box": box} for label, box in ((0, [0, 0, 9, 9]), (0, [30, 30, 60, 60]), (1, [0, 0, 9, 9]))
     ]
-    assert page.evaluate(JUDGE, [[found, [crowd], 0.5]]) == [[["uncounted", "false", "false"], []]]
+    assert modules.evaluate(JUDGE, [[found, [crowd], 0.5]]) == [[["uncounted", "false", "false"], []]]
 
 
 def detection(name: str, score: float, box: list[float]) -> dict[str, Any]:
     return {"name": name, "score": score, "box": box}
 
 
-def test_each_kind_of_difference_is_told_apart(page: Page) -> None:
+def test_each_kind_of_difference_is_told_apart(modules: Page) -> None:
     left = [
         detection("cell", 0.9, [0, 0, 10, 10]),
         detection("cell", 0.8, [20, 0, 30, 10]),
@@ -83,7 +83,7 @@ def test_each_kind_of_difference_is_told_apart(page: Page) -> None:
         detection("plate", 0.6, [60, 0, 70, 10]),
         detection("cell", 0.4, [86, 0, 96, 10]),
     ]
-    (found,) = page.evaluate(COMPARE, [[left, right]])
+    (found,) = modules.evaluate(COMPARE, [[left, right]])
     assert [(entry["kind"], entry["left"], entry["right"]) for entry in found] == [
         ("left", 4, None),
         ("right", None, 4),
@@ -94,7 +94,7 @@ def test_each_kind_of_difference_is_told_apart(page: Page) -> None:
     ]
 
 
-def test_no_detection_is_in_two_differences_and_the_sides_may_be_swapped(page: Page) -> None:
+def test_no_detection_is_in_two_differences_and_the_sides_may_be_swapped(modules: Page) -> None:
     random = np.random.default_rng(0)
     cases: list[Any] = []
     for _ in range(50):
@@ -105,7 +105,7 @@ def test_no_detection_is_in_two_differences_and_the_sides_may_be_swapped(page: P
             names = random.choice(["cell", "plate"], len(boxes)).tolist()
             sides.append([detection(*row) for row in zip(names, scores.tolist(), boxes.tolist(), strict=True)])
         cases += [sides, sides[::-1]]
-    found = page.evaluate(COMPARE, cases)
+    found = modules.evaluate(COMPARE, cases)
     swapped = {"left": "right", "right": "left"}
     for (left, right), there, back in zip(cases[::2], found[::2], found[1::2], strict=True):
         for side, detections in (("left", left), ("right", right)):
