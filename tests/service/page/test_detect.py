@@ -78,7 +78,7 @@ def test_several_pictures_are_answered_and_a_file_that_is_no_picture_is_refused(
     files = [("one.png", GOLDEN), ("notes.txt", b"hello"), ("two.png", GOLDEN)]
     page.set_input_files("#file", [payload(name, content) for name, content in files])
     expect(page.locator("#thumbs .count")).to_have_text(["2", "!", "2"])
-    page.locator("#thumbs button").nth(1).click()
+    page.locator("#thumbs .thumb").nth(1).click()
     expect(page.locator("#problem")).to_contain_text("Not a picture. Not an image that this server reads")
     expect(page.locator("#retry")).to_be_hidden()
     page.locator("#clear").click()

@@ -69,7 +69,7 @@ def test_the_camera_is_answered_frame_by_frame(page: Page) -> None:
     with page.expect_response(re.compile("score_threshold=0.9")):  # the frame that is shown, with the new settings
         put(page, "threshold", 0.9)
     page.get_by_role("button", name="Take picture").click()
-    expect(page.locator("#thumbs button")).to_have_count(1)
+    expect(page.locator("#thumbs .thumb")).to_have_count(1)
     expect(page.locator("#live .live-notice")).to_have_text("live-1.jpg is among the pictures.")
     page.keyboard.press("Escape")
     expect(page.locator("#live")).to_be_hidden()
