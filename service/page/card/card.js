@@ -8,17 +8,8 @@ import { hasKey } from "../server/client.js";
 import { furtherFacts, mainFacts } from "./facts.js";
 import { descriptionOf } from "./summary.js";
 
-let opening = null;
-
-/** Show the card of the chosen model; the visitor can look at the cards of the others. */
-export async function showCards(page) {
-  opening ??= makeCards(page);
-  const { dialog, open } = await opening;
-  open();
-  dialog.showModal();
-}
-
-async function makeCards(page) {
+/** The dialog; `show()` opens it with the card of the chosen model, and the visitor can look at those of the others. */
+export async function makeCards(page) {
   const { dialog, heading, body } = await makeDialog("card", "");
   const choice = element("select", { id: "card-model" });
   const field = element("label", { className: "field" }, element("span", {}, "Model"), choice);
@@ -33,13 +24,15 @@ async function makeCards(page) {
     content.replaceChildren(...cardOf(page.models.list[choice.value], page.models.faults, take));
   };
   choice.addEventListener("change", fill);
-  const open = () => {
+  const show = () => {
+    if (dialog.open) return;
     choice.replaceChildren(...page.models.texts().map((text, index) => new Option(text, index)));
     choice.value = page.models.list.indexOf(page.models.chosen);
     field.hidden = page.models.list.length < 2;
     fill();
+    dialog.showModal();
   };
-  return { dialog, open };
+  return { show };
 }
 
 function cardOf(model, faults, take) {

@@ -14,12 +14,10 @@ import { detectFrame, wishOf } from "./request.js";
 import { makeStage } from "./stage.js";
 import { Ticker } from "./ticker.js";
 
-let making = null;
-
-/** Open the live view with a video file, or with the camera if it is null. */
-export async function openLive(page, file = null) {
-  making ??= loadStylesheet("live").then(() => new Live(page, makeStage()));
-  await (await making).open(file);
+/** The live view, closed; its style sheet is loaded. */
+export async function makeLive(page) {
+  await loadStylesheet("live");
+  return new Live(page, makeStage());
 }
 
 class Live {
@@ -51,6 +49,7 @@ class Live {
     page.addPart(() => this.#follow());
   }
 
+  /** Open it with a video file, or with the camera if it is null. */
   async open(file) {
     if (!this.#isOpen) [this.#opener, this.#selected] = [document.activeElement, this.page.pictures.selected];
     this.#isOpen = true;
@@ -221,7 +220,10 @@ class Live {
     const { stage } = this;
     const on = (part, kind, react) => part.addEventListener(kind, react);
     on(stage.close, "click", () => this.#endAndGoBack());
-    on(stage.section, "keydown", (event) => event.key === "Escape" && this.#endAndGoBack());
+    on(stage.section, "keydown", (event) => {
+      event.stopPropagation(); // arrows and Delete are not meant for the pictures
+      if (event.key === "Escape") this.#endAndGoBack();
+    });
     on(stage.play, "click", () => (this.#isPlaying ? this.#pause() : this.#play()));
     on(stage.shot, "click", () => this.#takePicture());
     on(stage.choose, "click", () => stage.file.click());

@@ -1,9 +1,12 @@
 // The buttons that open the live view, whose modules are loaded then. It also takes the video files that come.
 
+import { onceLoaded } from "../part.js";
+
 export function mountLive(page) {
-  const open = async (file) => (await import("./live.js")).openLive(page, file);
+  const load = onceLoaded(async () => (await import("./live.js")).makeLive(page));
+  const open = async (file) => (await load())?.open(file);
   for (const button of document.querySelectorAll(".live-open")) button.addEventListener("click", () => open(null));
-  page.onOtherFile?.((file) => {
+  page.onOtherFile((file) => {
     const isVideo = file.type.startsWith("video/");
     if (isVideo) open(file);
     return isVideo;

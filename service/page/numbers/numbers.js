@@ -12,17 +12,8 @@ const ESTIMATE = "p50 and p95 are estimated from the buckets of histograms, and 
 const REPLICA = "These are the numbers of the process that answers; each replica has its own.";
 const ANEW = "The server has started again, or another replica answers: the charts begin anew.";
 
-let making = null;
-
-export async function showNumbers() {
-  making ??= make();
-  const { dialog, polling } = await making;
-  if (dialog.open) return;
-  dialog.showModal();
-  polling.start();
-}
-
-async function make() {
+/** The dialog; `show()` opens it. */
+export async function makeNumbers() {
   const { dialog, body } = await makeDialog("numbers", "Server");
   const history = new History();
   const tiles = makeTiles();
@@ -46,7 +37,12 @@ async function make() {
   }, say);
   parts.details.addEventListener("toggle", () => history.points.length && draw(history, tiles, parts));
   dialog.addEventListener("close", () => polling.stop());
-  return { dialog, polling };
+  const show = () => {
+    if (dialog.open) return;
+    dialog.showModal();
+    polling.start();
+  };
+  return { show };
 }
 
 function draw(history, tiles, { grid, waiting, details, table, about }) {

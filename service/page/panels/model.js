@@ -2,14 +2,14 @@
 
 import { descriptionOf, engineOf, measuresOf } from "../card/summary.js";
 import { $, element, on, sentence, setText } from "../elements.js";
+import { onceLoaded } from "../part.js";
 import { askForKey, offerKeyForm } from "./key_form.js";
 
 export function mountModel(page) {
   const { models } = page;
   on("model", "change", () => page.chooseModel(Number($("model").value)));
-  for (const id of ["model-more", "models-open"]) {
-    on(id, "click", async () => (await import("../card/card.js")).showCards(page));
-  }
+  const loadCards = onceLoaded(async () => (await import("../card/card.js")).makeCards(page));
+  for (const id of ["model-more", "models-open"]) on(id, "click", async () => (await loadCards())?.show());
   page.onModel(showModel);
   models.onList = () => {
     $("model").replaceChildren(...models.texts().map((text, index) => new Option(text, index)));
