@@ -1,10 +1,10 @@
-// The fold of the settings: closed on a narrow page, where it would push other parts away; always open on a wide one.
+// The button that unfolds the settings on a narrow page, where they would push other parts away.
 
-const NARROW = matchMedia("(max-width: 56rem)"); // as in style/base.css
+import { $, on } from "../elements.js";
 
 export function mountFold() {
-  const fold = document.querySelector(".fold");
-  const fit = () => (fold.open = !NARROW.matches);
-  NARROW.addEventListener("change", fit);
-  fit();
+  on("fold", "click", () => {
+    const isFolded = document.querySelector("aside").classList.toggle("folded");
+    $("fold").setAttribute("aria-expanded", !isFolded);
+  });
 }
