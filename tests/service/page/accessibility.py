@@ -43,14 +43,16 @@ FAINT_CONTROLS = """(part) => {
 }"""
 
 
-def assert_accessible(page: Page, part: str | None = None) -> None:
+def assert_accessible(page: Page, part: str | None = None, *, rules: tuple[str, ...] = ()) -> None:
     """Assert that axe finds nothing in what is shown now, or in the element `part` (a CSS selector).
 
     Each control must also stand out from what is behind it by 3:1, which axe does not measure (WCAG 1.4.11); a control
     without a border is known by its text. It takes a second, so call it after the steps that change what is shown,
-    and not after each one. Hidden parts are not examined: open the menu or the dialog first.
+    and not after each one. Hidden parts are not examined: open the menu or the dialog first. `rules` names the only
+    rules that axe applies, all if it is empty.
     """
-    found = AXE.run(page, context=part, options=OPTIONS).response["violations"]
+    options = {**OPTIONS, "runOnly": {"type": "rule", "values": rules}} if rules else OPTIONS
+    found = AXE.run(page, context=part, options=options).response["violations"]
     assert not found, "\n".join(line for rule in found for line in described(rule))
     assert page.evaluate(FAINT_CONTROLS, part or "body") == []
 

@@ -1,11 +1,8 @@
 """Whether everybody can use the page: contrasts, names, sizes, and a server that is away for a while."""
 
-from typing import Literal
-
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.service.page.accessibility import assert_accessible
 from tests.service.page.contrast import contrast
 from tests.service.page.network import no_network, slow_network
 from tests.service.page.opening import Opener
@@ -68,17 +65,6 @@ def test_nothing_moves_for_those_who_prefer_it(open_page: Opener) -> None:
     expect(page.locator("#settings")).to_be_visible()
     page.wait_for_function("() => document.getAnimations().every(({ playState }) => playState === 'finished')")
     assert held
-
-
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
-def test_axe_finds_nothing_in_the_page_without_and_with_a_picture(
-    open_page: Opener, width: int, scheme: Literal["light", "dark"]
-) -> None:
-    page = open_page(width, scheme=scheme)
-    assert_accessible(page)
-    choose(page, "cells.png", GOLDEN)
-    expect(page.locator("#rows tr")).to_have_count(2)
-    assert_accessible(page)
 
 
 def test_the_page_waits_for_a_server_that_is_away(open_page: Opener, returning_server: ReturningServer) -> None:
