@@ -225,13 +225,13 @@ def test_the_pictures_in_dropped_folders_are_added_and_other_files_are_named(pag
     (folder / "deep" / "deeper").mkdir(parents=True)
     for name in ("10.png", "9.png", "deep/deeper/11.png"):
         (folder / name).write_bytes(GOLDEN)
-    for name in ("notes.txt", ".hidden.png"):
+    for name in ("notes.pdf", ".hidden.png"):
         (folder / name).write_bytes(b"hello")
     session = page.context.new_cdp_session(page)
     for kind in ("dragEnter", "dragOver", "drop"):
         drag = {"items": [], "files": [str(folder)], "dragOperationsMask": 1}
         session.send("Input.dispatchDragEvent", {"type": kind, "x": 400, "y": 300, "data": drag})
-    expect(page.locator("#notice-text")).to_have_text("1 file is not a picture and was left out: notes.txt.")
+    expect(page.locator("#notice-text")).to_have_text("1 file is not a picture and was left out: notes.pdf.")
     expect(page.locator("#thumbs .count")).to_have_text(["2", "2", "2"])
     assert names_in(page) == ["9.png", "10.png", "11.png"]
     page.locator("#dismiss").click()
