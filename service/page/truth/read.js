@@ -8,6 +8,7 @@ import { readYolo } from "./yolo.js";
 
 const MOST_BYTES = 256 * 2 ** 20; // more than this makes a text longer than browsers allow, once it is parsed
 const NAME_LIST = /(^|[._-])(classes|labels|names)\.txt$|\.names$/i;
+const UNKNOWN = "it is no ground truth of VOC, COCO or YOLO; the names of YOLO's classes are in classes.txt or data.yaml";
 
 /**
  * A File -> {format, images, classNames}; throws Fault.
@@ -28,6 +29,7 @@ export async function readTruth(file) {
     return { format: "names", images: [], classNames: readYamlNames(text, file.name) };
   }
   if (NAME_LIST.test(file.name)) return { format: "names", images: [], classNames: readNameList(text, file.name) };
+  if (/^[^\d\s.+-]/.test(start)) throw new Fault(file.name, UNKNOWN);
   return { format: "YOLO", images: readYolo(text, file.name), classNames: null };
 }
 

@@ -92,6 +92,11 @@ FAULTS: list[tuple[str, str | bytes, str]] = [
         "line 1: a coordinate is not from 0 to 1; YOLO's are shares of the width and height",
     ),
     ("a.txt", b"\x89PNG\xff\xfe", "it is not a text; save it as UTF-8"),
+    (
+        "notes.txt",
+        "hello",
+        "it is no ground truth of VOC, COCO or YOLO; the names of YOLO's classes are in classes.txt or data.yaml",
+    ),
     ("classes.txt", "red\n\ngreen", "line 2 is empty, so the numbers are unclear"),
     ("classes.txt", "red\nred", "it has the class “red” twice"),
     (
