@@ -51,7 +51,6 @@ export class Views {
     if (this.place.classList.contains("compared") === isOpen && !$("divider").hidden === isOpen) return;
     for (const id of ["compare-bar", "left-name", "right-name", "right-figure", "divider"]) $(id).hidden = !isOpen;
     this.place.classList.toggle("compared", isOpen);
-    if (isOpen) this.right.view = this.page.view.view;
   }
 
   draw() {
@@ -100,10 +99,13 @@ export class Views {
   #link() {
     const [left, right] = [this.page.view, this.right];
     const follow = (other) => (view) => {
+      if ($("right-figure").hidden) return;
       other.view = view;
       this.#reveal();
     };
     [left.onView, right.onView] = [follow(right), follow(left)];
+    const frames = new ResizeObserver(() => requestAnimationFrame(() => left.onView(left.view)));
+    frames.observe($("right-figure")); // also when it comes into view
     onMark((index) => {
       right.hot = this.#list.find((entry) => index !== null && entry.left === index)?.right ?? null;
     });

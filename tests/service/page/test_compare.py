@@ -49,7 +49,9 @@ class Traffic:
 
 def choose_to_compare(page: Page) -> None:
     """As a visitor does it with the keyboard."""
-    page.locator("summary", has_text="Compare").focus()
+    menu = page.locator("summary", has_text="Compare")
+    expect(menu).to_be_visible()  # after the first picture
+    menu.focus()
     for key in ("Enter", "ArrowDown", "Enter"):
         page.keyboard.press(key)
 
@@ -88,6 +90,12 @@ def test_two_versions_are_compared_on_all_pictures(open_page: Opener, address: s
     page.locator("#end-comparison").press("Enter")
     expect(page.locator("#right-settings")).to_be_hidden()
     expect(page.locator("summary", has_text="Compare")).to_be_focused()
+    start_comparison(page)
+    for side in (left, right):
+        expect(side).to_contain_class("zoomed")
+    page.locator("#zoom-fit").click()
+    for side in (left, right):
+        expect(side).not_to_contain_class("zoomed")
 
 
 def test_other_settings_of_one_model_need_no_second_request(open_page: Opener, address: str) -> None:
