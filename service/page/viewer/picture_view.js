@@ -1,12 +1,9 @@
 // A picture with its boxes in a frame that the visitor zooms and moves.
 
-import { element } from "../elements.js";
-import { Boxes } from "./boxes.js";
-import { Detail, isLarge } from "./detail.js";
-import { Glide } from "./glide.js";
 import { listen } from "./gestures.js";
-import { Minimap } from "./minimap.js";
-import { bounded, fitScale, fitted, toFrame, towards, zoomed } from "./view.js";
+import { Glide } from "./glide.js";
+import { Layers } from "./layers.js";
+import { bounded, fitScale, fitted, towards, zoomed } from "./view.js";
 
 const STEP = 1.5; // of the scale, for each press of a button or key
 
@@ -41,17 +38,15 @@ export class PictureView {
 
   constructor(frame) {
     this.element = frame;
-    this.image = element("img", { alt: "", draggable: false, decoding: "async" });
-    const [detail, lines] = ["detail", "lines"].map((className) => element("canvas", { className, ariaHidden: "true" }));
-    this.note = element("p", { className: "view-note", hidden: true });
     frame.classList.add("view");
-    frame.append(this.image, detail, lines, this.note);
-    this.detail = new Detail(detail, () => this.request());
-    this.boxes = new Boxes(lines, frame);
-    this.minimap = new Minimap(frame, (x, y) => this.#change({ ...this.#view, x, y }));
-    for (const kind of ["load", "error"]) this.image.addEventListener(kind, () => this.#loaded());
+    this.layers = new Layers(
+      frame,
+      () => this.request(),
+      (x, y) => this.#change({ ...this.#view, x, y }),
+    );
+    for (const kind of ["load", "error"]) this.layers.image.addEventListener(kind, () => this.#loaded());
     for (const kind of ["pointerenter", "focus"]) {
-      frame.addEventListener(kind, () => this.detail.prepare(this.#size));
+      frame.addEventListener(kind, () => this.layers.detail.prepare(this.#size));
     }
     this.#resizes.observe(frame);
     this.stopListening = listen(this);
@@ -60,23 +55,19 @@ export class PictureView {
   show(picture, detections, classes) {
     if (this.picture !== picture) {
       [this.picture, this.#hot, this.#isFit, this.#glide] = [picture, null, true, null];
-      this.image.src = picture.url;
-      this.image.alt = picture.file.name;
-      this.detail.open(picture.file);
-      this.minimap.open(picture.url);
+      this.layers.open(picture);
     }
     const hot = this.detections?.[this.#hot];
     this.#hot = hot ? indexOf(hot, detections) : null;
     this.detections = detections;
-    this.boxes.set(detections, classes, this.decorate);
+    this.layers.boxes.set(detections, classes, this.decorate);
     this.#measure();
   }
 
   /** Show no picture, and free the memory of the one before. */
   clear() {
     this.picture = null;
-    this.detail.close();
-    this.image.removeAttribute("src");
+    this.layers.clear();
   }
 
   /** Leave the element empty, and react to nothing more. */
@@ -85,6 +76,11 @@ export class PictureView {
     this.#resizes.disconnect();
     this.stopListening();
     this.element.replaceChildren();
+  }
+
+  /** Whether the browser shows the picture. */
+  get isShown() {
+    return this.layers.image.naturalWidth > 0;
   }
 
   get view() {
@@ -121,7 +117,7 @@ export class PictureView {
 
   /** Mark the detection under a point {left, top} of the frame; null marks none. */
   mark(point) {
-    const index = point && this.boxes.at(point, this.#view, this.#frame);
+    const index = point && this.layers.boxes.at(point, this.#view, this.#frame);
     if (index === this.#hot) return;
     this.hot = index;
     this.onHot(index);
@@ -187,18 +183,8 @@ export class PictureView {
     this.onLoad();
   }
 
-  /** The size is the answer's, so that boxes are right even if the browser cannot show the picture. */
   #measure() {
-    const { answer } = this.picture ?? {};
-    const { naturalWidth: width, naturalHeight: height, complete } = this.image;
-    const size = answer ?? (width ? { width, height } : this.#size);
-    this.note.hidden = !(answer && complete && !width);
-    this.note.textContent = "This browser cannot show the picture. The server can read it, and its boxes are here.";
-    if (size.width !== this.#size.width || size.height !== this.#size.height) {
-      this.#size = { width: size.width, height: size.height };
-      this.element.style.setProperty("--ratio", size.width / size.height);
-      this.element.classList.toggle("large", isLarge(size));
-    }
+    this.#size = this.layers.measure(this.picture?.answer) ?? this.#size;
     this.#resize();
   }
 
@@ -211,19 +197,8 @@ export class PictureView {
   #draw(now) {
     if (!this.#frame.width) return;
     if (this.#glide) this.#goOn(now);
-    const [view, size, frame] = [this.#view, this.#size, this.#frame];
-    const { scale } = this.fit;
-    const [left, top] = toFrame(view, frame, [0, 0]);
-    const style = { width: `${size.width * scale}px`, height: `${size.height * scale}px` };
-    style.transform = `translate(${left}px, ${top}px) scale(${view.scale / scale})`;
-    for (const [property, value] of Object.entries(style)) this.image.style.setProperty(property, value);
-    this.element.classList.toggle("zoomed", view.scale > scale * 1.001);
-    this.element.classList.toggle("magnified", view.scale >= 3);
-    const isDetailed = this.detail.draw(view, size, frame);
-    this.image.style.setProperty("visibility", isDetailed ? "hidden" : "visible");
-    this.boxes.draw(view, frame, this);
-    this.minimap.draw(view, size, frame);
-    this.onDraw(view, this.fit);
+    this.layers.draw(this.#view, this.#size, this.#frame, this);
+    this.onDraw(this.#view, this.fit);
   }
 
   #goOn(now) {

@@ -19,7 +19,7 @@ export function mountViewer(page) {
   page.addPart(({ pictures: { selected }, models: { chosen } }) => {
     $("work").hidden = !selected;
     if (!selected) return view.clear();
-    $("figure").hidden = selected.state === "failed" && !view.image.naturalWidth && view.picture === selected;
+    $("figure").hidden = selected.state === "failed" && !view.isShown && view.picture === selected;
     const detections = page.detectionsOf(selected) ?? [];
     view.withLabels = $("show-labels").checked;
     view.decorate = (found) => page.decorate(found);
