@@ -12,7 +12,7 @@ from PIL import Image
 from service.detect.detector import Detector, Found
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES = sorted((ROOT / "service" / "page").glob("*.jpg"))
+EXAMPLES = sorted((ROOT / "service" / "bundles").rglob("*.jpg"))
 
 
 def write_programs(folder: Path) -> Path:
