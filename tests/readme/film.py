@@ -81,10 +81,9 @@ class Film:
 def play(film: Film) -> None:
     """What the visitor does."""
     page = film.page
-    boxes = page.locator("#boxes div")
     film.shoot(STILL)
     film.click(page.get_by_role("button", name="Example 2"))
-    expect(boxes.first).to_be_visible()
+    expect(page.locator("#rows tr").first).to_be_attached(timeout=60_000)
     film.go_to(WIDTH * 0.62, HEIGHT * 0.93)
     film.shoot(2 * STILL)
     film.slide("threshold", [0.45, 0.55, 0.65, 0.75, 0.85, 0.95])
@@ -97,9 +96,13 @@ def play(film: Film) -> None:
     film.shoot(STEP)
     film.slide("threshold", [0.15, 0.25, 0.35, 0.45])
     film.shoot(STILL // 2)
-    film.click(page.locator("#classes label").nth(1))
-    film.shoot(STILL)
-    film.click(page.locator("#classes label").nth(1))
+    for _ in range(4):
+        film.click(page.locator("#zoom-in"))
+        film.shoot(3 * STEP)
+    film.shoot(2 * STILL)
+    film.click(page.locator("#zoom-fit"))
+    film.shoot(STILL // 2)
+    film.click(page.locator("#save > summary"))
     film.shoot(2 * STILL)
 
 
