@@ -94,7 +94,7 @@ def jpeg(name: str, content: bytes) -> FilePayload:
 
 def mosaic() -> bytes:
     """The examples beside each other, some of them mirrored, as one JPEG file of 12 megapixels."""
-    pictures = [Image.open(path) for path in EXAMPLES]
+    pictures: list[Image.Image] = [Image.open(path) for path in EXAMPLES]
     pictures += [ImageOps.mirror(picture) for picture in pictures]
     whole = Image.new("RGB", MOSAIC)
     width, height = pictures[0].size
