@@ -4,12 +4,18 @@ import { $, setText } from "./elements.js";
 
 const TROUBLE = "The server does not answer, and the page has not loaded this part before. Try again when it is back.";
 
-/** A function that loads a part, `open()` -> promise, one time; it gives null and tells the visitor if that fails. */
+/**
+ * A function that loads a part, one time: `open()` imports modules -> promise of the part. If an import fails, it gives
+ * null and tells the visitor.
+ */
 export function onceLoaded(open) {
   let loading = null;
   return async () => {
     loading ??= open();
-    const part = await loading.catch(() => (loading = null));
+    const part = await loading.catch((error) => {
+      if (!/import|module/i.test(error.message)) throw error; // each browser has its own words for a failed import
+      return (loading = null);
+    });
     setText("part-trouble", part ? "" : TROUBLE);
     $("part-trouble").hidden = Boolean(part);
     return part;

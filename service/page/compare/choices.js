@@ -18,7 +18,7 @@ const MODEL = `
  */
 export function addChoices(page, modelOf, choose) {
   const form = copyOf($("settings"), "right");
-  document.querySelector(".fold").after(form);
+  $("settings").after(form);
   form.insertAdjacentHTML("beforebegin", MODEL);
   $("model").closest(".panel").prepend(element("h2", { id: "left-title", textContent: "Left" }));
   listenToSettings(form, page, modelOf);
@@ -58,7 +58,7 @@ function copyOf(form, side) {
   for (const node of [copy, ...copy.querySelectorAll("[id]")]) node.id = `${side}-${node.id}`;
   for (const output of copy.querySelectorAll("output")) output.setAttribute("for", `${side}-${output.htmlFor}`);
   copy.querySelector("select").closest(".field").parentElement.remove(); // tiles are those of both sides
-  copy.classList.remove("needs-model");
+  copy.classList.remove("needs-model", "foldable");
   copy.hidden = false;
   return copy;
 }

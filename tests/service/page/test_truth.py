@@ -126,7 +126,7 @@ def test_broken_files_are_named_and_nothing_is_lost(judged: Page) -> None:
 
 
 def test_a_left_out_class_counts_nowhere_and_boxes_of_another_size_are_pointed_out(judged: Page) -> None:
-    judged.locator(".fold > summary").click()
+    judged.locator("#fold").click()
     judged.locator("#classes input").nth(1).uncheck()
     assert counts(judged) == [["red", "1", "0", "0", "1.00", "1.00", "1.00"]]
     judged.set_input_files("#truth-file", [text_file("a.xml", voc(("red", RED)).replace("64", "640"))])
