@@ -50,9 +50,10 @@ export class Page {
     else this.#draws.push(draw);
   }
 
-  /** Call `react(model)` after each choice of a model, before the pictures are sent to it. */
+  /** Call `react(model)` after each choice of a model, before the pictures are sent to it, and now if one is chosen. */
   onModel(react) {
     this.#choices.push(react);
+    if (this.models.chosen) react(this.models.chosen);
   }
 
   /** Offer each file that comes and is no picture to `take(file)` -> whether it is taken. */

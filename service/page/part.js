@@ -13,11 +13,16 @@ export function onceLoaded(open) {
   return async () => {
     loading ??= open();
     const part = await loading.catch((error) => {
-      if (!/import|module/i.test(error.message)) throw error; // each browser has its own words for a failed import
+      if (!isFailedImport(error)) throw error;
       return (loading = null);
     });
     setText("part-trouble", part ? "" : TROUBLE);
     $("part-trouble").hidden = Boolean(part);
     return part;
   };
+}
+
+/** Whether an import failed, and not the code that was imported; each browser has its own words for it. */
+export function isFailedImport({ message }) {
+  return /import|module/i.test(message);
 }

@@ -34,7 +34,7 @@ class Opener:
         """Open the page of the server `address` (host:port), this server's if None, in a context of its own.
 
         A page below 600 pixels is a phone's, with a touch screen. Without `is_loaded` the page is blank yet, for tests
-        that set up its network first, and then call `page.goto("")`. Otherwise the models are there.
+        that set up its network first, and then call `page.goto("")`. Otherwise the models and all parts are there.
         """
         is_phone = width < PHONE_WIDTH
         page = self.browser.new_page(
@@ -52,6 +52,7 @@ class Opener:
         if is_loaded:
             page.goto("")
             expect(page.locator("#model option")).not_to_have_count(0)
+            expect(page.locator("#work")).not_to_have_attribute("aria-busy", "true")
         return page
 
     def watch(self, page: Page) -> None:

@@ -7,6 +7,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.service.page.network import Transfers
 from tests.service.page.opening import Opener
+from tests.service.page.visitor import GOLDEN, choose
 
 BUDGET = 100_000  # bytes over the wire until the page can be used, besides pictures
 SHIFT = 0.05  # as browsers score it: the share of the page that moves, times how far it moves; 0.1 counts as good
@@ -22,13 +23,28 @@ SHIFTS = """() => {
 def test_the_first_drawing_takes_less_than_a_hundred_kilobytes_and_no_chain_of_modules(open_page: Opener) -> None:
     page = open_page(is_loaded=False)
     transfers = Transfers(page)
-    page.goto("")
+    later: list[Route] = []
+    page.route("**/page/work.js", lambda route: later.append(route))
+    with page.expect_request("**/page/work.js"):
+        page.goto("")
     expect(page.locator("#model option")).to_have_count(2)
-    page.wait_for_load_state("networkidle")
+    expect(page.locator("#example-list img")).to_be_visible()
     assert 0 < transfers.bytes_of() < BUDGET, transfers.listed()
     loaded = {url.partition("/page/")[2] for url, _ in transfers.listed("Script")}
     linked = page.locator("link[rel=modulepreload]").evaluate_all("links => links.map(link => link.href)")
     assert loaded == {"app.js", *(re.sub(".*/page/", "", link) for link in linked)}
+    choose(page, "cells.png", GOLDEN)  # before the parts that show it
+    later.pop().continue_()
+    expect(page.locator("#rows tr")).to_have_count(2)
+
+
+def test_the_parts_that_show_pictures_are_loaded_again_if_the_server_was_gone(open_page: Opener) -> None:
+    page = open_page(is_loaded=False)
+    page.route("**/page/viewer/viewer.js", lambda route: route.abort(), times=1)
+    with page.expect_event("requestfailed"):
+        page.goto("")
+    choose(page, "cells.png", GOLDEN)
+    expect(page.locator("#rows tr")).to_have_count(2)
 
 
 @pytest.mark.parametrize("width", [1280, 360])
