@@ -163,6 +163,24 @@ def test_a_picture_that_the_browser_cannot_show_has_its_boxes(page: Page) -> Non
     assert (seen(page, left, top - 3, 1, 6) == ORANGE).all(axis=2).any()
 
 
+@pytest.mark.parametrize("width", [1280, 360])
+def test_a_very_wide_or_tall_picture_does_not_widen_the_page(open_page: Opener, width: int) -> None:
+    page = open_page(width)
+    for name, shape in (("wide.png", (1, 2000, 3)), ("tall.png", (2000, 1, 3))):
+        choose(page, name, png(np.zeros(shape, np.uint8)))
+        expect(page.locator("#status")).to_contain_text(f"{shape[1]} × {shape[0]}")
+        page.locator("#figure").press("1")
+        page.locator("#figure").press("+")
+        minimap = page.locator(".minimap")
+        expect(minimap).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        inner, outer = minimap.bounding_box(), page.locator("#figure").bounding_box()
+        assert inner is not None
+        assert outer is not None
+        assert min(inner["width"], inner["height"]) > 5
+        assert outer["y"] < inner["y"] < inner["y"] + inner["height"] < outer["y"] + outer["height"]
+
+
 def test_two_fingers_zoom_and_a_double_tap_shows_the_whole_picture(open_page: Opener) -> None:
     page = open_page(360)
     choose(page, "cells.png", GOLDEN)
