@@ -30,7 +30,7 @@ const RIGHT = `
  */
 export class Views {
   #list = [];
-  #sought = null; // where goTo() leads: {view, index, until}
+  #sought = null; // where goTo() leads: {view, box, until}
   #shown = null; // what the right view shows: the selected picture with the right side's answer
 
   constructor(page, comparison, boxesOf) {
@@ -57,7 +57,10 @@ export class Views {
     const { page, comparison } = this;
     const { selected } = page.pictures;
     if (!selected) return;
-    if (this.#shown?.picture !== selected) this.#shown = { picture: selected, url: selected.url, file: selected.file };
+    if (this.#shown?.picture !== selected) {
+      this.#shown = { picture: selected, url: selected.url, file: selected.file };
+      this.#sought = null;
+    }
     this.#shown.answer = comparison.counterparts.answerOf(selected);
     this.#list = comparison.differencesOf(selected) ?? [];
     Object.assign(this.right, { withLabels: page.view.withLabels, onScroll: page.view.onScroll });
@@ -76,15 +79,14 @@ export class Views {
     this.right.hot = right;
     this.place.scrollIntoView({ block: "nearest" });
     const [view, index] = left === null ? [this.right, right] : [this.page.view, left];
-    this.#sought = { view, index, until: performance.now() + GLIDE_MILLISECONDS };
+    this.#sought = { view, box: view.detections[index].box, until: performance.now() + GLIDE_MILLISECONDS };
     this.#reveal();
   }
 
   /** Move the divider off the box that goTo() leads to, while the views are on their way. */
   #reveal() {
     if (!this.#sought || performance.now() > this.#sought.until) return;
-    const { view, index } = this.#sought;
-    const { box } = view.detections[index];
+    const { view, box } = this.#sought;
     const [near, far] = [box.slice(0, 2), box.slice(2)].map((point) => toFrame(view.view, view.frame, point)[0]);
     const share = (across) => (100 * across) / view.frame.width;
     if (view === this.right) this.divider.put(Math.min(this.divider.value, share(near) - 2));

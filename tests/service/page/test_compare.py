@@ -16,6 +16,18 @@ from tests.tiny_bundle import golden_image, png, write_tiny_bundle
 
 DIM = png(golden_image(200))  # both squares score 200 / 255
 AT_ONCE = 3
+SEEK_AND_LEAVE = """async () => {
+    const frame = () => new Promise(requestAnimationFrame);
+    const threshold = document.getElementById("right-threshold");
+    document.querySelector("#difference-list button").click();
+    threshold.value = 1; // the sought detection is gone before the views have reached it
+    threshold.dispatchEvent(new Event("input", { bubbles: true }));
+    await frame();
+    await frame();
+    document.getElementById("right-figure").dispatchEvent(new KeyboardEvent("keydown", { key: "+" }));
+    await frame();
+    await frame();
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +128,8 @@ def test_other_settings_of_one_model_need_no_second_request(open_page: Opener, a
     put(page, "threshold", 0.95)
     put(page, "right-threshold", 0.6)
     expect(page.locator("#differences-short")).to_have_text("2 only right, 2 same")
+    page.evaluate(SEEK_AND_LEAVE)
+    put(page, "right-threshold", 0.6)
     page.locator("#classes input").first.uncheck()
     expect(page.locator("#differences-short")).to_have_text("1 only right, 1 same")
     assert traffic.urls == []
