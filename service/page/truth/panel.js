@@ -87,7 +87,7 @@ function drawCounts(page, all, one) {
   const counts = countsOf(all, one);
   const { list, selected } = page.pictures;
   const other = page.otherJudgement?.();
-  const others = other && countsOf(other.ofAll(list), other.of(selected));
+  const others = other && countsOf(other.ofAll(list), selected && other.of(selected));
   const note = isAll || one ? "" : "This picture has no ground truth.";
   showCounts($("truth-rows"), counts, page.models.chosen.classes, { note, others });
   const { f1 } = rates(summed([...counts.values()]));

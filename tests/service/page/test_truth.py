@@ -133,3 +133,12 @@ def test_a_left_out_class_counts_nowhere_and_boxes_of_another_size_are_pointed_o
     expect(judged.locator("#truth-notes")).to_contain_text(
         "its VOC file is for 640 × 640 pixels and the picture has 64 × 64, so the boxes may not fit"
     )
+
+
+def test_all_pictures_can_be_cleared_beside_a_comparison(judged: Page) -> None:
+    judged.locator("summary", has_text="Compare").click()
+    judged.locator("#compare").click()
+    expect(judged.locator("#truth-rows tr").last).to_contain_text("Right, total")
+    judged.locator("#clear").click()
+    expect(judged.locator("#time")).to_be_hidden()  # a part that is drawn after the ground truth
+    expect(judged.locator("#truth-notes")).to_contain_text("1 annotated picture is not here")
