@@ -11,7 +11,6 @@ from comparison.gpu.machine import describe_machine, find_gpu
 from comparison.gpu.report import to_markdown
 from comparison.gpu.run import Step, run_steps
 from comparison.gpu.step import Options, Outcome
-from comparison.processes import ROOT
 from service.benchmark.__main__ import read_images
 from service.bundle import BundleError, read_bundle
 from service.settings import DEFAULT_BUNDLES
@@ -100,9 +99,9 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--images",
         type=Path,
-        default=ROOT / "service" / "page",
+        default=DEFAULT_BUNDLES / "bccd-passd-320",
         metavar="DIR",
-        help="image files to send to the servers (default: the examples of the page)",
+        help="image files to send to the servers (default: those of the packaged bundle)",
     )
     return parser
 

@@ -63,4 +63,4 @@ def half_bundle(bundle: Bundle, path: Path) -> Bundle:
     """The bundle with the fp16 form of its graph."""
     model = to_half(onnx.load(bundle.model_path))
     files = {MODEL: model.SerializeToString(), GOLDEN: bundle.golden_path.read_bytes()}
-    return write_bundle(path, bundle.manifest, files)
+    return write_bundle(path, bundle.manifest.model_copy(update={"card": None}), files)
