@@ -58,7 +58,7 @@ def main() -> None:
         for file_format in FORMATS:
             for mode in ("RGB", "L"):
                 ask("POST", "/detect", encoded(golden, file_format, mode))
-        for query in ("nms=hard", "format=image"):
+        for query in ("nms=hard", "format=image", "tile=64"):
             ask("POST", f"/detect?{query}", golden)
         ask("POST", "/detect", form, {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"})
         server.send_signal(signal.SIGTERM)

@@ -105,11 +105,12 @@ class TiledImages:
         """
         progress, jobs = Progress(), [ViewJob() for _ in image.views]
         work = work_of(image)
-        ready_seconds, is_large = self._decoders.ready_seconds(work), self._decoders.is_large(work)
+        ready_seconds = self._decoders.ready_seconds(work)
         with self._refusals, ExitStack() as reserved:
+            # large, also if it decodes fast: all views leave together, long after images that have overtaken them
             tickets = [
                 reserved.enter_context(
-                    self._batcher.reserve(job, limits, ready_seconds, is_checked=True, is_large=is_large)
+                    self._batcher.reserve(job, limits, ready_seconds, is_checked=True, is_large=True)
                 )
                 for job in jobs
             ]

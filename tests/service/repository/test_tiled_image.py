@@ -20,6 +20,7 @@ from service.repository.tiled_image import ViewRun, busy_seconds
 from service.scheduling.admission import RejectedError, TimeLimits
 from service.scheduling.batch_run import BatchFailedError
 from service.scheduling.cost_model import CostModel
+from service.scheduling.flow import Flow
 from service.scheduling.ticket import ExpiredError
 from tests.service.faulty_engine import FaultyEngine
 from tests.service.served_app import GOLDEN, settings
@@ -176,5 +177,24 @@ def test_each_view_takes_a_place_in_the_queue(tiny_bundle: Bundle, engine: Recor
             assert caught.value.reason == "queue_full"
             engine.may_run.set()
             assert (await first).num_views == NUM_VIEWS
+
+    asyncio.run(run())
+
+
+def test_the_flow_of_images_does_not_wait_for_the_views(
+    tiny_bundle: Bundle, engine: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served_model, "measure_costs", lambda *_, **__: CostModel({1: 0.001}))
+    monkeypatch.setattr(Flow, "seconds", lambda flow, _=1: float(flow.num_inside))  # one image a second
+
+    async def run() -> None:
+        async with served(tiny_bundle, engine) as model:
+            engine.may_run.clear()
+            tiled = asyncio.create_task(detect(model))
+            await asyncio.to_thread(wait_until, lambda: model.depth > 10)
+            soon = time.monotonic() + 0.5 * NUM_VIEWS
+            model.check(TimeLimits(soon, soon))  # raises no RejectedError
+            engine.may_run.set()
+            await tiled
 
     asyncio.run(run())
