@@ -35,7 +35,7 @@ class Card(BaseModel):
             if example_type(name) is None:
                 known = ", ".join(EXAMPLE_TYPES)
                 message = f"the example {name!r} has none of the endings {known}; give a picture of such a kind"
-                raise PydanticCustomError("example", message.replace("{", "{{").replace("}", "}}"))
+                raise PydanticCustomError("example", message)
             if self.examples.count(name) > 1:
                 raise PydanticCustomError("example", "an example is there twice; leave one out")
         return self

@@ -71,10 +71,12 @@ def add_page(app: FastAPI, server: ServerState) -> None:
 
 def file_of(name: str) -> PackedFile:
     """A file of the page; raises HTTPException 404 if there is none of this name, or none that a page loads."""
-    if "\0" in name:  # no file system takes it
-        raise HTTPException(404)
-    path = (PAGE / name).resolve()
-    if path.suffix not in MEDIA_TYPES or not path.is_relative_to(PAGE.resolve()) or not path.is_file():
+    try:
+        path = (PAGE / name).resolve()
+        is_file = path.suffix in MEDIA_TYPES and path.is_relative_to(PAGE.resolve()) and path.is_file()
+    except (OSError, ValueError):  # no file system takes the name: it is too long, or has a zero byte
+        is_file = False
+    if not is_file:
         raise HTTPException(404)
     return packed(path.read_bytes(), MEDIA_TYPES[path.suffix])
 

@@ -33,6 +33,7 @@ def test_a_card_is_read_with_its_examples(tmp_path: Path) -> None:
         ({"link": "https://me:secret@example.org"}, "card.link: String should match pattern"),
         ({"link": "javascript:alert(1)"}, "card.link: String should match pattern"),
         ({"examples": ["model.onnx"]}, "the example 'model.onnx' has none of the endings"),
+        ({"examples": ["{x}.txt"]}, "the example '{x}.txt' has none of the endings"),
         ({"examples": [EXAMPLE, EXAMPLE]}, "an example is there twice"),
         ({"examples": [f"{number}.jpg" for number in range(7)]}, "card.examples: Tuple should have at most 6 items"),
         ({"examples": ["other.png"]}, "files does not list other.png"),

@@ -129,7 +129,9 @@ def test_a_range_is_ignored(client: AsgiClient, value: str) -> None:
     assert response.content == client.get("/").content
 
 
-@pytest.mark.parametrize("name", ["nothing.js", "..%2fsettings.py", "%2e%2e", "style", "%00", "app.js%00", ""])
+@pytest.mark.parametrize(
+    "name", ["nothing.js", "..%2fsettings.py", "%2e%2e", "style", "%00", "app.js%00", "", 300 * "a" + ".js"]
+)
 def test_a_file_outside_the_page_is_a_404(client: AsgiClient, name: str) -> None:
     problem(client.get(f"/page/{name}"), 404)
 
