@@ -22,7 +22,7 @@ async def detect_group(
     """
     num_views = count_views(images)
     if num_views > 1:
-        model.check(limits, num_views)
+        model.check(limits, num_views, model.tiled.ready_seconds(images))
     if len(images) == 1:
         return [await detect_one(model, images[0], options, limits, is_checked=num_views > 1)]
     try:

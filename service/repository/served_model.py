@@ -221,10 +221,12 @@ class ServedModel:
         """Whether `check` pays before a body is read."""
         return self._batcher.is_refusing
 
-    def check(self, limits: TimeLimits, num_images: int = 1) -> None:
-        """Raise RejectedError if a request that arrived now with so many images should be refused."""
+    def check(self, limits: TimeLimits, num_images: int = 1, ready_seconds: float = 0.0) -> None:
+        """Raise RejectedError if a request that arrived now with so many images, of which the last is decoded in
+        `ready_seconds`, should be refused.
+        """
         try:
-            self._batcher.check(limits.objective, num_images)
+            self._batcher.check(limits.objective, num_images, ready_seconds)
         except RejectedError as error:
             self.metrics.rejected[error.reason].inc()
             raise

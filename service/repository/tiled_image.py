@@ -98,6 +98,11 @@ class TiledImages:
         pipeline = self._pipeline
         return in_views(images, tile, pipeline.spec, max_pixels=pipeline.max_pixels, max_views=self._max_views)
 
+    def ready_seconds(self, images: Sequence[Image | ImageViews | ImageError]) -> float:
+        """Seconds until the slowest of those with several views is decoded."""
+        works = [work_of(image) for image in images if isinstance(image, ImageViews) and len(image.views) > 1]
+        return max(map(self._decoders.ready_seconds, works), default=0.0)
+
     async def detect(self, image: ImageViews, options: Options, limits: TimeLimits) -> Outcome:
         """Detect in an image whose request the batcher has accepted.
 

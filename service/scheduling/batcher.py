@@ -123,13 +123,18 @@ class Batcher:
         with self._lock:
             return self._admission.predict(self._load(math.inf, time.monotonic()))
 
-    def check(self, objective: float, num_images: int = 1) -> None:
-        """Raise RejectedError if so many images with this objective (time.monotonic()) should be refused together."""
+    def check(self, objective: float, num_images: int = 1, ready_seconds: float = 0.0) -> None:
+        """Raise RejectedError if so many images with this objective (time.monotonic()), of which the last is decoded in
+        `ready_seconds`, should be refused together.
+        """
         now = time.monotonic()
         if num_images == 1:
             self._admission.check_again(now=now, objective=objective)
         with self._lock:
-            self._admission.check(self._load(objective, now), now=now, objective=objective, num_images=num_images)
+            load = self._load(objective, now)
+            self._admission.check(
+                load, now=now, objective=objective, ready_seconds=ready_seconds, num_images=num_images
+            )
 
     @property
     def is_refusing(self) -> bool:

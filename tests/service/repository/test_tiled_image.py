@@ -1,6 +1,7 @@
 """The views of a tiled image on their way through the server: batches, limits, and what happens if one fails."""
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -176,6 +177,35 @@ def test_each_view_takes_a_place_in_the_queue(tiny_bundle: Bundle, engine: Recor
                 await detect(model)
             assert caught.value.reason == "queue_full"
             engine.may_run.set()
+            assert (await first).num_views == NUM_VIEWS
+
+    asyncio.run(run())
+
+
+def test_a_request_that_would_be_decoded_too_late_is_refused(
+    tiny_bundle: Bundle, engine: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served_model, "measure_costs", lambda *_, **__: CostModel({1: 0.001}))
+    may_decode = threading.Event()
+
+    async def run() -> None:
+        app = create_app(settings(tiny_bundle.path, decode_threads=1), lambda *_, **__: engine)
+        server = app.state.server
+        async with server.running(app):
+            model = server.repository.default
+            engine.has_begun.clear()
+            engine.may_run.clear()
+            first = asyncio.create_task(detect(model))
+            await asyncio.to_thread(engine.has_begun.wait, 60)
+            for _ in range(1000):  # 90 s of work for the thread
+                server.decoders.start(9_000_000, may_decode.wait)
+            try:
+                with pytest.raises(RejectedError) as caught:
+                    await detect(model, image=png(LARGE))
+                assert caught.value.reason == "late"
+            finally:
+                may_decode.set()
+                engine.may_run.set()
             assert (await first).num_views == NUM_VIEWS
 
     asyncio.run(run())
