@@ -19,7 +19,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from service.bundle import MANIFEST, Bundle, BundleError, parse_manifest, read_bundle, sha256_of
+from service.bundle import MANIFEST, Bundle, BundleError, examples_of, parse_manifest, read_bundle, sha256_of
+from service.card import MAX_EXAMPLE_BYTES
 from service.remote import FULL, RemoteError, UnreachableError, copy_file, mask_url, place_in
 from service.telemetry.progress_bar import progress_bar
 
@@ -99,8 +100,9 @@ def _update(url: str, path: Path) -> Bundle:
         if len(manifest.files) > MAX_FILES:
             raise BundleError(f"{mask_url(url)}: it has more than {MAX_FILES} files, which is the limit")
         for name, expected in manifest.files.items():
+            max_bytes = MAX_EXAMPLE_BYTES if name in examples_of(manifest) else MAX_FILE_BYTES
             with progress_bar(desc=name, unit="B", unit_scale=True, leave=False) as bar:
-                num_bytes += copy_file(place_in(url, name), new / name, MAX_FILE_BYTES, partial(_show, bar))
+                num_bytes += copy_file(place_in(url, name), new / name, max_bytes, partial(_show, bar))
             if sha256_of(new / name) != expected:
                 remedy = "it was changed meanwhile, or damaged: upload the whole bundle again"
                 raise BundleError(f"{place_in(mask_url(url), name)}: SHA-256 is not the manifest's; {remedy}")

@@ -1,5 +1,6 @@
 """Remote bundles and their copies."""
 
+import hashlib
 import json
 import logging
 import os
@@ -10,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from service.bundle import GOLDEN, MANIFEST, MODEL, Bundle, BundleError, read_bundle
+from service.card import MAX_EXAMPLE_BYTES
 from service.fetch import remote_bundle
 from service.fetch.remote_bundle import copy_path, fetch_bundle, name_of
 from service.remote import write_file
 from tests.service.object_store import bucket
 from tests.service.website import Website, remote, website
-from tests.tiny_bundle import write_tiny_bundle
+from tests.tiny_bundle import EXAMPLE, write_tiny_bundle
 
 __all__ = ["bucket", "remote", "website"]
 
@@ -179,6 +181,17 @@ def test_bundle_above_the_limits_is_refused(
     with pytest.raises(BundleError, match="which is the limit"):
         fetch_bundle(url, tmp_path / "copy")
     assert content_of(tmp_path) == {"website"}
+
+
+def test_example_that_is_too_large_is_refused_and_the_copy_stays(url: str, remote: Bundle, tmp_path: Path) -> None:
+    fetch_bundle(url, tmp_path / "copy")
+    large = bytes(MAX_EXAMPLE_BYTES + 1)
+    (remote.path / EXAMPLE).write_bytes(large)
+    files = {**remote.manifest.files, EXAMPLE: hashlib.sha256(large).hexdigest()}
+    change_manifest(remote, {"card": {"description": "Finds blocks.", "examples": [EXAMPLE]}, "files": files})
+    with pytest.raises(BundleError, match=r"/example\.png: the file has more than 1000000 bytes"):
+        fetch_bundle(url, tmp_path / "copy")
+    assert read_bundle(tmp_path / "copy").manifest == remote.manifest
 
 
 def test_other_directory_is_not_replaced(url: str, tmp_path: Path) -> None:
