@@ -44,7 +44,7 @@ class DetectQuery(BaseModel):
     @classmethod
     def _check_tile(cls, value: object, handler: ValidatorFunctionWrapHandler) -> Any:
         try:
-            return handler(value)
+            return handler("no number" if isinstance(value, bool) else value)  # JSON's true would be 1
         except ValidationError as error:  # one sentence instead of one for each form
             raise PydanticCustomError("tile", "should be auto or a number of pixels from 1 up") from error
 

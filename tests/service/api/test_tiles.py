@@ -158,8 +158,9 @@ def test_tiles_are_a_parameter_of_the_open_inference_protocol(client: AsgiClient
     boxes = np.array(outputs["boxes"]["data"]).reshape(-1, 4)
     names = [CLASSES[label] for label in outputs["labels"]["data"]]
     assert {(name, *box) for name, box in zip(names, boxes.tolist(), strict=True)} == FOUND
-    wanted = {"inputs": [image], "parameters": {"tile": "large"}}
-    assert "parameters.tile: should be auto" in problem(client.post("/v2/models/tiny/infer", json=wanted), 400)
+    for tile in ("large", True):
+        wanted = {"inputs": [image], "parameters": {"tile": tile}}
+        assert "parameters.tile: should be auto" in problem(client.post("/v2/models/tiny/infer", json=wanted), 400)
 
 
 def test_without_a_number_each_view_may_add_to_the_detections(client: AsgiClient) -> None:
