@@ -3,6 +3,7 @@
 import { Fault, boxAround, flagOf } from "./fault.js";
 
 const LISTS = ["images", "annotations", "categories"];
+const WANTED = "an id must be a whole number, and a name a text";
 
 /** The pictures of the file, as readTruth() describes them. Objects with iscrowd are not counted. */
 export function readCoco(text, fileName) {
@@ -44,7 +45,7 @@ function namesOf(categories, fileName) {
   const names = new Map();
   for (const { id, name } of categories) {
     if (!Number.isInteger(id) || !String(name ?? "").trim()) {
-      throw new Fault(fileName, `a category has the id ${shown(id)} and the name ${shown(name)}`);
+      throw new Fault(fileName, `a category has the id ${shown(id)} and the name ${shown(name)}; ${WANTED}`);
     }
     if (names.has(id)) throw new Fault(fileName, `two categories have the id ${id}`);
     names.set(id, String(name).trim());
@@ -57,7 +58,7 @@ function imagesOf(entries, fileName) {
   const seen = new Set();
   for (const { id, file_name, width, height } of entries) {
     if (!Number.isInteger(id) || typeof file_name !== "string" || !file_name) {
-      throw new Fault(fileName, `an image has the id ${shown(id)} and the file_name ${shown(file_name)}`);
+      throw new Fault(fileName, `an image has the id ${shown(id)} and the file_name ${shown(file_name)}; ${WANTED}`);
     }
     if (images.has(id)) throw new Fault(fileName, `two images have the id ${id}`);
     if (seen.has(file_name)) throw new Fault(fileName, `two images have the file_name ${file_name}`);
