@@ -17,10 +17,12 @@ export class Counterparts {
     return this.#keyOf(this.model) === this.#keyOf(this.page.models.chosen);
   }
 
+  /** Choose the right model; pictures that it has failed on before are sent again. */
   choose(model) {
     const { queue } = this.page.pictures;
     queue.stop(this.requests());
     this.model = model;
+    for (const request of this.requests()) if (request.state === "failed") Object.assign(request, UNSENT);
     queue.send();
   }
 
@@ -38,13 +40,6 @@ export class Counterparts {
   /** Why there is no answer for a picture, or null. */
   problemOf(picture) {
     return this.isShared ? picture.problem : this.#requestOf(picture).problem;
-  }
-
-  /** Send a picture again. */
-  retry(picture) {
-    if (this.isShared) this.page.pictures.resend([picture]);
-    else Object.assign(this.#requestOf(picture), UNSENT);
-    this.page.pictures.queue.send();
   }
 
   /** The request for a picture; a new one if the model or the parameters of requests have changed. */

@@ -69,6 +69,7 @@ export class Views {
     showName("left", page.models.chosen, selected.answer, selected.problem);
     showName("right", comparison.model, this.#shown.answer, problem);
     $("right-figure").classList.toggle("busy", !this.#shown.answer && !problem);
+    $("right-figure").hidden = $("figure").hidden && !this.#shown.answer; // there is nothing to see
   }
 
   /** Show a difference in both views. */

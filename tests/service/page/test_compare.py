@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import Page, Request, Route, expect
 
 from service.api.app import create_app
 from tests.service.live_server import live_server
@@ -165,15 +165,24 @@ def test_a_part_and_an_answer_that_are_refused_come_later(open_page: Opener, add
     choose_to_compare(page)
     expect(page.locator("#part-trouble")).to_contain_text("The server does not answer")
     page.unroute("**/compare/room.js")
-    refusals = iter([{"Retry-After": "1", "Retry-After-Ms": "300"}])
-    page.route(
-        "**/detect?*version=2*",
-        lambda route: (
+    refusals = iter([(503, {"Retry-After": "1", "Retry-After-Ms": "300"}), (500, {})])
+
+    def refuse(route: Route) -> None:
+        if refusal := next(refusals, None):
+            status, headers = refusal
+            route.fulfill(status=status, headers=headers, json={"status": status, "detail": "the server is busy"})
+        else:
             route.continue_()
-            if (headers := next(refusals, None)) is None
-            else route.fulfill(status=503, headers=headers, json={"status": 503, "detail": "the server is busy"})
-        ),
-    )
+
+    page.route("**/detect?*version=2*", refuse)
     start_comparison(page)
     expect(page.locator("#pause-text")).to_contain_text("The server is busy")
+    expect(page.locator("#right-name")).to_contain_text("The model failed on this picture")
+    page.locator("#end-comparison").press("Enter")
+    start_comparison(page)
     expect(page.locator("#differences-short")).to_have_text("2 moved")
+    page.set_input_files("#file", [payload("no picture.png", b"none")])
+    expect(page.locator("#problem-title")).to_contain_text("Not a picture")
+    expect(page.locator("#right-figure")).to_be_hidden()
+    page.locator("#previous").click()
+    expect(page.locator("#right-figure")).to_be_visible()
