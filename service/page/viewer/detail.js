@@ -1,11 +1,12 @@
-// The pixels of a large picture that is zoomed. The browser's own image stops for up to a quarter of a second when a
-// picture of 50 megapixels is zoomed, a canvas does not.
+// The pixels of a large picture that is zoomed, and the first frame of an animated one. The browser's own image stops
+// for up to a quarter of a second when a picture of 50 megapixels is zoomed, a canvas does not.
 
 import { fitCanvas } from "./labels.js";
 import { levelsFor } from "./levels.js";
 import { fitScale, toFrame } from "./view.js";
 
 const LARGE = 4e6; // pixels; the browser zooms smaller pictures smoothly itself
+const MOVING = ["image/gif", "image/webp"]; // may be animated; the server sees the first frame, as a canvas shows it
 
 export function isLarge({ width, height }) {
   return width * height >= LARGE;
@@ -34,18 +35,22 @@ export class Detail {
     [this.#levels, this.#file] = [null, null];
   }
 
-  /** Decode the picture if it is large, because the visitor may zoom soon. */
+  /** Decode the picture if it is large, because the visitor may zoom soon, or if it may move. */
   prepare(size) {
-    if (this.#file && isLarge(size)) this.#levels ??= levelsFor(this.#file, this.onReady);
+    if (this.#file && (isLarge(size) || this.#mayMove)) this.#levels ??= levelsFor(this.#file, this.onReady);
   }
 
-  /** Draw what the frame shows of a zoomed picture -> whether it is drawn; otherwise the browser's image is seen. */
+  get #mayMove() {
+    return MOVING.includes(this.#file?.type);
+  }
+
+  /** Draw what the frame shows of such a picture -> whether it is drawn; otherwise the browser's image is seen. */
   draw(view, size, frame) {
-    const isZoomed = view.scale > fitScale(size, frame) * 1.001;
-    if (isZoomed) this.prepare(size);
+    const isWanted = this.#mayMove || view.scale > fitScale(size, frame) * 1.001;
+    if (isWanted) this.prepare(size);
     const list = this.#levels?.list;
     const isUpright = list?.[0].width === size.width && list[0].height === size.height; // as the server sees it
-    const isDrawn = isZoomed && isUpright;
+    const isDrawn = isWanted && isUpright;
     this.#context.canvas.hidden = !isDrawn;
     if (isDrawn) drawTiles(this.#context, list, view, size, frame);
     return isDrawn;

@@ -163,6 +163,18 @@ def test_a_picture_that_the_browser_cannot_show_has_its_boxes(page: Page) -> Non
     assert (seen(page, left, top - 3, 1, 6) == ORANGE).all(axis=2).any()
 
 
+def test_an_animated_picture_shows_the_frame_in_which_the_server_has_detected(page: Page) -> None:
+    first, second = Image.fromarray(golden_image()), Image.new("RGB", (64, 64), "blue")
+    animation = io.BytesIO()
+    first.save(animation, "GIF", save_all=True, append_images=[second], duration=[20, 60_000], loop=0)
+    page.set_input_files("#file", {"name": "cells.gif", "mimeType": "image/gif", "buffer": animation.getvalue()})
+    expect(page.locator("#rows tr")).to_have_count(2)
+    expect(page.locator("#figure .detail")).to_be_visible()
+    left, top = over(page, 24, 24)
+    red, _, blue = seen(page, left, top, 1, 1)[0, 0]
+    assert red > 200 > 50 > blue
+
+
 @pytest.mark.parametrize("width", [1280, 360])
 def test_a_very_wide_or_tall_picture_does_not_widen_the_page(open_page: Opener, width: int) -> None:
     page = open_page(width)
