@@ -18,6 +18,7 @@ export function onceLoaded(open) {
     });
     setText("part-trouble", part ? "" : TROUBLE);
     $("part-trouble").hidden = Boolean(part);
+    if (!part) $("part-trouble").scrollIntoView({ block: "nearest" }); // its button may be far below
     return part;
   };
 }

@@ -70,8 +70,14 @@ class Live {
       camera.replaceChildren(...cameras.map(({ name, id: value }) => new Option(name, value)));
       camera.value = chosen;
       camera.hidden = cameras.length < 2;
-      video.srcObject?.getVideoTracks()[0].addEventListener("ended", () => this.#say("The camera is gone."));
+      const turn = this.#turn;
+      video.srcObject?.getVideoTracks()[0].addEventListener("ended", () => turn === this.#turn && this.#loseCamera());
     }, false);
+  }
+
+  #loseCamera() {
+    this.#stop();
+    this.#say("The camera is gone. When it is back, close this view and open it again.");
   }
 
   /** Replace what is shown by what `open()` opens, and start. */
@@ -80,7 +86,7 @@ class Live {
     this.#stop();
     this.#isVideo = isVideo;
     this.stage.player.hidden = !isVideo;
-    this.stage.camera.hidden = true;
+    if (isVideo) this.stage.camera.hidden = true; // otherwise another camera may be chosen, also after a failure
     this.#say(isVideo ? "" : "Waiting for the camera…");
     try {
       await open();
@@ -126,12 +132,12 @@ class Live {
     const { video, each, play } = this.stage;
     [this.#isPlaying, this.#isDue, play.textContent] = [true, true, "Pause"];
     if (this.#isVideo && this.player.isAtEnd) await this.player.seek(0);
-    if (!this.#isStepping) await video.play();
+    if (!this.#isStepping) await video.play().catch(() => {}); // a short one may be at its end before it plays
     this.loop.start();
   }
 
   #pause() {
-    [this.#isPlaying, this.#isDue, this.stage.play.textContent] = [false, false, "Play"];
+    [this.#isPlaying, this.stage.play.textContent] = [false, "Play"];
     this.stage.video.pause();
     this.ticker.wake();
   }

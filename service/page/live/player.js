@@ -22,6 +22,7 @@ export class Player {
       video.onloadeddata = resolve;
       video.onerror = () => reject(new Error(`This browser cannot play ${file.name}.`));
     });
+    if (!video.videoWidth) throw new Error(`There are no pictures in ${file.name}.`);
     if (video.duration === Infinity) await this.#measure();
   }
 

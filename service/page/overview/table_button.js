@@ -1,14 +1,16 @@
 // The button that opens the table of all pictures; its module comes with the first click.
 
 import { $, on } from "../elements.js";
+import { onceLoaded } from "../part.js";
 
 export function mountTableButton(page) {
-  let table = null;
+  const load = onceLoaded(async () => {
+    (await import("./table.js")).mountTable(page);
+    return true;
+  });
   on("show-all", "click", async () => {
-    const isOpen = $("all").hidden;
+    const isOpen = $("all").hidden && Boolean(await load());
     $("show-all").ariaExpanded = String(isOpen);
-    table ??= import("./table.js").then(({ mountTable }) => mountTable(page));
-    await table;
     page.request();
   });
   page.addPart(({ pictures: { list } }) => {

@@ -1,31 +1,20 @@
-// Takes pictures with the camera: in a live view if the browser offers one, otherwise with the phone's camera app.
+// A dialog that takes pictures with the camera, for which it shows what the camera sees.
 
 const dialog = document.getElementById("camera-dialog");
 const video = document.getElementById("camera-video");
 const trouble = document.getElementById("camera-trouble");
 const shutter = document.getElementById("camera-take");
-const fallback = document.getElementById("camera-file");
 let count = 0;
 
-/** Show the `buttons` if there is a camera; pass each picture that is taken, as a File, to `onPicture`. */
-export async function offerCamera(buttons, onPicture) {
-  // without https a browser offers no live view, but a phone's file chooser can still take pictures
-  const devices = (await navigator.mediaDevices?.enumerateDevices().catch(() => [])) ?? [];
-  const isLive = devices.some(({ kind }) => kind === "videoinput");
-  for (const button of buttons) {
-    button.hidden = !isLive && !matchMedia("(pointer: coarse)").matches;
-    button.addEventListener("click", () => (isLive ? open() : fallback.click()));
-  }
-  fallback.addEventListener("change", () => {
-    for (const file of fallback.files) onPicture(file);
-    fallback.value = "";
-  });
+/** The dialog; `open()` shows it, and each picture that is taken goes, as a File, to `onPicture`. */
+export function makeCamera(onPicture) {
   shutter.addEventListener("click", async () => {
     onPicture(await takePicture());
     dialog.close();
   });
   dialog.addEventListener("close", stop);
   document.getElementById("camera-close").addEventListener("click", () => dialog.close());
+  return { open };
 }
 
 async function open() {

@@ -60,7 +60,7 @@ export async function ask(path, options = {}) {
 }
 
 /** The body of a response; throws Problem if it ends before its time. */
-async function jsonOf(response) {
+export async function jsonOf(response) {
   try {
     return await response.json();
   } catch (error) {
@@ -93,7 +93,7 @@ function retrySeconds(headers) {
 
 /** What GET /models lists: {models, the default first, faults of bundles}. */
 export async function listModels() {
-  return (await ask("models")).json();
+  return jsonOf(await ask("models"));
 }
 
 /** Whether the server answers, whatever it says; a proxy that does not reach it is no answer. */

@@ -103,6 +103,17 @@ def test_a_picture_may_come_before_the_list_of_models(page: Page) -> None:
     expect(page.locator("#rows tr")).to_have_count(2)
 
 
+def test_a_list_of_models_that_is_cut_off_is_told_and_asked_for_again(page: Page) -> None:
+    page.clock.install()
+    cut = iter(['{"models": ['])
+    page.route("**/models", lambda route: route.fulfill(body=body) if (body := next(cut, "")) else route.continue_())
+    page.reload()
+    expect(page.locator("#model-note")).to_contain_text("The answer was cut off.")
+    with page.expect_response("**/models"):
+        page.clock.run_for(3000)
+    expect(page.locator("#model option")).to_have_count(2)
+
+
 def test_another_model_is_asked_again_and_the_curl_line_names_it(page: Page) -> None:
     choose(page, "cells.png", GOLDEN)
     expect(page.locator("#rows tr")).to_have_count(2)

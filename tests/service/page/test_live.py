@@ -1,7 +1,9 @@
 """The live view: the pictures of a camera and of a video with their detections, as fast as the server answers."""
 
+import io
 import json
 import re
+import wave
 from pathlib import Path
 
 import cv2
@@ -21,16 +23,20 @@ DROP = """([name, bytes]) => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A video of the tiny model's golden image, which becomes darker, so that its objects vanish."""
-    path = tmp_path_factory.mktemp("videos") / "blocks.webm"
+def written(path: Path, num_frames: int) -> Path:
+    """A video of the tiny model's golden image, which becomes dark after half of FRAMES."""
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"VP80"), FRAMES_A_SECOND, (64, 64))
-    for number in range(FRAMES):
+    for number in range(num_frames):
         brightness = 255 if number < FRAMES // 2 else 0
         writer.write(cv2.cvtColor(golden_image(brightness), cv2.COLOR_RGB2BGR))
     writer.release()
     return path
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A video whose objects vanish."""
+    return written(tmp_path_factory.mktemp("videos") / "blocks.webm", FRAMES)
 
 
 class Flights:
@@ -99,6 +105,13 @@ def test_a_busy_server_gets_the_next_frame_at_the_time_that_it_names(open_page: 
     expect(page.locator("#live .live-notice")).to_be_empty()
     assert_accessible(page)
     assert page.evaluate("document.documentElement.scrollWidth") == 360
+    page.route("**/detect?*", lambda route: route.fulfill(body='{"results": ['))  # cut off, as by a server that stops
+    expect(page.locator("#live .live-notice")).to_have_text(
+        "The server does not answer. The next frame is sent in 3.0 s."
+    )
+    page.evaluate("document.querySelector('#live video').srcObject.getTracks()[0].dispatchEvent(new Event('ended'))")
+    expect(page.locator("#live .live-notice")).to_contain_text("The camera is gone.")
+    expect(page.locator("#live").get_by_role("button", name="Pause")).to_be_disabled()
 
 
 def test_a_video_is_answered_while_it_plays_and_frame_by_frame(page: Page, video: Path) -> None:
@@ -128,6 +141,19 @@ def test_a_video_is_answered_while_it_plays_and_frame_by_frame(page: Page, video
     live.get_by_label("Time").fill("1")
     expect(live.locator(".numbers")).to_contain_text("0 detections")
     assert_accessible(page, "#live")
+
+
+def test_a_video_of_one_frame_is_answered_and_one_without_pictures_is_refused(page: Page, tmp_path: Path) -> None:
+    live = page.locator("#live")
+    page.evaluate(DROP, ["still.webm", list(written(tmp_path / "still.webm", 1).read_bytes())])
+    expect(live.locator(".numbers")).to_contain_text("2 detections")
+    sound = io.BytesIO()
+    with wave.open(sound, "wb") as writer:
+        writer.setparams((1, 2, 8000, 0, "NONE", ""))
+        writer.writeframes(bytes(8000))
+    page.evaluate(DROP, ["sound.webm", list(sound.getvalue())])
+    expect(live.locator(".live-notice")).to_have_text("There are no pictures in sound.webm.")
+    expect(live.get_by_role("button", name="Play")).to_be_disabled()
 
 
 def test_a_page_without_https_says_what_a_camera_needs(open_page: Opener) -> None:

@@ -108,7 +108,13 @@ def test_the_table_lists_all_pictures_and_opens_one(open_page: Opener, width: in
     page = open_page(width, scheme="dark" if width == 360 else "light")
     files = [("b.png", GOLDEN), ("c.png", BLACK), ("a.png", DIM), ("notes.png", b"hello")]
     page.set_input_files("#file", [payload(name, content) for name, content in files])
+    page.route("**/table.js", lambda route: route.abort())  # the server is gone at the first click
     page.locator("#show-all").click()
+    expect(page.locator("#part-trouble")).to_contain_text("Try again when it is back.")
+    expect(page.locator("#show-all")).to_have_attribute("aria-expanded", "false")
+    page.unroute("**/table.js")
+    page.locator("#show-all").click()
+    expect(page.locator("#part-trouble")).to_be_hidden()
     expect(page.locator("#show-all")).to_have_attribute("aria-expanded", "true")
     names = page.locator("#all-rows button")
     expect(names).to_have_text(["b.png", "c.png", "a.png", "notes.png"])
