@@ -192,7 +192,7 @@ class Live {
   }
 
   #refuse(problem) {
-    if (problem.status === 401) askForKey();
+    if (problem.status === 401) askForKey(() => this.#isOpen && this.#play());
     this.#pause();
     this.#say(`${problem.title}. ${sentence(problem.message)}`);
   }

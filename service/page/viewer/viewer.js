@@ -34,7 +34,10 @@ function connectButtons(view) {
   on("zoom-out", "click", () => view.zoomBy(-1));
   on("zoom-fit", "click", () => view.zoomToFit());
   on("zoom-real", "click", () => view.zoomTo(1));
-  view.onDraw = ({ scale }, { isFit }) => setText("zoom-shown", isFit ? "fit" : `${Math.round(100 * scale)} %`);
+  view.onDraw = ({ scale }, { isFit }) => {
+    setText("zoom-shown", `${Math.round(100 * scale)} %`);
+    $("zoom-fit").ariaPressed = String(isFit);
+  };
 }
 
 /** Say how to zoom if the visitor turns the wheel over the picture, but not each time. */
@@ -62,6 +65,7 @@ function linkToTable(view) {
 }
 
 function statusOf({ file, answer, problem }, count, pause) {
-  if (!answer) return problem ? "" : pause ? "Waiting for the server…" : "Detecting…";
+  const wait = pause ? `Waiting for ${pause.kind === "key" ? "a key" : "the server"}…` : "Detecting…";
+  if (!answer) return problem ? "" : wait;
   return `${count} ${count === 1 ? "detection" : "detections"} in ${file.name}, ${answer.width} × ${answer.height}`;
 }

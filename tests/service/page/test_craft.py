@@ -105,7 +105,7 @@ def test_the_keyboard_reaches_everything_and_its_place_is_always_seen(page: Page
     stops = list(walk(page))
     assert [stop["name"] for stop in stops if not stop["isSeen"] or not stop["isInView"]] == []
     names = {stop["name"] for stop in stops}
-    wanted = {"show-labels", "zoom-in", "Save", "Compare", "figure", "clear", "threshold", "limit", "tile", "model"}
+    wanted = {"show-labels", "zoom-in", "Save", "Compare", "figure", "threshold", "limit", "tile", "model"}
     assert wanted <= names, wanted - names
 
 

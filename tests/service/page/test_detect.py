@@ -183,6 +183,7 @@ def test_a_key_is_asked_for_and_sent(browser: Browser, tmp_path: Path) -> None:
         expect(page.locator("#key-trouble")).to_have_text("The server does not know that key.")
         page.locator("#key").fill(KEY)
         page.locator("#key").press("Enter")
+        expect(page.locator("#pictures")).to_be_focused()
         choose(page, "cells.png", GOLDEN)
         expect(page.locator("#rows tr")).to_have_count(2)
         expect(page.locator("#curl")).to_contain_text('-H "X-API-Key: $API_KEY"')

@@ -114,6 +114,20 @@ def test_a_busy_server_gets_the_next_frame_at_the_time_that_it_names(open_page: 
     expect(page.locator("#live").get_by_role("button", name="Pause")).to_be_disabled()
 
 
+def test_the_camera_goes_on_with_another_key_after_its_own_is_refused(page: Page) -> None:
+    open_live(page)
+    page.route(re.compile("/detect"), lambda route: route.fulfill(status=401, json={"detail": "a key is needed"}))
+    expect(page.locator("#key")).to_be_focused()
+    expect(page.locator("#live").get_by_role("button", name="Play")).to_be_visible()
+    page.unroute(re.compile("/detect"))
+    page.locator("#key").fill("another")
+    with page.expect_request(lambda request: request.headers.get("x-api-key") == "another"):
+        page.locator("#key").press("Enter")
+    expect(page.locator("#live").get_by_role("button", name="Pause")).to_be_visible()
+    expect(page.locator("#live .live-notice")).to_be_empty()
+    expect(page.locator("#live").get_by_role("button", name="Close")).to_be_focused()
+
+
 def test_a_video_is_answered_while_it_plays_and_frame_by_frame(page: Page, video: Path) -> None:
     live = page.locator("#live")
     page.evaluate(DROP, [video.name, list(video.read_bytes())])
