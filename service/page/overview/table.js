@@ -92,7 +92,8 @@ class Row {
 
   constructor(picture, columns) {
     this.picture = picture;
-    this.button = element("button", { type: "button", className: "plain", title: picture.file.name });
+    this.name = element("bdi"); // the button may write from right to left
+    this.button = element("button", { type: "button", className: "plain", title: picture.file.name }, this.name);
     this.cells = columns.map(cellOf);
     this.cells[0].append(this.button);
     this.item = element("tr", {}, ...this.cells);
@@ -104,7 +105,7 @@ class Row {
     if (summary !== this.#summary || state !== this.#state) {
       [this.#summary, this.#state] = [summary, state];
       for (const [index, { textOf }] of columns.entries()) {
-        (index ? this.cells[index] : this.button).textContent = textOf(this.picture);
+        (index ? this.cells[index] : this.name).textContent = textOf(this.picture);
       }
     }
     if (isSelected === this.#isSelected) return;
