@@ -31,7 +31,7 @@ export class Comparison {
     const labels = [...this.model.classes.keys()].filter((label) => !leftOut.has(this.model.classes[label]));
     this.#wanted = new Set(labels);
     this.ranking.readSettings(settings(this.form), this.#wanted);
-    this.#key = JSON.stringify([settings(), settings(this.form), labels]);
+    this.#key = JSON.stringify([settings(), settings(this.form), [...wanted], labels]);
   }
 
   /** The right side, as Judgement wants it. */

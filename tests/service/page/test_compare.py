@@ -1,11 +1,13 @@
 """Two models, or one with two settings, compared on the page."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, Request, Route, expect
 
 from service.api.app import create_app
+from service.bundle import MANIFEST
 from tests.service.live_server import live_server
 from tests.service.page.accessibility import assert_accessible
 from tests.service.page.opening import Opener
@@ -186,3 +188,16 @@ def test_a_part_and_an_answer_that_are_refused_come_later(open_page: Opener, add
     expect(page.locator("#right-figure")).to_be_hidden()
     page.locator("#previous").click()
     expect(page.locator("#right-figure")).to_be_visible()
+
+
+def test_a_class_that_only_the_left_model_has_can_be_left_out(open_page: Opener, tmp_path: Path) -> None:
+    first, second = write_tiny_bundle(tmp_path / "1"), write_tiny_bundle(tmp_path / "2", name="other")
+    renamed = second.manifest.model_copy(update={"classes": ("crimson", "green")})
+    (second.path / MANIFEST).write_text(renamed.model_dump_json())
+    with live_server(create_app(settings(first.path, second.path))) as address:
+        page = open_page(address=address)
+        page.set_input_files("#file", [payload("bright.png", GOLDEN)])
+        start_comparison(page)
+        expect(page.locator("#differences-short")).to_have_text("1 other class, 1 same")
+        page.locator("#classes input").first.uncheck()
+        expect(page.locator("#differences-short")).to_have_text("1 only right, 1 same")
