@@ -34,6 +34,7 @@ export class Counterparts {
 
   /** The answer for a picture, or null. */
   answerOf(picture) {
+    if (!this.model) return null; // the comparison has ended, and work that was left for later asks
     return this.isShared ? picture.answer : this.#requestOf(picture).answer;
   }
 

@@ -30,6 +30,8 @@ SEEK_AND_LEAVE = """async () => {
     await frame();
     await frame();
 }"""
+HOLD_WORK = "window.held = []; window.requestIdleCallback = (work) => window.held.push(work);"
+DO_WORK = "for (const work of window.held.splice(0)) work({ timeRemaining: () => 50 });"
 
 
 @pytest.fixture(scope="module")
@@ -201,3 +203,16 @@ def test_a_class_that_only_the_left_model_has_can_be_left_out(open_page: Opener,
         expect(page.locator("#differences-short")).to_have_text("1 other class, 1 same")
         page.locator("#classes input").first.uncheck()
         expect(page.locator("#differences-short")).to_have_text("1 only right, 1 same")
+
+
+def test_work_that_is_left_when_the_comparison_ends_does_no_harm(open_page: Opener, address: str) -> None:
+    page = open_page(address=address, is_loaded=False)
+    page.add_init_script(HOLD_WORK)
+    page.goto("")
+    page.set_input_files("#file", [payload("bright.png", GOLDEN), payload("dim.png", DIM)])
+    start_comparison(page)
+    expect(page.locator("#differences-short")).to_have_text("2 moved")
+    expect(page.locator("#differences-all")).to_have_text("1 of 2 pictures")
+    page.locator("#end-comparison").press("Enter")
+    page.evaluate(DO_WORK)
+    expect(page.locator("#right-settings")).to_be_hidden()
