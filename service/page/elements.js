@@ -17,7 +17,11 @@ export function element(name, { style = {}, ...properties } = {}, ...children) {
 
 /** Sets a text only if it differs: screen readers speak a live region each time that its text is set. */
 export function setText(id, text) {
-  if ($(id).textContent !== text) $(id).textContent = text;
+  setTextOf($(id), text);
+}
+
+export function setTextOf(part, text) {
+  if (part.textContent !== text) part.textContent = text;
 }
 
 /** A server's words as a sentence: with a capital and a full stop. */

@@ -23,7 +23,7 @@ export function makeStage() {
     back: button("‹", { ariaLabel: "Previous frame" }),
     forth: button("›", { ariaLabel: "Next frame" }),
     time: element("input", { type: "range", min: 0, step: "any", ariaLabel: "Time" }),
-    clock: element("output"),
+    clock: element("output", { ariaLive: "off" }),
     each: element("input", { type: "checkbox" }),
     save: button("Save as JSON"),
   };

@@ -21,5 +21,5 @@ export function mountClasses(page) {
 
 function choiceOf(name, label) {
   const box = element("input", { type: "checkbox", checked: true, value: label, name: "class" });
-  return element("li", {}, element("label", {}, box, swatch(label), name, element("output")));
+  return element("li", {}, element("label", {}, box, swatch(label), name, element("output", { ariaLive: "off" })));
 }

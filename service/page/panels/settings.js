@@ -1,7 +1,7 @@
 // The panel of settings: a model's own values, the numbers beside the sliders, and which sliders the method uses.
 
 import { lowestThreshold, settings } from "../detections/settings.js";
-import { $ } from "../elements.js";
+import { $, setTextOf } from "../elements.js";
 
 export function mountSettings(page) {
   listenToSettings($("settings"), page, () => page.models.chosen);
@@ -41,7 +41,7 @@ export function drawSettings(form) {
     const slider = form.elements[name];
     slider.disabled = !(isUsed[name] ?? true);
     const field = slider.closest(".field");
-    field.querySelector("output").textContent = text;
+    setTextOf(field.querySelector("output"), String(text));
     field.classList.toggle("off", slider.disabled);
   }
 }

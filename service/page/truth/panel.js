@@ -1,6 +1,6 @@
 // The panel of the ground truth: how many objects are hit and missed, and what the files say.
 
-import { $, element, on, setText } from "../elements.js";
+import { $, element, on, setText, setTextOf } from "../elements.js";
 import { loadStylesheet } from "../stylesheet.js";
 import { settings, wantedLabels } from "../detections/settings.js";
 import { Judgement, judgedBoxes } from "./judgement.js";
@@ -75,7 +75,7 @@ function draw(page, judgement) {
   const all = judgement.ofAll(list);
   const one = selected && judgement.of(selected);
   $("truth-measures").hidden = all.length === 0;
-  document.querySelector('output[for="truth-iou"]').textContent = truth.iouThreshold.toFixed(2);
+  setTextOf(document.querySelector('output[for="truth-iou"]'), truth.iouThreshold.toFixed(2));
   drawCounts(page, all, one);
   showLines("truth-faults", faultTexts(truth));
   showLines("truth-notes", notesOf(truth, list, all, one));

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.service.page.accessibility import assert_accessible
 from tests.service.page.opening import Opener
-from tests.service.page.visitor import GOLDEN, payload
+from tests.service.page.visitor import GOLDEN, choose, payload
 
 TRUTH = (
     b"0 0.375 0.375 0.25 0.25\n1 0.9 0.9 0.1 0.1\n"  # of YOLO's kind: one that the model finds, and one that it misses
@@ -31,6 +31,13 @@ STOP = """() => {
         isSeen: outlineStyle !== "none" && parseFloat(outlineWidth) >= 2,
         isInView: bottom > 0 && top < innerHeight && right > 0 && left < innerWidth,
     };
+}"""
+LISTEN = """() => {
+    window.spoken = [];
+    const live = "[role=status], [role=alert], output:not([aria-live=off])";
+    const note = ({ target }) => window.spoken.push(target.outerHTML);
+    const observer = new MutationObserver((changes) => changes.forEach(note));
+    for (const region of document.querySelectorAll(live)) observer.observe(region, { subtree: true, childList: true });
 }"""
 
 
@@ -140,6 +147,15 @@ def test_the_focus_is_never_lost(page: Page) -> None:
         page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         stop = page.evaluate(STOP)
         assert not stop["isPage"], action
+
+
+def test_what_stays_the_same_is_not_spoken_again(page: Page) -> None:
+    choose(page, "cells.png", GOLDEN)
+    expect(page.locator("#rows tr")).to_have_count(2)
+    page.evaluate(LISTEN)
+    page.locator("#show-labels").click()  # draws all parts
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert page.evaluate("window.spoken") == []
 
 
 @pytest.mark.parametrize("width", [320, 1280])

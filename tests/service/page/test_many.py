@@ -16,6 +16,24 @@ from tests.tiny_bundle import golden_image, png
 
 BLACK = png(np.zeros((64, 64, 3), np.uint8))  # no detections
 DIM = png(golden_image(200))  # its two detections have the score 200 / 255
+# a folder with a picture, and with a folder and a picture that cannot be read
+DROP_UNREADABLE = """(bytes) => {
+    const refuse = (_, reject) => reject(new DOMException("it is gone", "NotFoundError"));
+    const folder = (name, ...reads) => {
+        const readEntries = (resolve, reject) => reads.shift()(resolve, reject);
+        return { name, isDirectory: true, createReader: () => ({ readEntries }) };
+    };
+    const picture = new File([new Uint8Array(bytes)], "here.png", { type: "image/png" });
+    const entries = [
+        folder("away", refuse),
+        { name: "gone.png", isFile: true, file: refuse },
+        { name: picture.name, isFile: true, file: (resolve) => resolve(picture) },
+    ];
+    const dropped = folder("slides", (resolve) => resolve(entries), (resolve) => resolve([]));
+    const event = new Event("drop", { bubbles: true, cancelable: true });
+    event.dataTransfer = { items: [{ webkitGetAsEntry: () => dropped }], files: [] };
+    document.body.dispatchEvent(event);
+}"""
 
 
 def pictures(number: int) -> list[FilePayload]:
@@ -245,6 +263,9 @@ def test_the_pictures_in_dropped_folders_are_added_and_other_files_are_named(pag
     page.locator("#dismiss").click()
     expect(page.locator("#notice-text")).to_be_empty()
     expect(page.locator("#thumbs .thumb[aria-current=true]")).to_be_focused()
+    page.evaluate(DROP_UNREADABLE, list(GOLDEN))
+    expect(page.locator("#thumbs li")).to_have_count(4)
+    expect(page.locator("#notice-text")).to_contain_text("left out: away, gone.png.")
 
 
 def test_of_many_pictures_only_those_in_view_are_decoded_and_answers_move_none(page: Page) -> None:
