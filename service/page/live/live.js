@@ -194,7 +194,7 @@ class Live {
   #refuse(problem) {
     if (problem.status === 401) askForKey(() => this.#isOpen && this.#play());
     this.#pause();
-    this.#say(`${problem.title}. ${sentence(problem.message)}`);
+    this.#say(problem.status === 401 ? "Waiting for a key…" : `${problem.title}. ${sentence(problem.message)}`);
   }
 
   async #takePicture() {

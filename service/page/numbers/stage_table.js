@@ -19,7 +19,10 @@ export function stagesOf(interval) {
 
 function barOf(rows, which, longest) {
   const total = rows.reduce((sum, row) => sum + row[which], 0);
-  const segments = rows.map((row) => element("i", { style: { "--stage": row.colour, "flex-grow": row[which] } }));
+  const segments = rows.map((row) => {
+    const grow = (100 * row[which]) / total; // below 1 in sum, they would not fill the bar
+    return element("i", { style: { "--stage": row.colour, "flex-grow": grow } });
+  });
   const bar = element("div", { className: "stage-bar", style: { width: `${(100 * total) / longest}%` } }, ...segments);
   bar.setAttribute("aria-hidden", "true"); // the table has the values
   return bar;

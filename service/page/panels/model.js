@@ -18,7 +18,7 @@ export function mountModel(page) {
   };
   models.onProblem = (problem) => {
     if (problem.status === 401) askForKey();
-    else setText("model-note", `${problem.title}. ${sentence(problem.message)}`);
+    setText("model-note", problem.status === 401 ? "Waiting for a key…" : `${problem.title}. ${sentence(problem.message)}`);
   };
   offerKeyForm(() => {
     if (models.chosen) page.pictures.queue.tryNow();

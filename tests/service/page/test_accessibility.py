@@ -49,6 +49,9 @@ def test_forced_colours_leave_what_the_page_says_by_colour(open_page: Opener) ->
     assert len(backgrounds(page, "#time-bar i")) == 5
     chosen, others = (backgrounds(page, f".segments input{state} + span") for state in (":checked", ":not(:checked)"))
     assert chosen.isdisjoint(others)
+    colour = "(node) => getComputedStyle(node).color"
+    tab, segment = (page.locator(part).first for part in ("[role=tab][aria-selected=true]", "input:checked + span"))
+    assert tab.evaluate(colour) == segment.evaluate(colour)  # that of highlighted text
 
 
 def backgrounds(page: Page, selector: str) -> set[str]:

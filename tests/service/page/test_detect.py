@@ -176,6 +176,7 @@ def test_a_key_is_asked_for_and_sent(browser: Browser, tmp_path: Path) -> None:
         page = browser.new_page()
         page.goto(f"http://{address}/")
         expect(page.locator("#key")).to_be_focused()
+        expect(page.locator("#model-note")).to_have_text("Waiting for a key…")
         expect(page.locator("#settings")).to_be_hidden()
         expect(page.locator("#models-open")).to_be_hidden()
         page.locator("#key").fill("wrong")

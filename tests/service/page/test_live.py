@@ -118,6 +118,7 @@ def test_the_camera_goes_on_with_another_key_after_its_own_is_refused(page: Page
     open_live(page)
     page.route(re.compile("/detect"), lambda route: route.fulfill(status=401, json={"detail": "a key is needed"}))
     expect(page.locator("#key")).to_be_focused()
+    expect(page.locator("#live .live-notice")).to_have_text("Waiting for a key…")
     expect(page.locator("#live").get_by_role("button", name="Play")).to_be_visible()
     page.unroute(re.compile("/detect"))
     page.locator("#key").fill("another")

@@ -83,6 +83,8 @@ def test_the_numbers_are_drawn_while_the_dialog_is_open(numbers: Page, server: s
     expect(dialog).to_contain_text(re.compile(r"Client's error \d"))
     expect(dialog).to_contain_text("0 of 512 images")
     expect(dialog.locator("tbody tr").first).to_contain_text("Receive")
+    filled = "(bar) => bar.lastChild.getBoundingClientRect().right / bar.getBoundingClientRect().right"
+    assert dialog.locator(".stage-bar").last.evaluate(filled) == pytest.approx(1, abs=0.01)
     expect(dialog).to_contain_text("tiny, version 1: onnx cpu, fp32")
     dialog.locator("summary").click()
     expect(dialog.get_by_role("region").locator("tbody tr")).to_have_count(1)
