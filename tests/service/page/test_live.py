@@ -68,7 +68,7 @@ def test_the_camera_is_answered_frame_by_frame(page: Page) -> None:
         re.compile(r"^\d+\.\d frames/s · \d+ ms · [1-9]\d* detections?$")
     )
     expect(page.locator("#live .counts")).to_contain_text("green")
-    assert flights.count > 2
+    assert flights.count >= 2
     assert flights.most == 1  # no frame waits behind another one
     page.locator("#live").get_by_role("button", name="Pause").click()
     expect(page.locator("#live").get_by_role("button", name="Play")).to_be_visible()
