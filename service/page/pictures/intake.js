@@ -1,6 +1,6 @@
 // How pictures come in: the visitor chooses, drops, pastes or takes them.
 
-import { $, on } from "../elements.js";
+import { $, on, setText } from "../elements.js";
 import { onceLoaded } from "../part.js";
 import { showExamples } from "./examples.js";
 import { filesOf } from "./files.js";
@@ -22,6 +22,10 @@ export function mountIntake(page) {
   }
   document.addEventListener("paste", (event) => page.add([...event.clipboardData.files]));
   offerCamera((file) => page.add([file]));
+  page.addPart(({ pictures: { list } }) => {
+    // on a slow network a picture may come before the parts that show it
+    setText("coming", list.length && $("work").ariaBusy ? "Loading the view of your pictures…" : "");
+  });
   page.onModel((model) => showExamples(model, (file) => page.add([file])));
 }
 

@@ -34,6 +34,7 @@ def test_the_first_drawing_takes_less_than_a_hundred_kilobytes_and_no_chain_of_m
     linked = page.locator("link[rel=modulepreload]").evaluate_all("links => links.map(link => link.href)")
     assert loaded == {"app.js", *(re.sub(".*/page/", "", link) for link in linked)}
     choose(page, "cells.png", GOLDEN)  # before the parts that show it
+    expect(page.locator("#coming")).to_have_text("Loading the view of your pictures…")
     later.pop().continue_()
     expect(page.locator("#rows tr")).to_have_count(2)
 
