@@ -51,6 +51,7 @@ def returning_server(bundles: list[str]) -> Iterator[ReturningServer]:
 def browser() -> Iterator[Browser]:
     if BROWSER is None:
         pytest.skip("this machine has no Chromium or Chrome to open the page with")
+    expect.set_options(timeout=20_000)  # milliseconds, as for all that a page does: the machine may have other work
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS)
         yield running
