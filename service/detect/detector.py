@@ -19,6 +19,7 @@ from service.bundle import Bundle, Manifest, read_bundle
 from service.cores import num_cores
 from service.detection.decode import decode_image
 from service.detection.golden import check_golden
+from service.detection.image_views import Image
 from service.detection.merge import merge_views
 from service.detection.pipeline import Pipeline
 from service.detection.postprocess import Detections, postprocess
@@ -29,8 +30,6 @@ from service.fetch.remote_bundle import fetch_bundle
 from service.repository.best_engine import open_as_set, open_best
 from service.repository.slot import find_bundles
 from service.settings import Settings
-
-Image = bytes | NDArray[np.uint8]  # a file's bytes, or uint8 [H, W, 3] RGB
 
 logger = logging.getLogger("singleshot")
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from service.detect.detector import Found, Image
+from service.detect.detector import Found
+from service.detection.image_views import Image
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ from typing import Protocol
 from pydantic_core import to_json
 
 from service.bundle import Manifest
-from service.detect.detector import Detector, Found, Image
+from service.detect.detector import Detector, Found
 from service.detect.ordered_map import ordered_map
 from service.detect.outputs.format import Content
 from service.detect.picture import Failure, Picture, Result, batched
+from service.detection.image_views import Image
 from service.detection.rows import rows_of
 from service.errors import ImageError
 

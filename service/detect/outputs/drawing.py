@@ -4,9 +4,10 @@ import sys
 from pathlib import PurePosixPath
 
 from service.bundle import Manifest
-from service.detect.detector import Found, Image
+from service.detect.detector import Found
 from service.detection.annotate import MAX_SIDE, annotate
 from service.detection.decode import decode_image
+from service.detection.image_views import Image
 from service.errors import ImageError
 
 JPEG_SUFFIXES = frozenset([".jpg", ".jpeg"])

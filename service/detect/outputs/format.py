@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from service.bundle import Manifest
-from service.detect.detector import Found, Image
+from service.detect.detector import Found
+from service.detection.image_views import Image
 
 Convert = Callable[[Iterable[dict[str, Any]], Manifest, BinaryIO], str]
 """Writes one file from the lines of the journal -> a note for the user, or an empty string. Raises OutputError."""

@@ -6,8 +6,9 @@ https://docs.ultralytics.com/datasets/detect/: class, centre x, centre y, width 
 from pathlib import PurePosixPath
 
 from service.bundle import Manifest
-from service.detect.detector import Found, Image
+from service.detect.detector import Found
 from service.detect.video import is_video
+from service.detection.image_views import Image
 
 CLASSES = "classes.txt"  # the names of the classes, a line each
 
